@@ -1,0 +1,1 @@
+"""Compilation: loop templates, and how a rule becomes a kernel for a target."""

@@ -1,0 +1,121 @@
+"""From plain Python functions to compiled, disk-cached kernels.
+
+Numba's cache finds a kernel again by its file, its qualified name and its bytecode. A closure over a compiled rule
+never hits it, so a rule is bound as a *global*: the template's code object with other globals. What the cache does not
+look at (functions in other files, options) goes into the name, as a digest.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+import numpy as np
+from numba import config, njit
+from numba.core.errors import NumbaError
+
+from .parts import OVERLOADED
+
+# Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
+# The default error model blocks the vectorisation of every loop with a division.
+OPTIONS = {"error_model": "numpy", "nogil": True}
+
+
+def link(function, **names):
+    """The function with other globals."""
+    linked = FunctionType(
+        function.__code__,
+        function.__globals__ | names,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    linked.__qualname__, linked.__module__ = function.__qualname__, function.__module__
+    linked.__kwdefaults__ = function.__kwdefaults__
+    return linked
+
+
+def names_in(code: CodeType):
+    """The global and attribute names in a code object, those of its inner functions included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from names_in(constant)
+
+
+def is_plain(value):
+    return isinstance(value, FunctionType) and value not in OVERLOADED and not config.DISABLE_JIT
+
+
+def inner(function):
+    """The function with every plain function among its globals compiled: Numba cannot call those."""
+    values = {name: function.__globals__.get(name) for name in names_in(function.__code__)}
+    return link(function, **{name: _jitted(value) for name, value in values.items() if is_plain(value)})
+
+
+@cache
+def _jitted(function):
+    return njit(**OPTIONS)(inner(function))
+
+
+def compiled(function, name, signature, parallel=False):
+    """Compile for one signature, or take it from the disk cache.
+
+    A folder that cannot be written and a damaged cache file cost a compilation, never an error.
+    """
+    if config.DISABLE_JIT:
+        return function
+    bound = inner(function)
+    bound.__qualname__ = f"{name}_{digest(function)}"
+    try:
+        return njit([signature], cache=True, parallel=parallel, **OPTIONS)(bound)
+    except NumbaError:
+        raise
+    except Exception:
+        return njit([signature], parallel=parallel, **OPTIONS)(bound)
+
+
+def digest(function):
+    """Of everything that decides what the function computes, its own file's text aside."""
+    found = hashlib.sha256(_templates())
+    seen = set()
+
+    def add(value):
+        value = getattr(value, "py_func", value)
+        if isinstance(value, FunctionType):
+            if value not in seen:
+                seen.add(value)
+                add_code(value.__code__)
+                for cell in value.__closure__ or ():
+                    add(cell.cell_contents)
+                for name in names_in(value.__code__):
+                    if name in value.__globals__:
+                        add_global(value.__globals__[name], value)
+        elif isinstance(value, np.ndarray):
+            found.update(value.tobytes())
+        else:
+            found.update(repr(value).encode())
+
+    def add_global(value, user):
+        if isinstance(value, ModuleType):  # helpers.f: numba resolves it, so its code counts
+            for name in names_in(user.__code__):
+                attribute = getattr(value, name, None)
+                if isinstance(getattr(attribute, "py_func", attribute), (FunctionType, int, float)):
+                    add(attribute)
+        else:
+            add(value)
+
+    def add_code(code):
+        found.update(repr((code.co_code, code.co_names, code.co_varnames, code.co_argcount)).encode())
+        for constant in code.co_consts:
+            add_code(constant) if isinstance(constant, CodeType) else found.update(repr(constant).encode())
+
+    add(function)
+    return found.hexdigest()[:16]
+
+
+@cache
+def _templates():
+    """The sources of this package's kernels, whose edits the cache would not see either."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return b"".join(file.read_bytes() for file in files)

@@ -1,0 +1,100 @@
+"""Steps on the CPU: the kernel of a rule, serial or parallel, and when to use which."""
+
+import os
+import threading
+from functools import cache
+
+import numba
+import numpy as np
+from numba import types
+
+from . import templates
+from .bind import compiled, link
+from .stage import staged
+
+# A parallel launch costs some microseconds: below this many bytes moved per step, one thread is faster.
+BYTES_PER_LAUNCH = 400_000
+
+
+@cache
+def kernel(rule, dtype, *, parallel=False, stage=False):
+    """The compiled step of a rule: ``(p, g, state, t, h) -> code``, and ``chunks`` after h if parallel.
+
+    ``p`` and the arrays of the tuple ``state`` are flat, contiguous and of this dtype; ``g`` may be read-only.
+    ``h`` holds the hyperparameters as floats, then, if staged, those of the stage. The code is 0, or says why the
+    gradient was refused (templates.py), with nothing written.
+    """
+    if stage:
+        rule = staged(rule)
+    sweep = link(templates.sweep, update=rule.update)
+    template = templates.parallel if parallel else templates.serial
+    step = link(template, sweep=sweep, coefficients=rule.coefficients)
+    scalar = numba.from_dtype(dtype)
+    array = types.Array(scalar, 1, "C")
+    gradient = types.Array(scalar, 1, "C", readonly=True)
+    state = types.UniTuple(array, len(rule.state))
+    hyper = types.UniTuple(types.float64, len(rule.hyper))
+    arguments = (array, gradient, state, types.int64, hyper) + ((types.int64,) if parallel else ())
+    name = f"{rule.name}_{dtype}_{'parallel' if parallel else 'serial'}"
+    try:
+        return compiled(step, name, types.int64(*arguments), parallel)
+    except numba.core.errors.NumbaError as error:
+        reason = next(line for line in str(error).splitlines() if line and not line.startswith(("Failed in", "During")))
+        raise TypeError(f"rule {rule.name!r} must compile for {dtype} arrays: {reason.strip()[:160]}") from error
+
+
+def threshold(rule, dtype):
+    """From how many elements on the parallel kernel is taken."""
+    per_element = np.dtype(dtype).itemsize * (3 + 2 * len(rule.state))
+    return BYTES_PER_LAUNCH // per_element
+
+
+def step(rule, dtype, size, *, stage=False, parallel=None, threads=None):
+    """The function that steps an array of this size, and whether it is parallel."""
+    if parallel is None:
+        parallel = size >= threshold(rule, dtype)
+    if threads == 1 or (threads is None and numba.config.NUMBA_NUM_THREADS == 1):
+        parallel = False
+    if not parallel:
+        return kernel(rule, dtype, stage=stage)
+    many = kernel(rule, dtype, parallel=True, stage=stage)
+
+    def launch(p, g, state, t, h):
+        def alone():
+            return kernel(rule, dtype, stage=stage)(p, g, state, t, h)
+
+        return in_threads(lambda chunks: many(p, g, state, t, h, chunks), alone, threads)
+
+    return launch
+
+
+# One parallel launch at a time: a second thread would abort the process under the workqueue layer, and only compete
+# under the others. And none in a child of a fork, whose inherited OpenMP runtime would kill it.
+_launching = threading.Lock()
+_forked = False
+
+
+def _after_fork():
+    global _forked, _launching
+    _forked, _launching = True, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def in_threads(many, alone, threads=None):
+    """``many(chunks)`` on that many threads, or ``alone()`` where threads may not be started."""
+    if _forked or not _launching.acquire(blocking=False):
+        return alone()
+    try:
+        before = numba.get_num_threads()
+        if threads is None or threads == before:
+            return many(before)
+        numba.set_num_threads(threads)
+        try:
+            return many(threads)
+        finally:
+            numba.set_num_threads(before)
+    finally:
+        _launching.release()

@@ -1,0 +1,22 @@
+"""What the Adam family shares: two running averages, their correction, and the defaults."""
+
+import math
+
+HYPER = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+
+
+def bias(beta, t):
+    """1 - beta**t, without cancellation: the weight that an average started at zero has gathered after t steps."""
+    return -math.expm1(t * math.log(beta)) if beta > 0.0 else 1.0
+
+
+def moments(g, m, v, beta1, rest1, beta2, rest2):
+    return beta1 * m + rest1 * g, beta2 * v + rest2 * (g * g)
+
+
+def coefficients(t, lr, beta1, beta2, eps, bias_correction):
+    """Those of Adam, with lr and eps such that lr*m/(sqrt(v) + eps) is lr*mhat/(sqrt(vhat) + eps)."""
+    if bias_correction:
+        root = math.sqrt(bias(beta2, t))  # numerator and denominator are multiplied by it: one division less
+        lr, eps = lr * root / bias(beta1, t), eps * root
+    return beta1, 1.0 - beta1, beta2, 1.0 - beta2, lr, eps

@@ -1,0 +1,145 @@
+"""What an update rule is: an equation, its per-step coefficients, a scalar update, and the names of its numbers."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+# Where a hyperparameter of this name may lie: lowest and highest value, and whether the highest is allowed.
+RANGES = {
+    "lr": (0.0, math.inf, False),
+    "eps": (0.0, math.inf, False),
+    "beta1": (0.0, 1.0, False),
+    "beta2": (0.0, 1.0, False),
+    "alpha": (0.0, 1.0, False),
+    "rho": (0.0, 1.0, False),
+    "momentum": (0.0, math.inf, False),
+    "dampening": (0.0, 1.0, True),
+    "lr_decay": (0.0, math.inf, False),
+    "momentum_decay": (0.0, math.inf, False),
+    "weight_decay": (0.0, math.inf, False),
+    "initial_accumulator_value": (0.0, math.inf, False),
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rule:
+    """An update rule, from which every kernel, constructor and table entry of fastopt is made.
+
+    Parameters
+    ----------
+    name : str
+        An identifier: the name in ``fastopt.jit``, in ``minimize(method=...)`` and in checkpoints.
+    update : callable
+        ``update(p, g, *state, *c) -> (p, *state)`` on scalars: one parameter, its gradient, its state, and what
+        ``coefficients`` returned. Plain Python that Numba can compile; without numeric literals (they would
+        turn a float32 kernel into a float64 one) and without ``max`` and ``min`` (they treat NaN differently
+        from one target to another). A tuple also when there is no state.
+    coefficients : callable
+        ``coefficients(t, *hyper) -> tuple`` of floats: all that depends on the step ``t`` (1, 2, ...) and on the
+        hyperparameters alone. Computed once per step in float64, with ``math`` only.
+    state : tuple of str
+        The names of the state arrays, in the order of ``update``'s arguments. They start at zero.
+    hyper : mapping of str to float or bool
+        The hyperparameters and their defaults, in the order of ``coefficients``'s arguments after ``t``.
+        ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given.
+    initial : mapping of str to (str, float), optional
+        Constructor keywords that give a state array another start: keyword -> (state name, default).
+    variants : mapping of tuple of str to Rule, optional
+        The rule to take instead when these constructor keywords are switched on.
+    label, equation, doc : str, optional
+        The constructor's name, one line of mathematics, and the text that documents the rule.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When the parts do not fit together: one sentence says which.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> def coefficients(t, lr, beta):
+    ...     return lr, beta, 1.0 - beta, 0.0
+    >>> def update(p, g, m, lr, beta, rest, zero):
+    ...     m = beta * m + rest * g
+    ...     return p - (lr if m > zero else -lr if m < zero else m), m
+    >>> rule = fastopt.Rule(name="sign", update=update, coefficients=coefficients,
+    ...                     state=("m",), hyper={"lr": 1e-3, "beta": 0.9})
+    >>> opt = fastopt.Optimizer(np.ones(3), rule, lr=0.5)
+    >>> opt.step(np.array([1.0, -2.0, 0.0]))
+    >>> opt.params
+    array([0.5, 1.5, 1. ])
+    """
+
+    name: str
+    update: Callable
+    coefficients: Callable
+    state: tuple[str, ...] = ()
+    hyper: Mapping[str, float]
+    initial: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    variants: Mapping[tuple[str, ...], "Rule"] = field(default_factory=dict)
+    label: str = ""
+    equation: str = ""
+    doc: str = ""
+
+    def __post_init__(self):
+        if not (isinstance(self.name, str) and self.name.isidentifier()):
+            raise ValueError(f"name must be an identifier, got {self.name!r}")
+        for part in ("update", "coefficients"):
+            function = getattr(self, part)
+            function = getattr(function, "py_func", function)  # a Numba function is unwrapped: kernels compile it
+            if not hasattr(function, "__code__"):
+                raise TypeError(f"{part} must be a Python function, got {function!r}")
+            object.__setattr__(self, part, function)
+        object.__setattr__(self, "state", tuple(self.state))
+        for part in ("hyper", "initial", "variants"):
+            object.__setattr__(self, part, MappingProxyType(dict(getattr(self, part))))
+        for name, default in self.hyper.items():
+            check_hyper(name, default, default)
+        self._check_shapes()
+
+    def _check_shapes(self):
+        """Run both functions once on numbers, to say now what would be a page of typing errors later."""
+        one = np.float64(1.0)
+        with np.errstate(all="ignore"):
+            try:
+                c = self.coefficients(1, *(float(value) for value in self.hyper.values()))
+                out = self.update(one, one, *(one for _ in self.state), *(np.float64(x) for x in c))
+            except (TypeError, NameError) as error:
+                raise TypeError(
+                    f"rule {self.name!r} must have coefficients(t, {', '.join(self.hyper)}) and "
+                    f"update(p, g{''.join(', ' + s for s in self.state)}, *coefficients): {error}"
+                ) from error
+        if not isinstance(c, tuple):
+            raise TypeError(f"coefficients of rule {self.name!r} must return a tuple, got {c!r}")
+        if not isinstance(out, tuple) or len(out) != 1 + len(self.state):
+            wanted = "(" + ", ".join(("p", *self.state)) + ("," if not self.state else "") + ")"
+            raise TypeError(f"update of rule {self.name!r} must return the tuple {wanted}, got {out!r}")
+
+    def __repr__(self):
+        return f"<Rule {self.name}>"
+
+    def __reduce__(self):
+        raise TypeError(f"a rule is made of functions and is not pickled; import {self.name!r} where it is defined")
+
+
+def check_hyper(name, value, default):
+    """Raise unless ``value`` is a finite number in the range that ``name`` has (a bool where the default is)."""
+    if isinstance(default, bool):
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
+        return
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    low, high, closed = RANGES.get(name, (-math.inf, math.inf, False))
+    number = float(value)
+    if not (math.isfinite(number) and low <= number and (number < high or (closed and number == high))):
+        if low == -math.inf:
+            wanted = "finite"
+        elif high == math.inf:
+            wanted = f"finite and at least {low:g}"
+        else:
+            wanted = f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")

@@ -1,0 +1,235 @@
+"""The step oracle: every update rule in plain NumPy float64, written from the papers.
+
+Nothing here shares code with the package. Each rule is one function on one array,
+
+    rule(p, g, *state, t=step, **hyper) -> (new p, *new state)
+
+with the names, the order and the defaults of the public API; `t` is 1 at the first step. `Reference` adds
+what is common to all rules: clipping, the sign, L2 decay and one step counter for all arrays.
+"""
+
+import numpy as np
+
+# ---------------------------------------------------------------- gradient descent and momentum
+
+
+def gd(p, g, *, t, lr=1e-3):
+    return (p - lr * g,)
+
+
+sgd = gd  # the same update; only the examples behind g differ
+
+
+def momentum(p, g, b, *, t, lr=1e-3, momentum=0.9, dampening=0.0):
+    b = g if t == 1 else momentum * b + (1 - dampening) * g
+    return p - lr * b, b
+
+
+def nesterov(p, g, b, *, t, lr=1e-3, momentum=0.9):
+    b = momentum * b + g
+    return p - lr * (g + momentum * b), b
+
+
+# ---------------------------------------------------------------- accumulated squares
+
+
+def adagrad(p, g, s, *, t, lr=1e-2, lr_decay=0.0, eps=1e-10):
+    s = s + g**2
+    d = np.sqrt(s) + eps
+    direction = np.divide(g, d, out=np.zeros_like(g), where=d != 0)  # no gradient so far: the parameter stays
+    return p - lr / (1 + (t - 1) * lr_decay) * direction, s
+
+
+def adadelta(p, g, v, u, *, t, lr=1.0, rho=0.9, eps=1e-6):
+    v = rho * v + (1 - rho) * g**2
+    delta = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+    u = rho * u + (1 - rho) * delta**2
+    return p - lr * delta, v, u
+
+
+def rmsprop(p, g, v, *, t, lr=1e-2, alpha=0.99, eps=1e-8):
+    v = alpha * v + (1 - alpha) * g**2
+    return p - lr * g / (np.sqrt(v) + eps), v
+
+
+def rmsprop_centered(p, g, v, a, *, t, lr=1e-2, alpha=0.99, eps=1e-8):
+    v = alpha * v + (1 - alpha) * g**2
+    a = alpha * a + (1 - alpha) * g
+    variance = np.maximum(v - a**2, 0)  # rounding may make it negative
+    return p - lr * g / (np.sqrt(variance) + eps), v, a
+
+
+def rmsprop_momentum(p, g, v, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
+    v = alpha * v + (1 - alpha) * g**2
+    b = momentum * b + g / (np.sqrt(v) + eps)
+    return p - lr * b, v, b
+
+
+def rmsprop_centered_momentum(p, g, v, a, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
+    v = alpha * v + (1 - alpha) * g**2
+    a = alpha * a + (1 - alpha) * g
+    variance = np.maximum(v - a**2, 0)
+    b = momentum * b + g / (np.sqrt(variance) + eps)
+    return p - lr * b, v, a, b
+
+
+# ---------------------------------------------------------------- the Adam family
+
+
+def adam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    m_hat = m / (1 - beta1**t) if bias_correction else m
+    v_hat = v / (1 - beta2**t) if bias_correction else v
+    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+def adamw(
+    p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2
+):
+    p = p * (1 - lr * weight_decay)
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    m_hat = m / (1 - beta1**t) if bias_correction else m
+    v_hat = v / (1 - beta2**t) if bias_correction else v
+    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+def amsgrad(p, g, m, v, vmax, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    vmax = np.maximum(vmax, v)  # of the raw v; the correction comes after
+    m_hat = m / (1 - beta1**t) if bias_correction else m
+    v_hat = vmax / (1 - beta2**t) if bias_correction else vmax
+    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v, vmax
+
+
+def adamax(p, g, m, u, *, t, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * g
+    u = np.maximum(beta2 * u, np.abs(g) + eps)
+    return p - lr / (1 - beta1**t) * m / u, m, u
+
+
+def nadam_mu(t, beta1, momentum_decay):
+    return beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+
+
+def nadam(p, g, m, v, *, t, mu_product, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3):
+    """`mu_product` is μ₁·μ₂·…·μₜ, this step's factor included."""
+    mu = nadam_mu(t, beta1, momentum_decay)
+    mu_next = nadam_mu(t + 1, beta1, momentum_decay)
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    v_hat = v / (1 - beta2**t)
+    look_ahead = (1 - mu) * g / (1 - mu_product) + mu_next * m / (1 - mu_product * mu_next)
+    return p - lr * look_ahead / (np.sqrt(v_hat) + eps), m, v
+
+
+def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    m_hat = m / (1 - beta1**t)
+    rho_inf = 2 / (1 - beta2) - 1
+    rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
+    if rho <= 5:  # too few samples for a variance: no adaptive step yet
+        return p - lr * m_hat, m, v
+    r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+    adaptive = np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps)
+    return p - lr * m_hat * r * adaptive, m, v
+
+
+def lion(p, g, m, *, t, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
+    direction = np.sign(beta1 * m + (1 - beta1) * g)
+    m = beta2 * m + (1 - beta2) * g
+    return p - lr * (direction + weight_decay * p), m
+
+
+# ---------------------------------------------------------------- what all rules share
+
+RULES = {  # name: (rule, its state slots)
+    "gd": (gd, ()),
+    "sgd": (sgd, ()),
+    "momentum": (momentum, ("b",)),
+    "nesterov": (nesterov, ("b",)),
+    "adagrad": (adagrad, ("s",)),
+    "adadelta": (adadelta, ("v", "u")),
+    "rmsprop": (rmsprop, ("v",)),
+    "rmsprop_centered": (rmsprop_centered, ("v", "a")),
+    "rmsprop_momentum": (rmsprop_momentum, ("v", "b")),
+    "rmsprop_centered_momentum": (rmsprop_centered_momentum, ("v", "a", "b")),
+    "adam": (adam, ("m", "v")),
+    "adamw": (adamw, ("m", "v")),
+    "amsgrad": (amsgrad, ("m", "v", "vmax")),
+    "adamax": (adamax, ("m", "u")),
+    "nadam": (nadam, ("m", "v")),
+    "radam": (radam, ("m", "v")),
+    "lion": (lion, ("m",)),
+}
+
+
+def clip_by_value(grads, limit):
+    return [None if g is None else np.clip(g, -limit, limit) for g in grads]
+
+
+def clip_by_norm(grads, limit):
+    """One norm over all arrays; the scale is never above 1, and a NaN norm makes every gradient NaN."""
+    norm = np.sqrt(sum(np.sum(g**2) for g in grads if g is not None))
+    scale = np.minimum(1, limit / (norm + 1e-6))
+    return [None if g is None else g * scale for g in grads]
+
+
+class Reference:
+    """`params`, `state[slot]` are lists of float64 arrays, replaced by every step; `t` counts the steps."""
+
+    def __init__(
+        self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper
+    ):
+        self.rule, slots = RULES[rule]
+        self.params = [np.array(p, dtype=np.float64) for p in params]
+        start = hyper.pop("initial_accumulator_value", 0.0) if rule == "adagrad" else 0.0
+        self.state = {slot: [np.full_like(p, start) for p in self.params] for slot in slots}
+        self.t = 0
+        self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
+        if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw
+            hyper["weight_decay"] = weight_decay
+        self.hyper = self.checked(hyper)
+        self.mu_product = 1.0  # nadam alone reads it
+
+    def checked(self, hyper):
+        unknown = set(hyper) - {*self.rule.__kwdefaults__, "weight_decay"}
+        if unknown:
+            raise TypeError(f"{self.rule.__name__} has no hyperparameter {sorted(unknown)}")
+        return hyper
+
+    def step(self, grads, **override):
+        """One update. `override` holds for this step only; a None gradient skips its array."""
+        if all(g is None for g in grads):
+            return
+        self.t += 1
+        hyper = {**self.rule.__kwdefaults__, **self.hyper, **self.checked(override), "t": self.t}
+        if self.rule is nadam:
+            self.mu_product *= nadam_mu(self.t, hyper["beta1"], hyper["momentum_decay"])
+            hyper["mu_product"] = self.mu_product
+        with np.errstate(all="ignore"):  # NaN and Inf propagate in silence, as in the compiled kernels
+            for i, g in enumerate(self.clipped(grads)):
+                if g is not None:
+                    self.update(i, -g if self.maximize else g, hyper)
+
+    def clipped(self, grads):
+        grads = [None if g is None else np.array(g, dtype=np.float64) for g in grads]
+        if self.clip_value is not None:
+            grads = clip_by_value(grads, self.clip_value)
+        if self.clip_norm is not None:
+            grads = clip_by_norm(grads, self.clip_norm)
+        return grads
+
+    def update(self, i, g, hyper):
+        if "weight_decay" not in self.rule.__kwdefaults__:  # L2; adamw and lion decay the parameter instead
+            hyper = dict(hyper)
+            decay = hyper.pop("weight_decay", 0.0)
+            g = g + decay * self.params[i] if decay else g
+        old_state = [arrays[i] for arrays in self.state.values()]
+        new = self.rule(self.params[i], g, *old_state, **hyper)
+        self.params[i], *new_state = map(np.asarray, new)
+        for arrays, array in zip(self.state.values(), new_state):
+            arrays[i] = array

@@ -1,0 +1,210 @@
+"""The oracle against PyTorch and optax, step by step: parameters and state, every rule and option they share."""
+
+import numpy as np
+import pytest
+from reference import RULES, Reference
+
+STEPS = 80
+SHAPES = [(3,), (2, 4), ()]
+
+
+def random_problem(seed=0):
+    """Parameters, and the gradients of every step: of several sizes, with a zero here and there."""
+    rng = np.random.default_rng(seed)
+    params = [rng.normal(size=shape) for shape in SHAPES]
+    grads = [[rng.normal(size=s) * 10.0 ** rng.integers(-3, 2) for s in SHAPES] for _ in range(STEPS)]
+    for g in grads[::7]:
+        g[1][0, 0] = 0.0
+    return params, grads
+
+
+def assert_same(actual, expected, what):
+    assert len(actual) == len(expected)
+    for a, e in zip(actual, expected):
+        assert a.dtype == np.float64
+        np.testing.assert_allclose(a, e, rtol=1e-10, atol=1e-15, err_msg=what)
+
+
+# ---------------------------------------------------------------- against PyTorch
+
+
+@pytest.fixture
+def torch():
+    """PyTorch with float64 as its default: NAdam keeps Πμ in the default dtype, and float32 costs 1e-7."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield torch
+    torch.set_default_dtype(before)
+
+
+# our state slot -> PyTorch's names for it
+SLOTS = {
+    "b": ["momentum_buffer"],
+    "s": ["sum"],
+    "a": ["grad_avg"],
+    "m": ["exp_avg"],
+    "v": ["exp_avg_sq", "square_avg"],
+    "u": ["acc_delta", "exp_inf"],
+    "vmax": ["max_exp_avg_sq"],
+}
+BETAS = {"beta1": 0.8, "beta2": 0.95}
+
+# rule, PyTorch's class, hyperparameters (none: the defaults are compared too), what PyTorch needs besides
+TORCH = [
+    ("gd", "SGD", {}, {}),
+    ("sgd", "SGD", {"lr": 0.05}, {}),
+    ("momentum", "SGD", {"momentum": 0.9}, {}),
+    ("momentum", "SGD", {"lr": 0.05, "momentum": 0.7, "dampening": 0.3}, {}),
+    ("nesterov", "SGD", {"momentum": 0.7}, {"nesterov": True}),
+    ("adagrad", "Adagrad", {}, {}),
+    ("adagrad", "Adagrad", {"lr": 0.1, "lr_decay": 0.05, "initial_accumulator_value": 0.3}, {}),
+    ("adagrad", "Adagrad", {"eps": 0.1}, {}),
+    ("adadelta", "Adadelta", {}, {}),
+    ("adadelta", "Adadelta", {"lr": 0.5, "rho": 0.7, "eps": 1e-3}, {}),
+    ("rmsprop", "RMSprop", {}, {}),
+    ("rmsprop", "RMSprop", {"alpha": 0.8, "eps": 1e-2}, {}),
+    ("rmsprop_centered", "RMSprop", {}, {"centered": True}),
+    ("rmsprop_momentum", "RMSprop", {"momentum": 0.9}, {}),
+    ("rmsprop_centered_momentum", "RMSprop", {"momentum": 0.6, "alpha": 0.8}, {"centered": True}),
+    ("adam", "Adam", {}, {}),
+    ("adam", "Adam", {"lr": 0.1, "eps": 1e-2, **BETAS}, {}),
+    ("adam", "Adam", {"beta1": 0.0, "beta2": 0.9}, {}),
+    ("adamw", "AdamW", {}, {}),
+    ("adamw", "AdamW", {"lr": 0.1, "eps": 1e-2, **BETAS}, {}),
+    ("amsgrad", "Adam", {}, {"amsgrad": True}),
+    ("amsgrad", "Adam", BETAS, {"amsgrad": True}),
+    ("adamax", "Adamax", {}, {}),
+    ("adamax", "Adamax", {"eps": 1e-2, **BETAS}, {}),
+    ("nadam", "NAdam", {}, {}),
+    ("nadam", "NAdam", {"momentum_decay": 0.1, "eps": 1e-2, **BETAS}, {}),
+    ("radam", "RAdam", {}, {}),
+    ("radam", "RAdam", {"eps": 1e-2, **BETAS}, {}),
+]
+OPTIONS = [
+    {},
+    {"weight_decay": 0.1},
+    {"maximize": True},
+    {"clip_value": 0.5},
+    {"clip_norm": 0.7},
+    {"weight_decay": 0.1, "maximize": True, "clip_value": 0.5, "clip_norm": 0.7},
+]
+
+
+def torch_optimizer(torch, cls, params, keywords):
+    """PyTorch takes betas as a pair, and clips by functions of its own."""
+    keywords = {k: v for k, v in keywords.items() if not k.startswith("clip")}
+    if "beta1" in keywords:
+        keywords["betas"] = (keywords.pop("beta1"), keywords.pop("beta2"))
+    return getattr(torch.optim, cls)(params, foreach=False, **keywords)
+
+
+def torch_step(torch, optimizer, params, grads, *, clip_value=None, clip_norm=None):
+    for p, g in zip(params, grads):
+        p.grad = None if g is None else torch.tensor(g)
+    if clip_value is not None:
+        torch.nn.utils.clip_grad_value_(params, clip_value)
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(params, clip_norm)
+    optimizer.step()
+
+
+def assert_same_as_torch(ref, params, optimizer):
+    assert_same(ref.params, [p.detach().numpy() for p in params], f"parameters, t={ref.t}")
+    for slot, arrays in ref.state.items():
+        theirs = [optimizer.state[p] for p in params]
+        name = next(name for name in SLOTS[slot] if name in theirs[0])
+        assert_same(arrays, [state[name].numpy() for state in theirs], f"{slot}, t={ref.t}")
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "+".join(o) or "plain")
+@pytest.mark.parametrize(("rule", "cls", "hyper", "extra"), TORCH)
+def test_against_pytorch(torch, rule, cls, hyper, extra, options):
+    start, grads = random_problem()
+    ref = Reference(rule, start, **hyper, **options)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    optimizer = torch_optimizer(torch, cls, params, {**hyper, **options, **extra})
+    clip = {k: v for k, v in options.items() if k.startswith("clip")}
+    for g in grads:
+        ref.step(g)
+        torch_step(torch, optimizer, params, g, **clip)
+        assert_same_as_torch(ref, params, optimizer)
+
+
+def test_every_rule_has_a_peer():
+    assert {rule for rule, *_ in TORCH + OPTAX} == set(RULES)
+
+
+def test_schedules_and_absent_gradients_against_pytorch(torch):
+    """RMSprop does not read t; in rules that do, PyTorch counts the steps of each array by itself."""
+    start, grads = random_problem()
+    ref = Reference("rmsprop_momentum", start)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    optimizer = torch.optim.RMSprop(params, momentum=0.9)
+    for k, g in enumerate(grads):
+        given = [None if k % 3 == i + 1 else gi for i, gi in enumerate(g)]
+        lr = optimizer.param_groups[0]["lr"] = 0.1 * 0.9**k
+        ref.step(given, lr=lr)
+        torch_step(torch, optimizer, params, given)
+        assert_same_as_torch(ref, params, optimizer)
+
+
+# ---------------------------------------------------------------- against optax, where it means the same
+
+UNCORRECTED = {"bias_correction_mu": False, "bias_correction_nu": False}
+
+# rule, our hyperparameters, optax's function, its arguments
+OPTAX = [
+    ("sgd", {"lr": 0.05}, "sgd", {}),
+    ("nesterov", {"lr": 0.05, "momentum": 0.7}, "sgd", {"momentum": 0.7, "nesterov": True}),
+    # without eps the two rules for it cannot differ, and both leave a parameter without any gradient alone
+    ("adagrad", {"lr": 0.05, "eps": 0.0}, "adagrad", {"eps": 0.0, "initial_accumulator_value": 0.0}),
+    ("adadelta", {"lr": 0.5}, "adadelta", {}),
+    ("rmsprop", {"lr": 0.05}, "rmsprop", {"decay": 0.99, "eps_in_sqrt": False}),
+    ("adam", {"lr": 0.05}, "adam", {}),
+    ("adamw", {"lr": 0.05, "weight_decay": 0.1}, "adamw", {"weight_decay": 0.1}),
+    # its correction comes before the maximum, ours after; without any they agree
+    ("amsgrad", {"lr": 0.05, "bias_correction": False}, "amsgrad", UNCORRECTED),
+    ("adamax", {"lr": 0.05}, "adamax", {}),
+    ("radam", {"lr": 0.05, "eps": 0.0}, "radam", {"eps": 0.0}),  # its eps is added to the corrected √v̂
+    ("lion", {"lr": 0.05}, "lion", {"weight_decay": 0.0}),
+    ("lion", {"lr": 0.05, "weight_decay": 0.1, "beta2": 0.9}, "lion", {"weight_decay": 0.1, "b2": 0.9}),
+]
+
+
+@pytest.mark.parametrize(("rule", "hyper", "name", "keywords"), OPTAX)
+def test_against_optax(rule, hyper, name, keywords):
+    jax = pytest.importorskip("jax")
+    optax = pytest.importorskip("optax")
+    start, grads = random_problem()
+    ref = Reference(rule, start, **hyper)
+    with jax.enable_x64(True):  # for this block alone
+        transform = getattr(optax, name)(hyper["lr"], **keywords)
+        params = [jax.numpy.asarray(p) for p in start]
+        state = transform.init(params)
+        update = jax.jit(transform.update)
+        for g in grads:
+            ref.step(g)
+            updates, state = update([jax.numpy.asarray(gi) for gi in g], state, params)
+            params = optax.apply_updates(params, updates)
+            assert_same(ref.params, [np.asarray(p) for p in params], f"parameters, t={ref.t}")
+
+
+# ---------------------------------------------------------------- what no peer has
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (("adam", {"beta1": 0.0, "beta2": 0.99, "bias_correction": False}), ("rmsprop", {"lr": 1e-3})),
+        (("adamw", {"weight_decay": 0, "bias_correction": False}), ("adam", {"bias_correction": False})),
+    ],
+)
+def test_rules_that_are_the_same_are_the_same(left, right):
+    start, grads = random_problem()
+    (a, a_hyper), (b, b_hyper) = left, right
+    first, second = Reference(a, start, **a_hyper), Reference(b, start, **b_hyper)
+    for g in grads:
+        first.step(g)
+        second.step(g)
+        assert_same(first.params, second.params, f"t={first.t}")
