@@ -1,0 +1,22 @@
+"""First-order optimisers as fused Numba kernels for NumPy arrays.
+
+>>> import numpy as np, fastopt
+>>> x = np.array([3.0, -1.0])
+>>> opt = fastopt.Adam(x, lr=0.1)
+>>> for _ in range(200):
+...     opt.step(2 * x)          # the gradient of x·x
+>>> bool(abs(x).max() < 1e-2)
+True
+"""
+
+from . import schedules
+from .api import CONSTRUCTORS
+from .arrays import pack
+from .optimizer import Optimizer
+from .rules import RULES, Rule
+
+__version__ = "0.1.0"
+
+globals().update(CONSTRUCTORS)
+
+__all__ = ["RULES", "Optimizer", "Rule", "pack", "schedules", *CONSTRUCTORS]

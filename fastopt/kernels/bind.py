@@ -18,7 +18,7 @@ from .parts import OVERLOADED
 
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
 # The default error model blocks the vectorisation of every loop with a division.
-OPTIONS = {"error_model": "numpy", "nogil": True}
+OPTIONS = {"error_model": "numpy"}
 
 
 def link(function, **names):
@@ -58,7 +58,7 @@ def _jitted(function):
     return njit(**OPTIONS)(inner(function))
 
 
-def compiled(function, name, signature, parallel=False):
+def compiled(function, name, signature, *, parallel=False, nogil=True):
     """Compile for one signature, or take it from the disk cache.
 
     A folder that cannot be written and a damaged cache file cost a compilation, never an error.
@@ -67,12 +67,13 @@ def compiled(function, name, signature, parallel=False):
         return function
     bound = inner(function)
     bound.__qualname__ = f"{name}_{digest(function)}"
+    options = OPTIONS | {"parallel": parallel, "nogil": nogil}
     try:
-        return njit([signature], cache=True, parallel=parallel, **OPTIONS)(bound)
+        return njit([signature], cache=True, **options)(bound)
     except NumbaError:
         raise
     except Exception:
-        return njit([signature], parallel=parallel, **OPTIONS)(bound)
+        return njit([signature], **options)(bound)
 
 
 def digest(function):

@@ -1,7 +1,5 @@
 """Steps on the CPU: the kernel of a rule, serial or parallel, and when to use which."""
 
-import os
-import threading
 from functools import cache
 
 import numba
@@ -11,6 +9,7 @@ from numba import types
 from . import templates
 from .bind import compiled, link
 from .stage import staged
+from .threads import in_threads
 
 # A parallel launch costs some microseconds: below this many bytes moved per step, one thread is faster.
 BYTES_PER_LAUNCH = 400_000
@@ -37,7 +36,7 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     arguments = (array, gradient, state, types.int64, hyper) + ((types.int64,) if parallel else ())
     name = f"{rule.name}_{dtype}_{'parallel' if parallel else 'serial'}"
     try:
-        return compiled(step, name, types.int64(*arguments), parallel)
+        return compiled(step, name, types.int64(*arguments), parallel=parallel)
     except numba.core.errors.NumbaError as error:
         reason = next(line for line in str(error).splitlines() if line and not line.startswith(("Failed in", "During")))
         raise TypeError(f"rule {rule.name!r} must compile for {dtype} arrays: {reason.strip()[:160]}") from error
@@ -66,35 +65,3 @@ def step(rule, dtype, size, *, stage=False, parallel=None, threads=None):
         return in_threads(lambda chunks: many(p, g, state, t, h, chunks), alone, threads)
 
     return launch
-
-
-# One parallel launch at a time: a second thread would abort the process under the workqueue layer, and only compete
-# under the others. And none in a child of a fork, whose inherited OpenMP runtime would kill it.
-_launching = threading.Lock()
-_forked = False
-
-
-def _after_fork():
-    global _forked, _launching
-    _forked, _launching = True, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def in_threads(many, alone, threads=None):
-    """``many(chunks)`` on that many threads, or ``alone()`` where threads may not be started."""
-    if _forked or not _launching.acquire(blocking=False):
-        return alone()
-    try:
-        before = numba.get_num_threads()
-        if threads is None or threads == before:
-            return many(before)
-        numba.set_num_threads(threads)
-        try:
-            return many(threads)
-        finally:
-            numba.set_num_threads(before)
-    finally:
-        _launching.release()

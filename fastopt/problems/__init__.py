@@ -1,2 +1,45 @@
-"""Problems to optimise: losses for training and classic test functions, with gradients written in place."""
-from fastopt.problems.losses import init_mlp, linear, logistic, mlp, poisson, softmax
+"""Problems to optimise: losses for :func:`fastopt.fit` and classic test functions, gradients written in place."""
+
+from fastopt.problems.functions import (
+    CLASSICS,
+    Problem,
+    ackley,
+    beale,
+    booth,
+    goldstein_price,
+    himmelblau,
+    levy13,
+    matyas,
+    mccormick,
+    quadratic,
+    rosenbrock,
+    sphere,
+    styblinski_tang,
+    three_hump_camel,
+)
+from fastopt.problems.losses import MLPParams, init_mlp, linear, logistic, mlp, poisson, softmax
+
+__all__ = [
+    "CLASSICS",
+    "MLPParams",
+    "Problem",
+    "ackley",
+    "beale",
+    "booth",
+    "goldstein_price",
+    "himmelblau",
+    "init_mlp",
+    "levy13",
+    "linear",
+    "logistic",
+    "matyas",
+    "mccormick",
+    "mlp",
+    "poisson",
+    "quadratic",
+    "rosenbrock",
+    "softmax",
+    "sphere",
+    "styblinski_tang",
+    "three_hump_camel",
+]

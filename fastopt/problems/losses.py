@@ -10,12 +10,14 @@ arithmetic is done; losses are summed in float64. ``y`` may be integer or real u
 """
 
 import math
+from collections import namedtuple
 
 import numpy as np
 from numba import njit
 
-_HELPER = {"nogil": True, "error_model": "numpy"}
-_LOSS = {"cache": True, **_HELPER}  # Numba can cache these because they close over nothing but a number
+_helper = njit(nogil=True, error_model="numpy")
+_loss = njit(cache=True, nogil=True, error_model="numpy")  # cacheable: losses close over nothing but a number
+MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
 
 
 def linear(l2=0.0):
@@ -29,7 +31,7 @@ def linear(l2=0.0):
     """
     l2 = _penalty_weight(l2)
 
-    @njit(**_LOSS)
+    @_loss
     def loss_and_grad(params, grads, X, y):
         predictor = _predict(X, params, y)
         loss = _gaussian(predictor, y)
@@ -50,7 +52,7 @@ def logistic(l2=0.0):
     """
     l2 = _penalty_weight(l2)
 
-    @njit(**_LOSS)
+    @_loss
     def loss_and_grad(params, grads, X, y):
         predictor = _predict(X, params, y)
         loss = _bernoulli(predictor, y)
@@ -72,7 +74,7 @@ def softmax(l2=0.0):
     """
     l2 = _penalty_weight(l2)
 
-    @njit(**_LOSS)
+    @_loss
     def loss_and_grad(params, grads, X, y):
         scores = _predict(X, params, y)
         loss = _categorical(scores, y)
@@ -93,7 +95,7 @@ def poisson(l2=0.0):
     """
     l2 = _penalty_weight(l2)
 
-    @njit(**_LOSS)
+    @_loss
     def loss_and_grad(params, grads, X, y):
         predictor = _predict(X, params, y)
         loss = _poisson(predictor, y)
@@ -106,19 +108,17 @@ def poisson(l2=0.0):
 def mlp(l2=0.0):
     """Categorical, the scores from one hidden layer, tanh(x·W1 + b1)·W2 + b2: loss −log softmax(scores)[y].
 
-    ``params`` and ``grads`` are namedtuples, which ``fit`` makes of a dict, of ``W1`` (d, hidden), ``b1``
-    (hidden,), ``W2`` (hidden, classes), ``b2`` (classes,); ``X`` (n, d), ``y`` (n,) integers 0, …, classes − 1.
+    ``params`` and ``grads`` are MLPParams, or the namedtuple that ``fit`` makes of a dict: ``W1`` (d, hidden),
+    ``b1`` (hidden,), ``W2`` (hidden, classes), ``b2`` (classes,); ``X`` (n, d), ``y`` (n,) as for ``softmax``.
 
-    >>> from collections import namedtuple
-    >>> start = init_mlp(d=2, hidden=3, classes=2)
-    >>> params = namedtuple("Params", start)(**start)
+    >>> params = MLPParams(**init_mlp(d=2, hidden=3, classes=2))
     >>> grads = params._make(np.empty_like(p) for p in params)
     >>> print(mlp()(params, grads, np.zeros((4, 2)), np.array([0, 1, 1, 1])) / np.log(2), grads.b2)
     4.0 [ 1. -1.]
     """
     l2 = _penalty_weight(l2)
 
-    @njit(**_LOSS)
+    @_loss
     def loss_and_grad(params, grads, X, y):
         hidden = _predict(X, params.W1, y)
         _tanh(hidden, params.b1)
@@ -139,7 +139,7 @@ def mlp(l2=0.0):
 
 
 def init_mlp(d, hidden, classes, seed=0, dtype=np.float64):
-    """Initial parameters of :func:`mlp`, a dict: zero biases, Glorot's uniform weights ±√(6/(inputs + outputs))."""
+    """Initial parameters of :func:`mlp`, a dict: biases 0, Glorot's uniform weights ±√(6/(inputs + outputs))."""
     rng = np.random.default_rng(seed)
 
     def weights(inputs, outputs):
@@ -155,7 +155,7 @@ def _penalty_weight(l2):
     return float(l2)
 
 
-@njit(**_HELPER)
+@_helper
 def _predict(X, params, y):
     if len(X) != len(y):
         raise ValueError("X and y must have the same number of examples")
@@ -166,7 +166,7 @@ def _predict(X, params, y):
 # dtype.type(1) keeps float32 arithmetic in float32, np.float64(0) makes a float64 sum also where not compiled.
 
 
-@njit(**_HELPER)
+@_helper
 def _gaussian(predictor, y):
     loss = np.float64(0)
     for i in range(len(y)):
@@ -175,7 +175,7 @@ def _gaussian(predictor, y):
     return loss
 
 
-@njit(**_HELPER)
+@_helper
 def _bernoulli(predictor, y):
     loss, one = np.float64(0), predictor.dtype.type(1)
     for i in range(len(y)):
@@ -186,7 +186,7 @@ def _bernoulli(predictor, y):
     return loss
 
 
-@njit(**_HELPER)
+@_helper
 def _poisson(predictor, y):
     loss = np.float64(0)
     for i in range(len(y)):
@@ -196,7 +196,7 @@ def _poisson(predictor, y):
     return loss
 
 
-@njit(**_HELPER)
+@_helper
 def _categorical(scores, y):
     loss = np.float64(0)
     for i in range(len(y)):
@@ -213,7 +213,7 @@ def _categorical(scores, y):
     return loss
 
 
-@njit(fastmath={"reassoc"}, **_HELPER)  # a sum in any order runs in vector registers
+@njit(nogil=True, error_model="numpy", fastmath={"reassoc"})  # a sum in any order runs in vector registers
 def _add_penalty(params, grads, weight):
     if weight == 0:
         return 0.0
@@ -230,7 +230,7 @@ _SINH = tuple(1 / (2 * k * (2 * k + 1)) for k in range(7, 0, -1))
 _COSH = tuple(1 / (2 * k * (2 * k - 1)) for k in range(7, 0, -1))
 
 
-@njit(**_HELPER)
+@_helper
 def _tanh(matrix, bias):
     """Overwrite matrix by tanh(matrix + bias), to 5 roundings. With no call in it the loop runs in vector
     registers, 4 to 7 times as fast as with the C library's tanh, which was half of a training step."""

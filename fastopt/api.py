@@ -1,0 +1,115 @@
+"""The constructors ``fastopt.Adam`` and so on, generated from the rules: real signatures, real docstrings."""
+
+from inspect import Parameter, Signature
+
+from .errors import listing
+from .hyper import keywords
+from .optimizer import Optimizer
+from .rules import RULES
+
+OPTIONS = {
+    "maximize": False,
+    "clip_value": None,
+    "clip_norm": None,
+    "check_finite": False,
+    "parallel": None,
+    "threads": None,
+    "device": None,
+}
+
+
+def constructor(rule):
+    """A function that makes an Optimizer with this rule, or with the variant that its keywords switch on."""
+    switches = variant_keywords(rule)
+    signature = signature_of(rule, switches)
+
+    def construct(*args, **kwargs):
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{rule.label}() must be called as {rule.label}{signature}: {error}") from None
+        chosen = choose(rule, switches, given)
+        return Optimizer(given.pop("params"), chosen, **given)
+
+    construct.__name__ = construct.__qualname__ = rule.label
+    construct.__module__ = "fastopt"
+    construct.__signature__ = signature
+    construct.__doc__ = document(rule, switches)
+    return construct
+
+
+def variant_keywords(rule) -> dict:
+    """The keywords that only variants of the rule have, switched off."""
+    known = keywords(rule)
+    found = {}
+    for options, variant in rule.variants.items():
+        numbers = [name for name in keywords(variant) if name not in known]
+        found |= {name: 0.0 for name in numbers} | {name: False for name in options if name not in numbers}
+    # a number in one variant is a number in all: SGD(momentum=0.9, nesterov=True)
+    return {**found, **{k: 0.0 for v in rule.variants.values() for k in keywords(v) if k in found}}
+
+
+def choose(rule, switches, given):
+    """The rule or variant that the given keywords switch on; those that only switch are taken out."""
+    on = {name for name in switches if given.get(name)}
+    deciding = on & {name for options in rule.variants for name in options}
+    chosen = rule
+    if deciding:
+        chosen = next((v for options, v in rule.variants.items() if set(options) == deciding), None)
+        if chosen is None:
+            allowed = " or ".join(" and ".join(options) for options in rule.variants)
+            raise ValueError(f"{rule.label} must be given {allowed} (or none of them), got {listing(sorted(deciding))}")
+    known = keywords(chosen)
+    for name in switches:
+        if name not in known:
+            value = given.pop(name, False)
+            if isinstance(switches[name], bool) and not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, got {value!r}")
+            if value and name not in deciding:
+                raise ValueError(f"{name} must be 0 with these options of {rule.label}, got {value!r}")
+    return chosen
+
+
+def signature_of(rule, switches) -> Signature:
+    """params, the rule's numbers (by position too), and by keyword the switches and the common options."""
+    hyper = keywords(rule)
+    either, keyword = Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY
+    parameters = [Parameter("params", either)]
+    own = [name for name in hyper if name != "weight_decay" or "weight_decay" in rule.hyper]
+    parameters += [Parameter(name, either, default=hyper[name]) for name in own]
+    rest = switches | {name: hyper[name] for name in hyper if name not in own} | OPTIONS
+    parameters += [Parameter(name, keyword, default=default) for name, default in rest.items()]
+    return Signature(parameters, return_annotation=Optimizer)
+
+
+def document(rule, switches) -> str:
+    numbers = ", ".join(f"{name}={default!r}" for name, default in (keywords(rule) | switches).items())
+    state = ", ".join(rule.state) or "none"
+    return f"""{rule.doc.strip()}
+
+Parameters
+----------
+params : array, or sequence or mapping of arrays (nested too), or list of groups
+    float32 or float64 NumPy arrays, contiguous and writable; updated in place.
+{numbers}
+    Floats, or schedules: callables ``step -> float``, with step 0 at the first update.
+maximize, clip_value, clip_norm, check_finite, parallel, threads, device
+    As in :class:`fastopt.Optimizer`, which says what is raised too.
+
+Returns
+-------
+Optimizer
+    With ``step(grads)``, ``params``, ``t`` and ``state`` ({state}).
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.array([1.0, -2.0])
+>>> opt = fastopt.{rule.label}(x, lr=0.01)
+>>> opt.step(2 * x)
+>>> opt.t
+1
+"""
+
+
+CONSTRUCTORS = {rule.label: constructor(rule) for rule in RULES}

@@ -1,0 +1,195 @@
+"""Which kernel calls a nest of parameters takes, and how a nest of gradients is matched to them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .arrays import (
+    Packed,
+    check_gradient,
+    check_kind,
+    check_parameter,
+    disjoint_spans,
+    flat,
+    flatten,
+    leaves_like,
+    order_of,
+    rebuild,
+)
+from .errors import describe, listing
+from .kernels import cpu, gather
+
+
+class Block(NamedTuple):
+    """The arrays of one kernel call: those of one parameter, or of the buffer that holds many."""
+
+    run: Any  # the kernel, (p, g, state, t, h) -> code
+    p: np.ndarray
+    state: tuple[np.ndarray, ...]
+    group: int
+    members: tuple[tuple[int, int, int], ...]  # index of a leaf, where it begins, where it ends
+    packed: bool
+
+
+class Blocks:
+    """All blocks of an optimiser.
+
+    Parameters
+    ----------
+    params, roots : the nest that gradients must match, and its parts, one per group
+    grouped : whether there are groups
+    rule, starts : the rule, and per group the start of its state
+    staged, parallel, threads : see :func:`fastopt.kernels.cpu.step`
+    """
+
+    def __init__(self, params, roots, grouped, rule, starts, staged, parallel, threads):
+        self.all: list[Block] = []
+        self.names: list[str] = []
+        self.leaves: list[np.ndarray] = []
+        for group, root in enumerate(roots):
+            named = list(flatten(root, f"params[{group}]" if grouped else "params"))
+            for name, leaf in named:
+                check_parameter(name, leaf)
+            first, packed = len(self.leaves), isinstance(root, Packed) and bool(root.buffers)
+            self.names += [name for name, _ in named]
+            self.leaves += [leaf for _, leaf in named]
+            for p, members in _split(root if packed else None, self.leaves, first):
+                run = cpu.step(rule, p.dtype, p.size, stage=staged, parallel=parallel, threads=threads)
+                state = tuple(np.full(p.size, starts[group].get(slot, 0.0), p.dtype) for slot in rule.state)
+                self.all.append(Block(run, p, state, group, tuple(members), packed))
+        if not self.leaves:
+            raise ValueError(f"params must hold at least one array, got {describe(params)}")
+        owned = [(self.names[b.members[0][0]], a) for b in self.all for a in (b.p, *b.state)]
+        self._spans = disjoint_spans(*zip(*owned))
+        self._packed = params if isinstance(params, Packed) and params.buffers else None
+        self._tree = rebuild(params, iter(self.leaves))
+        self._flat = all(isinstance(child, np.ndarray) for child in _children(self._tree))
+        self._table = None
+
+    # --- gradients -------------------------------------------------------------------------------------------------
+
+    def pieces(self, grads) -> list:
+        """What to call kernels on: ``(block, p, g, state)`` each. Raises if a gradient does not fit."""
+        if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
+            layout = self._packed.layout
+            if grads.layout is layout or grads.layout == layout:
+                return [(block, block.p, g, block.state) for block, g in zip(self.all, grads.buffers)]
+        leaves = self._match(grads)
+        if self._table is None:
+            self._prepare_gathering()
+        if self._table.accepts(leaves):
+            return [
+                (block, block.p, buffer if block.packed else flat(leaves[block.members[0][0]]), block.state)
+                for block, buffer in zip(self.all, self._gathered)
+            ]
+        leaves = self._checked(leaves)
+        return [piece for block, buffer in zip(self.all, self._gathered) for piece in self._present(block, buffer, leaves)]
+
+    def _match(self, grads) -> list:
+        """The leaves of ``grads`` in the order of the parameters."""
+        tree = self._tree
+        if self._flat and type(grads) is type(tree) and len(grads) == len(tree):
+            if type(grads) is list:
+                return grads
+            if type(grads) is tuple:
+                return list(grads)
+            if list(grads) == list(tree):
+                return list(grads.values())
+        return list(leaves_like(tree, grads, "grads"))
+
+    def _prepare_gathering(self):
+        """The buffers that gradients of packed parameters are gathered in, and the table by which they are checked."""
+        self._gathered = [np.empty_like(block.p) if block.packed else None for block in self.all]
+        targets = [0] * len(self.leaves)
+        for block, buffer in zip(self.all, self._gathered):
+            for i, start, _ in block.members if block.packed else ():
+                targets[i] = buffer.ctypes.data + start * buffer.itemsize
+        self._table = gather.Table(self.leaves, targets, self._spans)
+
+    def _checked(self, leaves) -> list:
+        """The leaves as arrays or None, after NumPy's way of what ``Table.accepts`` does; raises at the first fault."""
+        leaves = [
+            g if g is None else check_gradient(_of_gradient(name), g, p, self._spans)
+            for name, g, p in zip(self.names, leaves, self.leaves)
+        ]
+        for block, buffer in zip(self.all, self._gathered):
+            for i, start, end in block.members if block.packed else ():
+                if leaves[i] is not None:
+                    buffer[start:end] = flat(leaves[i])
+        return leaves
+
+    def _present(self, block, buffer, leaves):
+        """One piece for a block, or one per gradient where some are None."""
+        here = [(leaves[index], i, j) for index, i, j in block.members]
+        if not block.packed:
+            return [(block, block.p, flat(g), block.state) for g, _, _ in here if g is not None]
+        if all(g is not None for g, _, _ in here):
+            return [(block, block.p, buffer, block.state)]
+        return [
+            (block, block.p[i:j], buffer[i:j], tuple(s[i:j] for s in block.state)) for g, i, j in here if g is not None
+        ]
+
+    def first_not_finite(self, grads) -> str:
+        """The name of the first gradient that holds a NaN or an Inf."""
+        leaves = zip(self.names, leaves_like(self._tree, grads, "grads"))
+        name = next(name for name, g in leaves if g is not None and not np.isfinite(g).all())
+        return _of_gradient(name)
+
+    # --- state -----------------------------------------------------------------------------------------------------
+
+    def views(self, slot: int):
+        """A state array per parameter, nested like the parameters."""
+        return rebuild(self._tree, iter(self._state_leaves(slot)))
+
+    def copies(self, slot: int):
+        return rebuild(self._tree, iter([view.copy(order="K") for view in self._state_leaves(slot)]))
+
+    def load_state(self, slots, state):
+        """Copy saved state into the arrays, after checking all of it."""
+        if not isinstance(state, Mapping) or list(state) != list(slots):
+            raise ValueError(f"d['state'] must have the names {listing(slots)}, got {describe(state)}")
+        pairs = []
+        for k, slot in enumerate(slots):
+            new = leaves_like(self._tree, state[slot], f"d['state'][{slot!r}]")
+            for name, view, a in zip(self.names, self._state_leaves(k), new):
+                where = f"{slot!r} of {name}"
+                check_kind(where, a)
+                if a.dtype != view.dtype:
+                    raise TypeError(f"{where} must have dtype {view.dtype}, got {a.dtype}")
+                if a.shape != view.shape:
+                    raise ValueError(f"{where} must have shape {view.shape}, got {a.shape}")
+                pairs.append((view, a))
+        for view, a in pairs:
+            view[...] = a
+
+    def _state_leaves(self, slot):
+        found = {}
+        for block in self.all:
+            for index, i, j in block.members:
+                leaf = self.leaves[index]
+                found[index] = block.state[slot][i:j].reshape(leaf.shape, order=order_of(leaf))
+        return [found[index] for index in range(len(self.leaves))]
+
+
+def _split(packed, leaves, first):
+    """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""
+    if packed is None:
+        for index in range(first, len(leaves)):
+            yield flat(leaves[index]), [(index, 0, leaves[index].size)]
+        return
+    for buffer in packed.buffers:
+        members, end = [], 0
+        for index in range(first, len(leaves)):
+            if leaves[index].dtype == buffer.dtype:
+                members.append((index, end, end + leaves[index].size))
+                end += leaves[index].size
+        yield buffer, members
+
+
+def _children(tree):
+    return tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else (None,)
+
+
+def _of_gradient(name):
+    return name.replace("params", "grads", 1)

@@ -1,0 +1,35 @@
+"""The options that every optimiser takes, checked."""
+
+import math
+
+import numba
+
+from .errors import describe
+
+
+def check_options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device):
+    if not isinstance(maximize, bool):
+        raise TypeError(f"maximize must be True or False, got {describe(maximize)}")
+    for name, value in (("clip_value", clip_value), ("clip_norm", clip_norm)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{name} must be a number or None, got {describe(value)}")
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be finite and greater than 0, got {value!r}")
+    if not isinstance(check_finite, bool) and check_finite != "skip":
+        raise ValueError(f"check_finite must be True, False or 'skip', got {describe(check_finite)}")
+    if parallel is not None and not isinstance(parallel, bool):
+        raise TypeError(f"parallel must be True, False or None, got {describe(parallel)}")
+    if threads is not None:
+        if isinstance(threads, bool) or not isinstance(threads, int):
+            raise TypeError(f"threads must be a whole number or None, got {describe(threads)}")
+        most = numba.config.NUMBA_NUM_THREADS
+        if not 1 <= threads <= most:
+            raise ValueError(f"threads must be from 1 to {most} (NUMBA_NUM_THREADS), got {threads}")
+        if parallel and threads == 1:
+            raise ValueError("threads must be 2 or more with parallel=True, got 1")
+    if device == "cuda":
+        raise RuntimeError("device='cuda' must have CUDA kernels, and fastopt has none yet: its arrays are NumPy's")
+    if device not in (None, "cpu"):
+        raise ValueError(f"device must be 'cpu', 'cuda' or None, got {describe(device)}")
