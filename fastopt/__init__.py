@@ -9,9 +9,11 @@
 True
 """
 
-from . import schedules
+from . import problems, schedules
 from .api import CONSTRUCTORS
 from .arrays import pack
+from .checkpoint import load, save
+from .fit import History, fit
 from .optimizer import Optimizer
 from .rules import RULES, Rule
 
@@ -19,4 +21,16 @@ __version__ = "0.1.0"
 
 globals().update(CONSTRUCTORS)
 
-__all__ = ["RULES", "Optimizer", "Rule", "pack", "schedules", *CONSTRUCTORS]
+__all__ = [
+    "RULES",
+    "History",
+    "Optimizer",
+    "Rule",
+    "fit",
+    "load",
+    "pack",
+    "problems",
+    "save",
+    "schedules",
+    *CONSTRUCTORS,
+]

@@ -27,13 +27,14 @@ def constructor(rule):
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise TypeError(f"{rule.label}() must be called as {rule.label}{signature}: {error}") from None
+            takes = ", ".join(signature.parameters)
+            raise TypeError(f"{rule.label} must be given {takes}: {error}") from None
         chosen = choose(rule, switches, given)
         return Optimizer(given.pop("params"), chosen, **given)
 
     construct.__name__ = construct.__qualname__ = rule.label
     construct.__module__ = "fastopt"
-    construct.__signature__ = signature
+    construct.__signature__ = signature  # type: ignore[attr-defined]
     construct.__doc__ = document(rule, switches)
     return construct
 
@@ -41,10 +42,10 @@ def constructor(rule):
 def variant_keywords(rule) -> dict:
     """The keywords that only variants of the rule have, switched off."""
     known = keywords(rule)
-    found = {}
+    found: dict[str, bool | float] = {}
     for options, variant in rule.variants.items():
         numbers = [name for name in keywords(variant) if name not in known]
-        found |= {name: 0.0 for name in numbers} | {name: False for name in options if name not in numbers}
+        found |= dict.fromkeys(numbers, 0.0) | {name: False for name in options if name not in numbers}
     # a number in one variant is a number in all: SGD(momentum=0.9, nesterov=True)
     return {**found, **{k: 0.0 for v in rule.variants.values() for k in keywords(v) if k in found}}
 

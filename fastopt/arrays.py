@@ -2,6 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +60,7 @@ def check_gradient(name, g, p, spans):
     return g
 
 
-def order_of(a) -> str:
+def order_of(a) -> Any:
     return "C" if a.flags.c_contiguous else "F"
 
 
@@ -76,7 +78,7 @@ def span(a) -> tuple[int, int]:
 def disjoint_spans(names, arrays) -> list[tuple[int, int]]:
     """The sorted spans of the arrays; raise where two of them share memory."""
     spans = sorted((*span(a), name) for name, a in zip(names, arrays) if a.size)
-    for (_, end, first), (start, _, second) in zip(spans, spans[1:]):
+    for (_, end, first), (start, _, second) in pairwise(spans):
         if start < end:
             raise ValueError(f"parameters must not overlap in memory, got {first} and {second} that do")
     return [(start, end) for start, end, _ in spans]
@@ -85,7 +87,7 @@ def disjoint_spans(names, arrays) -> list[tuple[int, int]]:
 # --- nests of arrays -----------------------------------------------------------------------------------------------
 
 
-def flatten(tree, name: str) -> Iterator[tuple[str, object]]:
+def flatten(tree, name: str) -> Iterator[tuple[str, Any]]:
     """The leaves of a nest of mappings and sequences, each with its name (``params['W'][0]``)."""
     if isinstance(tree, Mapping):
         for key, child in tree.items():
@@ -108,7 +110,7 @@ def rebuild(tree, leaves: Iterator):
     return next(leaves)
 
 
-def leaves_like(tree, other, name: str) -> Iterator[object]:
+def leaves_like(tree, other, name: str) -> Iterator[Any]:
     """The leaves of ``other``, which must be nested like ``tree``; a leaf of ``other`` may be anything."""
     if isinstance(tree, Mapping):
         if not isinstance(other, Mapping) or other.keys() != tree.keys():

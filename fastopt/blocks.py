@@ -65,7 +65,8 @@ class Blocks:
         self._packed = params if isinstance(params, Packed) and params.buffers else None
         self._tree = rebuild(params, iter(self.leaves))
         self._flat = all(isinstance(child, np.ndarray) for child in _children(self._tree))
-        self._table = None
+        self._table: gather.Table | None = None
+        self._gathered: list[Any] = []
 
     # --- gradients -------------------------------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ class Blocks:
                 for block, buffer in zip(self.all, self._gathered)
             ]
         leaves = self._checked(leaves)
-        return [piece for block, buffer in zip(self.all, self._gathered) for piece in self._present(block, buffer, leaves)]
+        return [piece for pair in zip(self.all, self._gathered) for piece in self._present(*pair, leaves)]
 
     def _match(self, grads) -> list:
         """The leaves of ``grads`` in the order of the parameters."""
@@ -140,10 +141,14 @@ class Blocks:
 
     def views(self, slot: int):
         """A state array per parameter, nested like the parameters."""
-        return rebuild(self._tree, iter(self._state_leaves(slot)))
+        return self.nest(self.state_leaves(slot))
 
     def copies(self, slot: int):
-        return rebuild(self._tree, iter([view.copy(order="K") for view in self._state_leaves(slot)]))
+        return self.nest([view.copy(order="K") for view in self.state_leaves(slot)])
+
+    def nest(self, leaves: list):
+        """The leaves, one per parameter, nested like the parameters."""
+        return rebuild(self._tree, iter(leaves))
 
     def load_state(self, slots, state):
         """Copy saved state into the arrays, after checking all of it."""
@@ -152,7 +157,7 @@ class Blocks:
         pairs = []
         for k, slot in enumerate(slots):
             new = leaves_like(self._tree, state[slot], f"d['state'][{slot!r}]")
-            for name, view, a in zip(self.names, self._state_leaves(k), new):
+            for name, view, a in zip(self.names, self.state_leaves(k), new):
                 where = f"{slot!r} of {name}"
                 check_kind(where, a)
                 if a.dtype != view.dtype:
@@ -163,7 +168,8 @@ class Blocks:
         for view, a in pairs:
             view[...] = a
 
-    def _state_leaves(self, slot):
+    def state_leaves(self, slot: int) -> list:
+        """A state array per parameter, as a view."""
         found = {}
         for block in self.all:
             for index, i, j in block.members:

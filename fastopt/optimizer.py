@@ -168,7 +168,7 @@ class Optimizer:
         h = [hyper.at(t) for hyper in self._hyper]
         if self._staged:
             bound = math.inf if self._clip_value is None else float(self._clip_value)
-            h = [numbers + (bound, scale, hyper.decay(t)) for numbers, hyper in zip(h, self._hyper)]
+            h = [(*numbers, bound, scale, hyper.decay(t)) for numbers, hyper in zip(h, self._hyper)]
         for block, p, g, state in pieces:
             refused = block.run(p, g, state, t, h[block.group])
             if refused:

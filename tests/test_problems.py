@@ -1,4 +1,4 @@
-"""Losses and test functions against SciPy: values, gradients, minima; sums, dtypes, extreme inputs, wrong calls."""
+"""Losses and test functions against SciPy: values, gradients, minima; dtypes, extreme inputs, wrong calls."""
 
 import doctest
 from collections import namedtuple
@@ -26,14 +26,14 @@ def categorical(scores, y):
 
 
 Case = namedtuple("Case", "y shapes reference")  # targets, shapes of the parameters, the loss by other means
-LABELS = RNG.integers(0, CLASSES, N)
+BITS, LABELS = RNG.integers(0, 2, N), RNG.integers(0, CLASSES, N)
 CASES = {
     "linear": Case(
         RNG.normal(size=N),
         [(D,)],
         lambda w, X, y: -stats.norm.logpdf(y, X @ w).sum() - len(y) / 2 * np.log(2 * np.pi),
     ),
-    "logistic": Case(RNG.integers(0, 2, N), [(D,)], lambda w, X, y: -stats.bernoulli.logpmf(y, expit(X @ w)).sum()),
+    "logistic": Case(BITS, [(D,)], lambda w, X, y: -stats.bernoulli.logpmf(y, expit(X @ w)).sum()),
     "softmax": Case(LABELS, [(D, CLASSES)], lambda W, X, y: categorical(X @ W, y)),
     "poisson": Case(RNG.poisson(3, N), [(D,)], lambda w, X, y: -stats.poisson.logpmf(y, np.exp(X @ w)).sum()),
     "mlp": Case(LABELS, MLP_SHAPES, lambda p, X, y: categorical(np.tanh(X @ p.W1 + p.b1) @ p.W2 + p.b2, y)),
@@ -137,7 +137,8 @@ def test_tanh(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_init_mlp(dtype):
     start = problems.init_mlp(30, 20, 10, seed=3, dtype=dtype)
-    assert {k: a.shape for k, a in start.items()} == {"W1": (30, 20), "b1": (20,), "W2": (20, 10), "b2": (10,)}
+    shapes = {name: array.shape for name, array in start.items()}
+    assert shapes == {"W1": (30, 20), "b1": (20,), "W2": (20, 10), "b2": (10,)}
     assert all(a.dtype == dtype and a.flags.c_contiguous for a in start.values())
     assert not start["b1"].any()
     assert not start["b2"].any()

@@ -11,7 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-OVERLOADED = set()
+OVERLOADED: set = set()
 
 
 def compiled_form(function):

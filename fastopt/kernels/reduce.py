@@ -86,6 +86,4 @@ def _squares(g, bound, unit, lanes, threads):
     if g.size < PARALLEL_FROM or threads == 1:
         return kernel(g.dtype)(g, bound, unit, lanes)
     many = kernel(g.dtype, in_parallel=True)
-    return in_threads(
-        lambda _: many(g, bound, unit, lanes), lambda: kernel(g.dtype)(g, bound, unit, lanes), threads
-    )
+    return in_threads(lambda _: many(g, bound, unit, lanes), lambda: kernel(g.dtype)(g, bound, unit, lanes), threads)

@@ -1,4 +1,4 @@
-"""Problems to optimise: losses for :func:`fastopt.fit` and classic test functions, gradients written in place."""
+"""Problems to optimise: losses for ``fastopt.fit`` and classic test functions, gradients written in place."""
 
 from fastopt.problems.functions import (
     CLASSICS,

@@ -1,11 +1,11 @@
 """Classic test functions as data: the function with its gradient, where to start, and the known minimum.
 
-Where a function has several minima, ``x0`` lies near ``x_star``, a global one, so that a descent finds it. The
-functions are defined everywhere; the domain is where they are usually searched.
+With several minima, ``x0`` lies in the basin of ``x_star``, a global one (but see rosenbrock).
+The functions are defined everywhere; the domain is where they are usually searched.
 
 Sources: the papers named at each function, and three collections. [MGH] Moré, Garbow, Hillstrom, Testing
-unconstrained optimization software, ACM TOMS 7 (1981) 17–41. [JY] Jamil, Yang, A literature survey of benchmark
-functions for global optimization problems, Int. J. Math. Modelling Numer. Optim. 4 (2013) 150–194.
+unconstrained optimization software, ACM TOMS 7 (1981) 17–41. [JY] Jamil, Yang, A literature survey
+of benchmark functions for global optimization problems, Int. J. Math. Model. Numer. Optim. 4 (2013) 150–194.
 [SB] Surjanovic, Bingham, Virtual library of simulation experiments, https://www.sfu.ca/~ssurjano/.
 """
 
@@ -56,8 +56,8 @@ def _problem(name, fun_and_grad, x0, x_star, f_star=0.0, least_d=1):
 
 
 def quadratic(d=10, condition=100.0, seed=0):
-    """½(x − c)ᵀA(x − c), A = QΛQᵀ with a random rotation Q and eigenvalues spaced evenly on a log scale from 1
-    to ``condition``; c is standard normal. Convex, d ≥ 2. Compiled code holds A and c as constants."""
+    """½(x − c)ᵀA(x − c), A = QΛQᵀ with a random rotation Q and eigenvalues spaced evenly on a log scale from
+    1 to ``condition``; c is standard normal. Convex, d ≥ 2. Compiled code holds A and c as constants."""
     rng = np.random.default_rng(seed)
     rotation = np.linalg.qr(rng.standard_normal((d, d)))[0]
     A = rotation * np.geomspace(1.0, condition, d) @ rotation.T
@@ -91,7 +91,7 @@ def sphere(d=2):
 def rosenbrock(d=2):
     """Σ 100(xᵢ₊₁ − xᵢ²)² + (1 − xᵢ)² over i < d, d ≥ 2, the chained form of ``scipy.optimize.rosen``.
     Domain [−5, 10]ᵈ. From d = 4 on there is a second minimum near (−1, 1, …, 1), where a descent from the
-    customary x0 = (−1.2, 1, −1.2, 1, …) may end. Source: Rosenbrock, Comput. J. 3 (1960) 175–184; [MGH] no. 1."""
+    usual x0 = (−1.2, 1, −1.2, 1, …) may end. Source: Rosenbrock, Comput. J. 3 (1960) 175–184; [MGH] 1."""
 
     def fun_and_grad(x, grad):
         value = 0.0
@@ -155,7 +155,7 @@ def booth():
 
 
 def beale():
-    """Σ (cₖ − x(1 − yᵏ))² over k = 1, 2, 3, c = (1.5, 2.25, 2.625); domain [−4.5, 4.5]². Source: [MGH] no. 5."""
+    """Σ (cₖ − x(1 − yᵏ))² for k = 1, 2, 3, c = (1.5, 2.25, 2.625); domain [−4.5, 4.5]². Source: [MGH] 5."""
 
     def fun_and_grad(x, grad):
         y = x[1]
@@ -192,14 +192,14 @@ def himmelblau():
 
 
 def levy13():
-    """sin²(3πx) + (x − 1)²(1 + sin²(3πy)) + (y − 1)²(1 + sin²(2πy)); domain [−10, 10]²; many minima. Source: [SB]."""
+    """sin²(3πx) + (x − 1)²(1 + sin²(3πy)) + (y − 1)²(1 + sin²(2πy)); many minima. Source: [SB]."""
 
     def fun_and_grad(x, grad):
-        a, b, pi = x[0] - 1, x[1] - 1, math.pi
-        p, q = 1 + math.sin(3 * pi * x[1]) ** 2, 1 + math.sin(2 * pi * x[1]) ** 2
-        grad[0] = 3 * pi * math.sin(6 * pi * x[0]) + 2 * a * p
-        grad[1] = 3 * pi * a**2 * math.sin(6 * pi * x[1]) + 2 * b * q + 2 * pi * b**2 * math.sin(4 * pi * x[1])
-        return math.sin(3 * pi * x[0]) ** 2 + a**2 * p + b**2 * q
+        a, b, w = x[0] - 1, x[1] - 1, math.pi
+        p, q = 1 + math.sin(3 * w * x[1]) ** 2, 1 + math.sin(2 * w * x[1]) ** 2
+        grad[0] = 3 * w * math.sin(6 * w * x[0]) + 2 * a * p
+        grad[1] = 3 * w * a**2 * math.sin(6 * w * x[1]) + 2 * b * q + 2 * w * b**2 * math.sin(4 * w * x[1])
+        return math.sin(3 * w * x[0]) ** 2 + a**2 * p + b**2 * q
 
     return _problem("levy13", fun_and_grad, (1.1, 0.8), (1, 1))
 

@@ -6,7 +6,7 @@ that held. ``l2 >= 0`` is a penalty per example: to each example's loss it adds 
 parameters, biases included. The linear models have no bias of their own: give ``X`` a column of ones.
 
 ``X``, ``params`` and ``grads`` are C-contiguous and share one dtype, float32 or float64, in which the
-arithmetic is done; losses are summed in float64. ``y`` may be integer or real unless it is said to be integer.
+arithmetic is done; losses are summed in float64. ``y`` is integer or real where nothing else is said.
 """
 
 import math
@@ -108,8 +108,8 @@ def poisson(l2=0.0):
 def mlp(l2=0.0):
     """Categorical, the scores from one hidden layer, tanh(x·W1 + b1)·W2 + b2: loss −log softmax(scores)[y].
 
-    ``params`` and ``grads`` are MLPParams, or the namedtuple that ``fit`` makes of a dict: ``W1`` (d, hidden),
-    ``b1`` (hidden,), ``W2`` (hidden, classes), ``b2`` (classes,); ``X`` (n, d), ``y`` (n,) as for ``softmax``.
+    ``params`` and ``grads`` are MLPParams, or what ``fit`` makes of a dict: ``W1`` (d, hidden), ``b1``
+    (hidden,), ``W2`` (hidden, classes), ``b2`` (classes,); ``X`` (n, d), ``y`` (n,) as for ``softmax``.
 
     >>> params = MLPParams(**init_mlp(d=2, hidden=3, classes=2))
     >>> grads = params._make(np.empty_like(p) for p in params)
@@ -139,7 +139,7 @@ def mlp(l2=0.0):
 
 
 def init_mlp(d, hidden, classes, seed=0, dtype=np.float64):
-    """Initial parameters of :func:`mlp`, a dict: biases 0, Glorot's uniform weights ±√(6/(inputs + outputs))."""
+    """Initial parameters of :func:`mlp`, a dict: biases 0, Glorot's uniform weights ±√(6/(ins + outs))."""
     rng = np.random.default_rng(seed)
 
     def weights(inputs, outputs):
@@ -163,7 +163,7 @@ def _predict(X, params, y):
 
 
 # The distributions: each returns the summed loss and overwrites the model's predictions by its derivatives.
-# dtype.type(1) keeps float32 arithmetic in float32, np.float64(0) makes a float64 sum also where not compiled.
+# dtype.type(1) keeps float32 arithmetic in float32, np.float64(0) makes float64 sums, compiled or not.
 
 
 @_helper
@@ -225,7 +225,7 @@ def _add_penalty(params, grads, weight):
     return 0.5 * weight * squares
 
 
-# sinh(u) = u(1 + u²/(2·3)·(1 + u²/(4·5)·…)), cosh(u) = 1 + u²/(1·2)·(1 + u²/(3·4)·…): 7 terms do for |u| < 0.63
+# sinh(u) = u(1 + u²/(2·3)·(1 + u²/(4·5)·…)), cosh(u) = 1 + u²/(1·2)·(1 + u²/(3·4)·…): 7 terms for |u| < 0.63
 _SINH = tuple(1 / (2 * k * (2 * k + 1)) for k in range(7, 0, -1))
 _COSH = tuple(1 / (2 * k * (2 * k - 1)) for k in range(7, 0, -1))
 

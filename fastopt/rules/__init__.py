@@ -25,8 +25,6 @@ RULES: tuple[Rule, ...] = tuple(
 )
 
 # Every rule that has a kernel of its own: those above, and the variants that constructors pick by option.
-ALL_RULES: tuple[Rule, ...] = tuple(
-    dict.fromkeys(one for rule in RULES for one in (rule, *rule.variants.values()))
-)
+ALL_RULES: tuple[Rule, ...] = tuple(dict.fromkeys(one for rule in RULES for one in (rule, *rule.variants.values())))
 
 __all__ = ["ALL_RULES", "RULES", "Rule"]

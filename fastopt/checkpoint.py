@@ -1,0 +1,125 @@
+"""Save an optimiser with its parameters to a file, and load it back to the bit: NumPy's .npz format, no pickle."""
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from .errors import describe
+from .optimizer import Optimizer
+
+FORMAT = "fastopt checkpoint 1"
+
+
+def save(path, opt) -> None:
+    """Write parameters, state, step count and numeric hyperparameters to a file.
+
+    The file appears whole or not at all: it is written beside ``path`` and then renamed, so a crash leaves an older
+    file as it was. Schedules are functions and are not saved; give them again to the optimiser that loads.
+
+    Parameters
+    ----------
+    path : str or path
+        The file's name, used as it is.
+    opt : Optimizer
+
+    Raises
+    ------
+    TypeError
+        If ``opt`` is no Optimizer.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.npz")
+    >>> x = np.ones(3)
+    >>> opt = fastopt.Adam(x); opt.step(x.copy())
+    >>> fastopt.save(path, opt)
+    >>> y = np.zeros(3)
+    >>> other = fastopt.Adam(y); fastopt.load(path, other)
+    >>> bool((y == x).all()), other.t
+    (True, 1)
+    """
+    _check(opt)
+    saved = opt.state_dict()
+    names, params, state = opt._blocks.names, opt._blocks.leaves, opt._blocks.state_leaves
+    header = {"format": FORMAT, **{key: saved[key] for key in ("rule", "t", "hyper")}, "names": names}
+    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    arrays |= {f"params/{i}": a for i, a in enumerate(params)}
+    for k, slot in enumerate(opt.rule.state):
+        arrays |= {f"state/{slot}/{i}": a for i, a in enumerate(state(k))}
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(path, opt) -> None:
+    """Load what :func:`save` wrote into an optimiser of the same rule and parameters, in place.
+
+    Numeric hyperparameters become those of the file; a hyperparameter that is a schedule in ``opt`` stays it.
+
+    Parameters
+    ----------
+    path : str or path
+    opt : Optimizer
+        Made with the same rule, names, shapes and dtypes. Its parameters and state are overwritten.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    TypeError, ValueError
+        If it is no checkpoint, is damaged, or does not fit ``opt``. Then nothing was changed.
+    """
+    _check(opt)
+    with open(path, "rb") as file:
+        header, arrays = _read(path, file)
+    names = opt._blocks.names
+    if header["names"] != names:
+        theirs = next((n for n in header["names"] if n not in names), f"{len(header['names'])} arrays in another order")
+        raise ValueError(f"{path} must hold the parameters {', '.join(names)[:100]}, got {theirs}")
+    params = [arrays.get(f"params/{i}") for i in range(len(names))]
+    for name, mine, a in zip(names, opt._blocks.leaves, params):
+        if a is None:
+            raise ValueError(f"{path} must hold {name}, but it is missing")
+        if a.dtype != mine.dtype:
+            raise TypeError(f"{name} in {path} must have dtype {mine.dtype}, got {a.dtype}")
+        if a.shape != mine.shape:
+            raise ValueError(f"{name} in {path} must have shape {mine.shape}, got {a.shape}")
+    state = {
+        slot: opt._blocks.nest([arrays.get(f"state/{slot}/{i}") for i in range(len(names))]) for slot in opt.rule.state
+    }
+    opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | {"state": state})
+    for mine, a in zip(opt._blocks.leaves, params):
+        mine[...] = a
+
+
+def _check(opt):
+    if not isinstance(opt, Optimizer):
+        raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
+
+
+def _read(path, file):
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays["header"].tobytes())
+    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} must be a file that fastopt.save wrote, got one that cannot be read") from error
+    if not isinstance(header, Mapping) or header.get("format") != FORMAT:
+        raise ValueError(f"{path} must have the format {FORMAT!r}, got another")
+    return header, arrays

@@ -1,0 +1,292 @@
+"""Minibatch training: epochs over data in a reproducible random order, one update per batch."""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .arrays import Packed, pack
+from .errors import describe, listing
+from .optimizer import Optimizer
+from .records import is_field, record
+
+
+@dataclass
+class History:
+    """What happened: one entry per epoch in each list.
+
+    Attributes
+    ----------
+    loss : list of float
+        The losses that the epoch's updates were computed from, added up over its examples (with ``reduction="mean"``
+        their mean).
+    time : list of float
+        Seconds since the start, at the end of the epoch.
+    epoch : list of int
+        The epoch's number, counted from 0.
+    validation : list of float
+        The same of the validation data after the epoch; empty without.
+    stopped : str or None
+        "callback" or "patience" where training ended before its last epoch.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    time: list[float] = field(default_factory=list)
+    epoch: list[int] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    stopped: str | None = None
+
+
+def fit(
+    loss_and_grad,
+    opt,
+    data,
+    *,
+    batch_size,
+    epochs,
+    seed=0,
+    reduction="sum",
+    accumulate=1,
+    validation=None,
+    patience=None,
+    callback=None,
+    progress=False,
+    initial_epoch=0,
+) -> History:
+    """Train the parameters of an optimiser on data, in place.
+
+    Each epoch goes through the data once, without replacement, in an order that is a function of (seed, epoch) alone.
+    Parameters change only after every example of a batch is in.
+
+    Parameters
+    ----------
+    loss_and_grad : callable
+        ``loss_and_grad(params, grads, *batch) -> float``: returns the sum of the batch's losses, and assigns or adds
+        the sum of the per-example gradients into ``grads``, which is zero before each call. ``params`` and ``grads``
+        are the array, a tuple for a sequence, a named tuple for a mapping.
+    opt : Optimizer
+        It holds the parameters, the rule and its hyperparameters.
+    data : array, or tuple of arrays
+        Arrays with the examples along their first axis; ``batch`` has the same examples of each.
+    batch_size : int or None
+        Examples per batch; the last batch of an epoch may be shorter. None takes all data at once, unshuffled.
+        1 is textbook SGD.
+    epochs : int
+        Where to end: epochs are numbered from ``initial_epoch`` to ``epochs - 1``.
+    seed : int
+        Of the order.
+    reduction : "sum" or "mean"
+        Whether the gradient that is stepped with is the sum over the update's examples, or that divided by their
+        number.
+    accumulate : int
+        How many batches to sum before the one update.
+    validation : array or tuple of arrays, optional
+        Data whose loss is recorded after each epoch.
+    patience : int, optional
+        Stop after so many epochs without a smaller validation loss, and restore the parameters of the best epoch
+        (the optimiser's state and ``t`` stay those of the last).
+    callback : callable, optional
+        ``callback(epoch, loss, opt)`` after each epoch; raising StopIteration ends the training.
+    progress : bool
+        Show a progress bar (needs the ``cli`` extra).
+    initial_epoch : int
+        Where to begin: with a loaded optimiser and the number of epochs done, training goes on to the same bits.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before anything is changed, if an argument is wrong; GD must see all data in each update.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> X = np.c_[np.linspace(-1, 1, 64), np.ones(64)]
+    >>> y = X @ [2.0, -1.0]
+    >>> def loss_and_grad(w, g, X, y):
+    ...     r = X @ w - y
+    ...     g += X.T @ r
+    ...     return 0.5 * r @ r
+    >>> w = np.zeros(2)
+    >>> hist = fastopt.fit(loss_and_grad, fastopt.Adam(w, lr=0.05), (X, y), batch_size=16, epochs=100)
+    >>> print(np.round(w, 2))
+    [ 2. -1.]
+    """
+    if not isinstance(opt, Optimizer):
+        raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
+    if not callable(loss_and_grad):
+        raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
+    data, n = _examples("data", data)
+    _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch)
+    batch_size = n if batch_size is None else batch_size
+    if opt.rule.name == "gd" and batch_size * accumulate < n:
+        raise ValueError(
+            f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD may not"
+        )
+    train = _Training(loss_and_grad, opt, reduction == "mean")
+    held_out = None if validation is None else _examples("validation", validation)
+    history, best, waited = History(), None, 0
+    began = time.perf_counter()
+    with _bar(progress, epochs - initial_epoch) as advance:
+        for epoch in range(initial_epoch, epochs):
+            loss = train.epoch(data, n, _order(n, batch_size, seed, epoch), batch_size, accumulate)
+            history.loss.append(loss)
+            history.epoch.append(epoch)
+            if held_out is not None:
+                history.validation.append(train.evaluate(*held_out))
+                if best is None or history.validation[-1] < best:
+                    best, waited = history.validation[-1], 0
+                    kept = train.copy() if patience is not None else None
+                else:
+                    waited += 1
+            history.time.append(time.perf_counter() - began)
+            advance(loss)
+            if callback is not None:
+                try:
+                    callback(epoch, loss, opt)
+                except StopIteration:
+                    history.stopped = "callback"
+                    break
+            if patience is not None and waited >= patience:
+                history.stopped = "patience"
+                break
+    if patience is not None and best is not None:
+        train.restore(kept)
+    return history
+
+
+class _Training:
+    """The loss, bound to an optimiser's parameters and to buffers for their gradient."""
+
+    def __init__(self, loss_and_grad, opt, mean):
+        self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
+        self.params = as_arguments(opt.params)
+        self.steps = _gradients(opt.params)  # what the optimiser is stepped with
+        self.buffers = _buffers(self.steps)
+        self.grads = as_arguments(self.steps)
+        self.sums = [np.empty_like(buffer) for buffer in self.buffers]
+
+    def epoch(self, data, n, order, batch_size, accumulate) -> float:
+        """One pass: an update per ``accumulate`` batches. Returns the sum, or mean, of the losses."""
+        total, pending = 0.0, []
+        for start in range(0, n, batch_size):
+            end = min(start + batch_size, n)
+            batch = data if order is None else [a[order[start:end]] for a in data]
+            total += self._call(batch)
+            pending.append(end - start)
+            if accumulate > 1:
+                for g, s in zip(self.buffers, self.sums):
+                    np.copyto(s, g) if len(pending) == 1 else np.add(s, g, out=s)
+            if len(pending) == accumulate or end == n:
+                if accumulate > 1:
+                    for g, s in zip(self.buffers, self.sums):
+                        np.copyto(g, s)
+                if self.mean:
+                    for g in self.buffers:
+                        g *= 1.0 / sum(pending)
+                self.opt.step(self.steps)
+                pending.clear()
+        return total / n if self.mean else total
+
+    def evaluate(self, data, n) -> float:
+        total = self._call(data)
+        return total / n if self.mean else total
+
+    def _call(self, batch) -> float:
+        for g in self.buffers:
+            g.fill(0.0)
+        loss = self.loss_and_grad(self.params, self.grads, *batch)
+        try:
+            return float(loss)
+        except TypeError:
+            raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}") from None
+
+    def copy(self):
+        return [leaf.copy(order="K") for leaf in self.opt._blocks.leaves]
+
+    def restore(self, kept):
+        for leaf, old in zip(self.opt._blocks.leaves, kept):
+            leaf[...] = old
+
+
+def as_arguments(nest):
+    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping."""
+    if isinstance(nest, np.ndarray):
+        return nest
+    children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
+    if not all(isinstance(child, np.ndarray) for child in children):
+        raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
+    if not isinstance(nest, Mapping):
+        return tuple(children)
+    if not all(map(is_field, nest)):
+        raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
+    return record(nest)(*children)
+
+
+def _gradients(params):
+    """Zeros in the structure of the parameters, over one buffer per dtype."""
+    return np.zeros_like(params) if isinstance(params, np.ndarray) else pack(params).zeros_like()
+
+
+def _buffers(nest):
+    return nest.buffers if isinstance(nest, Packed) else (nest,)
+
+
+def _order(n, batch_size, seed, epoch):
+    """The examples in the order of an epoch; None where one batch holds them all."""
+    return None if batch_size >= n else np.random.default_rng((seed, epoch)).permutation(n)
+
+
+def _examples(name, data):
+    """Data as a list of arrays, and the number of examples."""
+    arrays = list(data) if isinstance(data, (tuple, list)) else [data]
+    for i, a in enumerate(arrays):
+        if not isinstance(a, np.ndarray) or a.ndim == 0:
+            raise TypeError(f"{name}[{i}] must be an array with the examples along its first axis, got {describe(a)}")
+    lengths = {len(a) for a in arrays}
+    if len(lengths) != 1 or lengths == {0}:
+        shapes = ", ".join(str(a.shape) for a in arrays)
+        raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {shapes}")
+    return arrays, lengths.pop()
+
+
+def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch):
+    counts = {"epochs": (epochs, 0), "seed": (seed, 0), "initial_epoch": (initial_epoch, 0)}
+    counts |= {"accumulate": (accumulate, 1)}
+    counts |= {"batch_size": (batch_size, 1)} if batch_size is not None else {}
+    counts |= {"patience": (patience, 1)} if patience is not None else {}
+    for name, (value, least) in counts.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} must be a whole number, got {describe(value)}")
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+    if initial_epoch > epochs:
+        raise ValueError(f"initial_epoch must be at most epochs, {epochs}, got {initial_epoch}")
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"reduction must be 'sum' or 'mean', got {describe(reduction)}")
+    if patience is not None and validation is None:
+        raise ValueError("patience must come with validation data, got none")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, got {describe(callback)}")
+    if not isinstance(progress, bool):
+        raise TypeError(f"progress must be True or False, got {describe(progress)}")
+
+
+@contextlib.contextmanager
+def _bar(show, total):
+    """A function to call with the loss after each epoch; with a progress bar where it is asked for."""
+    if not show:
+        yield lambda loss: None
+        return
+    try:
+        from rich.progress import Progress
+    except ImportError:
+        raise ImportError("progress=True must have rich installed: pip install 'fastopt[cli]'") from None
+    with Progress(transient=False) as bar:
+        task = bar.add_task("epochs", total=total)
+        yield lambda loss: bar.update(task, advance=1, description=f"loss {loss:.6g}")
