@@ -104,13 +104,15 @@ def test_batch_is_the_sum_of_its_examples(name, l2):
 
 @each_loss
 @each_penalty
-def test_float32_stays_float32(name, l2):
+def test_float32_with_the_loss_in_float64(name, l2):
     theta = theta_of(name)
     value, grad = value_and_grad(name, theta, l2)
     value32, grad32 = value_and_grad(name, theta, l2, dtype=np.float32)
     assert isinstance(value32, float)
     assert grad32.dtype == np.float32
     np.testing.assert_allclose(value32, value, rtol=1e-5)
+    many, _ = value_and_grad(name, theta, l2, np.tile(np.arange(N), 1000), np.float32)
+    np.testing.assert_allclose(many, 1000 * value32, rtol=1e-6)  # in float32 the sum would drift
     np.testing.assert_allclose(grad32, grad, rtol=1e-4, atol=1e-5 * np.abs(grad).max())
 
 

@@ -83,7 +83,7 @@ def digest(function):
 
     def add(value):
         value = getattr(value, "py_func", value)
-        if isinstance(value, FunctionType):
+        if isinstance(value, FunctionType) and not _is_library(value.__module__):
             if value not in seen:
                 seen.add(value)
                 add_code(value.__code__)
@@ -94,17 +94,17 @@ def digest(function):
                         add_global(value.__globals__[name], value)
         elif isinstance(value, np.ndarray):
             found.update(value.tobytes())
+        elif callable(value) or isinstance(value, ModuleType):  # its repr may hold an address
+            found.update(f"{getattr(value, '__module__', '')} {getattr(value, '__name__', type(value))}".encode())
         else:
             found.update(repr(value).encode())
 
     def add_global(value, user):
-        if isinstance(value, ModuleType):  # helpers.f: numba resolves it, so its code counts
-            for name in names_in(user.__code__):
-                attribute = getattr(value, name, None)
-                if isinstance(getattr(attribute, "py_func", attribute), (FunctionType, int, float)):
-                    add(attribute)
-        else:
-            add(value)
+        add(value)
+        if isinstance(value, ModuleType) and not _is_library(value.__name__):
+            for name in names_in(user.__code__):  # helpers.f: Numba resolves it, so its code counts
+                if hasattr(value, name):
+                    add(getattr(value, name))
 
     def add_code(code):
         found.update(repr((code.co_code, code.co_names, code.co_varnames, code.co_argcount)).encode())
@@ -115,8 +115,13 @@ def digest(function):
     return found.hexdigest()[:16]
 
 
+def _is_library(module):
+    """Whether a module changes with its version only."""
+    return (module or "").partition(".")[0] in ("math", "cmath", "numpy", "numba", "scipy")
+
+
 @cache
 def _templates():
-    """The sources of this package's kernels, whose edits the cache would not see either."""
+    """The sources of this package's kernels, whose edits the cache would not see either, and NumPy's version."""
     files = sorted(Path(__file__).parent.glob("*.py"))
-    return b"".join(file.read_bytes() for file in files)
+    return b"".join(file.read_bytes() for file in files) + np.__version__.encode()

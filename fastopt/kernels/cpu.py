@@ -25,7 +25,7 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     """
     if stage:
         rule = staged(rule)
-    sweep = link(templates.sweep, update=rule.update)
+    sweep = link(templates.sweep, elements=link(templates.elements, update=rule.update))
     template = templates.parallel if parallel else templates.serial
     step = link(template, sweep=sweep, coefficients=rule.coefficients)
     scalar = numba.from_dtype(dtype)

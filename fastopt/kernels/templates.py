@@ -36,13 +36,18 @@ def fault(p, g, state):
     return 0
 
 
-def sweep(p, g, state, c):
+def elements(p, g, state, c):
     """The only loop over elements. ``c``: the coefficients in the dtype of the arrays."""
-    control = flush_on()
     for i in range(p.size):
         new = update(p[i], g[i], *(at(state, i) + c))
         p[i] = new[0]
         put(state, i, new[1:])
+
+
+def sweep(p, g, state, c):
+    """The loop, with subnormal numbers counted as zero."""
+    control = flush_on()
+    elements(p, g, state, c)
     flush_off(control)
 
 
