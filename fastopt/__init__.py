@@ -9,7 +9,7 @@
 True
 """
 
-from . import problems, schedules
+from . import jit, problems, schedules
 from .api import CONSTRUCTORS
 from .arrays import pack
 from .checkpoint import load, save
@@ -27,6 +27,7 @@ __all__ = [
     "Optimizer",
     "Rule",
     "fit",
+    "jit",
     "load",
     "pack",
     "problems",

@@ -56,6 +56,26 @@ def parallel(g, bound, unit, lanes):
     return total(lanes)
 
 
+# The squares of very large and of very small numbers leave float64's range: then once more, scaled (exactly).
+UNITS = (1.0, 2.0**-565, 2.0**565)
+
+
+def settled(squares, unit):
+    """Whether the sum of squares, computed with this unit, is as good as it gets."""
+    return 1e-250 < squares < math.inf or (unit < 1.0 and squares >= math.inf)
+
+
+def norm_of(g):
+    """The 2-norm of one flat array, for compiled code."""
+    lanes = np.empty(((g.size + CHUNK - 1) // CHUNK, LANES))
+    squares = unit = 0.0
+    for unit in UNITS:
+        squares = serial(g, math.inf, unit, lanes)
+        if settled(squares, unit):
+            break
+    return math.sqrt(squares) / unit
+
+
 @cache
 def kernel(dtype, *, in_parallel=False):
     gradient = types.Array(numba.from_dtype(dtype), 1, "C", readonly=True)
@@ -72,12 +92,11 @@ def workspace(size):
 
 def norm(arrays, lanes, bound=math.inf, threads=None):
     """The 2-norm of flat arrays together, each element clipped to ±bound; not finite where an element is not."""
-    # The squares of very large and very small numbers leave float64's range: then once more, scaled (exactly).
-    for unit in (1.0, 2.0**-565, 2.0**565):
+    for unit in UNITS:
         squares = 0.0
         for g in arrays:
             squares += _squares(g, bound, unit, lanes[: -(-g.size // CHUNK)], threads)
-        if 1e-250 < squares < math.inf or (unit < 1.0 and squares >= math.inf):
+        if settled(squares, unit):
             break
     return math.sqrt(squares) / unit
 

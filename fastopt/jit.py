@@ -1,0 +1,276 @@
+"""The rules as functions to call inside your own ``@njit`` code: one step in place, no Python in between.
+
+There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
+rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamax nadam radam lion``. Each takes the parameters, the
+gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the hyperparameters, by position
+or keyword; ``help(fastopt.jit.adam)`` says which. All arrays are contiguous, of one dtype (float32 or float64) and
+one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``,
+also across processes; a cached function is recompiled when a rule has changed.
+
+>>> import numpy as np
+>>> from numba import njit
+>>> from fastopt import jit
+>>> @njit
+... def minimise(x, steps):
+...     g, m, v = np.empty_like(x), np.zeros_like(x), np.zeros_like(x)
+...     for t in range(1, steps + 1):
+...         g[:] = 2 * (x - 3)
+...         jit.adam(x, g, m, v, t, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8)
+...     return x
+>>> minimise(np.zeros(2), 500).round(3)
+array([3., 3.])
+"""
+
+import pickle
+from functools import cache
+
+import numpy as np
+from numba import njit, types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from .errors import describe
+from .kernels import reduce, templates
+from .kernels.bind import OPTIONS, digest, inner, link
+from .kernels.parts import cast_like, compiled_form
+from .kernels.templates import coefficients, sweep
+from .rules import ALL_RULES, Rule
+
+_RULES = {rule.name: rule for rule in ALL_RULES}
+
+
+def step(rule: Rule):
+    """The function of any rule, your own too: ``f(x, g, *state, t, *hyper)`` in place, for ``@njit`` code.
+
+    Parameters
+    ----------
+    rule : Rule
+
+    Returns
+    -------
+    Numba function
+        Raises ValueError when the sizes differ, and TypingError when compiled for arrays that are not contiguous or
+        not all float32 or all float64.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> adam = fastopt.jit.step(fastopt.RULES[7])
+    >>> x, g = np.ones(2), np.ones(2)
+    >>> adam(x, g, np.zeros(2), np.zeros(2), 1, 0.5, 0.9, 0.999, 1e-8)
+    >>> x.round(6)
+    array([0.5, 0.5])
+    """
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
+    return _function(rule)
+
+
+@cache
+def _function(rule):
+    bound = link(templates.sweep, elements=link(templates.elements, update=rule.update))
+    run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=_mark(rule))
+    flags = {name: default for name, default in rule.hyper.items() if isinstance(default, bool)}
+    hyper = ", ".join(f"{name}={flags[name]}" if name in flags else name for name in rule.hyper)
+    state = "".join(f"{slot}, " for slot in rule.state)
+    numbers = "".join(f"1.0 * {name}, " for name in rule.hyper)
+    # The one place where code is made from text: Numba takes argument names from nowhere else.
+    source = f"def {rule.name}(x, g, {state}t, {hyper}):\n    run(x, g, ({state}), t, ({numbers}))\n"
+    names = {"run": njit(**OPTIONS)(inner(run))}
+    exec(source, names)
+    function = names[rule.name]
+    function.__module__ = __name__
+    function.__doc__ = _document(rule, hyper)
+    return njit(**OPTIONS)(function)
+
+
+def mark():
+    """Stands for the stamp of a rule."""
+
+
+def _run(x, g, state, t, h):
+    g, state = flat_like(x, (g,))[0], flat_like(x, state)
+    x = flat(x)
+    if g.size != x.size:
+        raise ValueError("g must have the size of x")
+    for s in state:
+        if s.size != x.size:
+            raise ValueError("the state arrays must have the size of x")
+    mark()
+    sweep(x, g, state, cast_like(coefficients(t, *h), x))
+
+
+def _document(rule, hyper):
+    state = "".join(f"{s}, " for s in rule.state)
+    return f"""One step of {rule.label or rule.name}, in place: ``{rule.name}(x, g, {state}t, {hyper})``.
+
+{rule.equation}
+
+Parameters
+----------
+x : contiguous array of float32 or float64
+    The parameters; updated.
+g : array
+    The gradient, of the same size and dtype; not written.
+{", ".join(rule.state) or "(no state)"} : arrays
+    The state, of the same size and dtype; zeros at the start; updated.
+t : int
+    The step: 1 at the first.
+{", ".join(rule.hyper)} : float
+    The hyperparameters.
+
+Raises
+------
+ValueError
+    If sizes differ (lost if that happens inside a ``prange``; nothing is read or written then all the same).
+"""
+
+
+# --- arrays of any shape, as one dimension ---------------------------------------------------------------------------
+
+
+def flat(a):
+    """A contiguous array as one dimension, without a copy."""
+    return a.reshape(-1) if a.flags.c_contiguous else a.T.reshape(-1)
+
+
+@compiled_form(flat)
+def _flat(a):
+    if not isinstance(a, types.Array) or a.dtype not in (types.float32, types.float64):
+        raise TypingError(f"fastopt.jit takes arrays of float32 or float64, got {a}")
+    if a.ndim == 1:
+        return lambda a: a
+    if a.layout == "C":
+        return lambda a: a.reshape(-1)
+    if a.layout == "F":
+        return lambda a: a.T.reshape(-1)
+    raise TypingError(f"fastopt.jit takes contiguous arrays, got {a}")
+
+
+def flat_like(x, arrays):
+    return tuple(flat(a) for a in arrays)
+
+
+@compiled_form(flat_like)
+def _flat_like(x, arrays):
+    if not len(arrays):
+        return lambda x, arrays: ()
+    if not isinstance(arrays[0], types.Array) or (arrays[0].dtype, arrays[0].ndim) != (x.dtype, x.ndim):
+        raise TypingError(f"fastopt.jit takes arrays of one dtype and number of dimensions, got {x} and {arrays[0]}")
+    return lambda x, arrays: (flat(arrays[0]), *flat_like(x, arrays[1:]))
+
+
+# --- caches that never go stale --------------------------------------------------------------------------------------
+
+
+def _mark(rule):
+    """Something to call in compiled code, which makes Numba forget a cached caller once the rule's code has changed.
+
+    A user's cached function holds our code inlined, and Numba looks for changes in the user's file alone. But it
+    unpickles, with every cached function, the initialisers that its library asked for, and takes an OSError there for
+    a miss. So a stamp is left among them. (A private attribute: without it, or for a rule that cannot be imported, the
+    caller is cached as Numba caches it.)
+    """
+    stamp = _Stamp(rule.update, rule.coefficients)
+
+    @intrinsic
+    def mark(typingctx):
+        def codegen(context, builder, signature, args):
+            initialisers = getattr(context.active_code_library, "_reload_init", None)
+            if initialisers is not None and stamp.can_be_pickled():
+                initialisers.add(stamp)
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
+    return mark
+
+
+class _Stamp:
+    def __init__(self, update, coefficients):
+        self.functions = update, coefficients
+
+    def __call__(self):
+        """Called by Numba when a cached function is loaded."""
+
+    def __reduce__(self):
+        return _restore, (*self.functions, _code(*self.functions))
+
+    def can_be_pickled(self):
+        try:
+            pickle.dumps(self)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return False
+        return True
+
+
+def _restore(update, coefficients, code):
+    if _code(update, coefficients) != code:
+        raise OSError("a rule of fastopt has changed")
+    return _Stamp(update, coefficients)
+
+
+def _code(update, coefficients):
+    return digest(update) + digest(coefficients)
+
+
+# --- what loops need besides -----------------------------------------------------------------------------------------
+
+
+_norm = njit(**OPTIONS)(inner(reduce.norm_of))
+
+
+@njit(**OPTIONS)
+def clip_norm(g, max_norm):
+    """Scale ``g`` in place by min(1, max_norm/(norm + 1e-6)), as the option ``clip_norm`` does; returns the norm.
+
+    Parameters
+    ----------
+    g : contiguous array of float32 or float64
+    max_norm : float
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> g = np.array([3.0, 4.0])
+    >>> fastopt.jit.clip_norm(g, 1.0)
+    5.0
+    >>> g.round(3)
+    array([0.6, 0.8])
+    """
+    g = flat(g)
+    norm = _norm(g)
+    factor = max_norm / (norm + 1e-6)
+    if not factor >= 1.0:  # so a norm that is NaN makes all of g NaN
+        scale = cast_like((factor,), g)[0]
+        for i in range(g.size):
+            g[i] *= scale
+    return norm
+
+
+@njit(**OPTIONS)
+def all_finite(g):
+    """Whether no element of ``g`` is NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> fastopt.jit.all_finite(np.array([1.0, np.nan]))
+    False
+    """
+    g = flat(g)
+    finite = True
+    for i in range(g.size):
+        finite &= np.isfinite(g[i])
+    return finite
+
+
+def __getattr__(name: str):
+    """``adam`` and the others, made when they are first asked for: all at once would cost an import 40 ms."""
+    if name not in _RULES:
+        raise AttributeError(f"module 'fastopt.jit' has no attribute {name!r}; its rules are {', '.join(_RULES)}")
+    return _function(_RULES[name])
+
+
+def __dir__():
+    return [*_RULES, "all_finite", "clip_norm", "step"]
