@@ -14,6 +14,7 @@ from .api import CONSTRUCTORS
 from .arrays import pack
 from .checkpoint import load, save
 from .fit import History, fit
+from .minimize import minimize
 from .optimizer import Optimizer
 from .rules import RULES, Rule
 
@@ -29,6 +30,7 @@ __all__ = [
     "fit",
     "jit",
     "load",
+    "minimize",
     "pack",
     "problems",
     "save",

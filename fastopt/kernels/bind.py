@@ -21,7 +21,7 @@ from .parts import OVERLOADED
 OPTIONS = {"error_model": "numpy"}
 
 
-def link(function, **names):
+def link(function, /, **names):
     """The function with other globals."""
     linked = FunctionType(
         function.__code__,
@@ -50,35 +50,42 @@ def is_plain(value):
 def inner(function):
     """The function with every plain function among its globals compiled: Numba cannot call those."""
     values = {name: function.__globals__.get(name) for name in names_in(function.__code__)}
-    return link(function, **{name: _jitted(value) for name, value in values.items() if is_plain(value)})
+    return link(function, **{name: jitted(value) for name, value in values.items() if is_plain(value)})
 
 
 @cache
-def _jitted(function):
+def jitted(function):
+    """The function compiled for whatever it is called with, for use in other compiled code."""
     return njit(**OPTIONS)(inner(function))
 
 
-def compiled(function, name, signature, *, parallel=False, nogil=True):
+def compiled(function, name, signature, *, parallel=False, nogil=True, cached=True, besides=""):
     """Compile for one signature, or take it from the disk cache.
 
-    A folder that cannot be written and a damaged cache file cost a compilation, never an error.
+    ``besides`` names what the compiled code depends on and the function's globals do not show. A folder that cannot be written and a damaged cache file cost a compilation, never an error.
     """
     if config.DISABLE_JIT:
         return function
     bound = inner(function)
-    bound.__qualname__ = f"{name}_{digest(function)}"
+    bound.__qualname__ = f"{name}_{digest(function, besides)}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
     try:
-        return njit([signature], cache=True, **options)(bound)
+        return njit([signature], cache=cached, **options)(bound)
     except NumbaError:
         raise
     except Exception:
         return njit([signature], **options)(bound)
 
 
-def digest(function):
+def first_reason(error) -> str:
+    """The line of Numba's page of typing errors that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line and not line.startswith(("Failed in", "During", "File"))), "")[:160]
+
+
+def digest(function, besides=""):
     """Of everything that decides what the function computes, its own file's text aside."""
-    found = hashlib.sha256(_templates())
+    found = hashlib.sha256(_templates() + besides.encode())
     seen = set()
 
     def add(value):

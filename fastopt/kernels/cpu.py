@@ -7,7 +7,7 @@ import numpy as np
 from numba import types
 
 from . import templates
-from .bind import compiled, link
+from .bind import compiled, first_reason, link
 from .stage import staged
 from .threads import in_threads
 
@@ -38,8 +38,7 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     try:
         return compiled(step, name, types.int64(*arguments), parallel=parallel)
     except numba.core.errors.NumbaError as error:
-        reason = next(line for line in str(error).splitlines() if line and not line.startswith(("Failed in", "During")))
-        raise TypeError(f"rule {rule.name!r} must compile for {dtype} arrays: {reason.strip()[:160]}") from error
+        raise TypeError(f"rule {rule.name!r} must compile for {dtype} arrays: {first_reason(error)}") from error
 
 
 def threshold(rule, dtype):

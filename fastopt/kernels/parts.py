@@ -100,6 +100,11 @@ X86, ARM = platform.machine().lower() in ("x86_64", "amd64"), platform.machine()
 FLUSH_BITS = 0x8040 if X86 else 1 << 24
 
 
+def control_word():
+    """The control word as it is."""
+    return 0
+
+
 def flush_on():
     """Count subnormal numbers as zero from here on; returns the control word to restore."""
     return 0
@@ -107,6 +112,11 @@ def flush_on():
 
 def flush_off(control):
     """Restore the control word that ``flush_on`` returned."""
+
+
+@compiled_form(control_word)
+def _control_word():
+    return lambda: _read_control()
 
 
 @compiled_form(flush_on)

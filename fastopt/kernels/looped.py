@@ -1,0 +1,149 @@
+"""The loops of loop.py, bound to a rule and to a kind of objective."""
+
+from typing import NamedTuple
+
+from numba import types
+
+from . import cpu, loop, objective, reduce, templates
+from .bind import compiled, jitted, link
+from .loop import take
+from .parts import cast_like
+from .stage import staged
+from .templates import coefficients, elements
+
+FORMS = {
+    "inplace": objective.inplace,
+    True: objective.pair,
+    "jac": objective.separate,
+    "2-point": objective.two_point,
+    "3-point": objective.three_point,
+    "cs": objective.complex_step,
+}
+
+
+class Flags(NamedTuple):
+    """What is compiled into a loop, or left out."""
+
+    reads_value: bool
+    bounded: bool
+    keeps_best: bool
+    stage: bool
+    clips_norm: bool
+
+
+def from_hyper(table, like, nit, first, x):
+    """Coefficients of step nit + 1, from a table of hyperparameters: one row for all steps, or a row per step."""
+    return cast_like(coefficients(nit + 1, *row_of(table, like, nit, first)), x)
+
+
+def from_hyper_and_norm(table, like, nit, first, x):
+    """The same where the last column is the norm to clip to."""
+    return cast_like(coefficients(nit + 1, *row_of(table, like, nit, first)[:-1]), x)
+
+
+def from_coefficients(table, like, nit, first, x):
+    """The same from a table of coefficients, a row per step."""
+    return cast_like(take(table, nit - first, like), x)
+
+
+def row_of(table, like, nit, first):
+    return take(table, min(nit - first, table.shape[0] - 1), like)
+
+
+def unclipped(table, like, nit, first, x, g, c):
+    return c
+
+
+def clipped(table, like, nit, first, x, g, c):
+    """The coefficients again, with the factor of ``clip_norm`` in the stage's scale."""
+    return cast_like(coefficients(nit + 1, *with_factor(row_of(table, like, nit, first), g)), x)
+
+
+def with_factor(h, g):
+    factor = h[-1] / (reduce.norm_of(g) + 1e-6)
+    return h[:-3] + (h[-3] if factor > 1.0 else h[-3] * factor, h[-2])
+
+
+def advance(x, g, state, c):
+    elements(x, g, state, c)
+
+
+def evaluation(form, call_fun, call_jac, reads_value):
+    return link(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
+
+
+def parts_of(flags):
+    """What the flags compile into the loop."""
+    return {"READS_VALUE": flags.reads_value, "BOUNDED": flags.bounded, "KEEPS_BEST": flags.keeps_best}
+
+
+def columns(rule, flags, many):
+    """How many numbers a row of the loop's table has, and whether they are coefficients (or hyperparameters)."""
+    stage = 3 * flags.stage + flags.clips_norm
+    if not many or flags.clips_norm:
+        return len(rule.hyper) + stage, False
+    return len(rule.coefficients(1, *map(float, rule.hyper.values()))) + stage, True
+
+
+def kernel(rule, evaluate, flags, x, args, *, shared=None, what="", cached=True):
+    """The compiled loop of a rule around an evaluation.
+
+    ``x`` and ``args`` are Numba types; with ``shared``, the types of the arguments that all problems share, it is the
+    loop over many problems, and ``args`` have a leading axis. ``what`` tells evaluations apart that the digest cannot.
+    """
+    many = shared is not None
+    bound_rule = staged(rule) if flags.stage else rule
+    width, coefficients_given = columns(rule, flags, many)
+    from_table = from_coefficients if coefficients_given else from_hyper_and_norm if flags.clips_norm else from_hyper
+    template = link(
+        loop.loop,
+        evaluate=evaluate,
+        prepare=link(from_table, coefficients=bound_rule.coefficients),
+        advance=link(advance, elements=link(templates.elements, update=bound_rule.update)),
+        after_gradient=link(clipped, coefficients=bound_rule.coefficients) if flags.clips_norm else unclipped,
+        **parts_of(flags),
+    )
+    row, table = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
+    xs = types.Array(x.dtype, 1 + many, "C")
+    arguments = [types.int64, types.int64, args, xs, xs, xs, xs, types.UniTuple(xs, len(rule.state)), table]
+    arguments += [types.UniTuple(types.float64, width), x, x, row]
+    arguments += [types.Array(types.float64, 1 + many, "C"), types.Array(types.int64, 1 + many, "C")]
+    arguments += [types.UniTuple(types.int64, 4)]
+    if many:
+        template = link(loop.loop_many, one=template)
+        arguments.insert(3, shared)
+        arguments.append(types.UniTuple(types.int64, 3))
+    name = f"{rule.name}_{'many' if many else 'loop'}"
+    return compiled(template, name, types.void(*arguments), parallel=many, cached=cached, besides=what)
+
+
+def interpreted(rule, form, fun, jac, flags, dtype):
+    """The same loop for Python functions: interpreted, with the compiled step of the rule."""
+    step = cpu.kernel(rule, dtype, stage=flags.stage)
+
+    def prepare(table, like, nit, first, x):
+        h = row_of(table, like, nit, first)
+        return nit + 1, h[:-1] if flags.clips_norm else h
+
+    def after_gradient(table, like, nit, first, x, g, c):
+        return (nit + 1, with_factor(row_of(table, like, nit, first), g)) if flags.clips_norm else c
+
+    helpers = {name: jitted(getattr(loop, name)) for name in ("copy", "project", "moved", "largest_projected")}
+    return link(
+        loop.loop,
+        evaluate=python_evaluation(form, fun, jac, flags.reads_value),
+        prepare=prepare,
+        advance=lambda x, g, state, c: step(x, g, state, *c),
+        after_gradient=after_gradient,
+        **parts_of(flags),
+        **helpers,
+    )
+
+
+def python_evaluation(form, fun, jac, reads_value):
+    """The evaluation of Python functions, which are given a copy of x to keep."""
+
+    def caller(function):
+        return lambda _, arguments: function(arguments[0].copy(), *arguments[1:])
+
+    return evaluation(form, caller(fun), caller(jac), reads_value)

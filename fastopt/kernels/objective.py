@@ -1,0 +1,139 @@
+"""How an objective is evaluated: its value, and its gradient into an array, from each form that users write.
+
+``call_fun`` and ``call_jac`` are bound in: a call by raw address (one compiled loop for all objectives of one type), a
+direct call that the compiler can inline, or a call of a Python function.
+"""
+
+import math
+
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .loop import READS_VALUE
+
+
+def call_fun(fun, arguments):
+    """Stands for a call of the objective."""
+
+
+def call_jac(jac, arguments):
+    """Stands for a call of its gradient."""
+
+
+def function(*arguments):
+    """Stands for a function."""
+
+
+def direct(_, arguments):
+    return function(*arguments)
+
+
+def inplace(fun, jac, x, g, args, low, high):
+    """``fun(x, grad, *args) -> f``, which writes grad."""
+    return call_fun(fun, (x, g, *args))
+
+
+def pair(fun, jac, x, g, args, low, high):
+    """``fun(x, *args) -> (f, g)``."""
+    f, new = call_fun(fun, (x, *args))
+    assign(g, new)
+    return f
+
+
+def separate(fun, jac, x, g, args, low, high):
+    """``fun(x, *args) -> f`` and ``jac(x, *args) -> g``; the value only where it is read."""
+    assign(g, call_jac(jac, (x, *args)))
+    return call_fun(fun, (x, *args)) if READS_VALUE else 0.0
+
+
+def assign(g, new):
+    if new.shape != g.shape:
+        raise ValueError("the gradient must have the shape of x")
+    g[:] = new
+
+
+def two_point(fun, jac, x, g, args, low, high):
+    """Forward differences, or backward ones where the bounds need it."""
+    f = call_fun(fun, (x, *args))
+    for i in range(x.size):
+        keep = x[i]
+        h = step(keep, precision(x) ** 0.5)
+        x[i] = keep + (h if inside(keep + h, low, high, i) else -h)
+        g[i] = (call_fun(fun, (x, *args)) - f) / (x[i] - keep)
+        x[i] = keep
+    return f
+
+
+def three_point(fun, jac, x, g, args, low, high):
+    """Central differences, or one-sided ones of the same order where the bounds need it."""
+    f = call_fun(fun, (x, *args))
+    for i in range(x.size):
+        keep = x[i]
+        h = step(keep, precision(x) ** (1 / 3))
+        if inside(keep + h, low, high, i) and inside(keep - h, low, high, i):
+            x[i] = keep + h
+            above, right = call_fun(fun, (x, *args)), x[i]
+            x[i] = keep - h
+            g[i] = (above - call_fun(fun, (x, *args))) / (right - x[i])
+        else:
+            h = h if inside(keep + 2 * h, low, high, i) else -h
+            x[i] = keep + h
+            near = call_fun(fun, (x, *args))
+            x[i] = keep + 2 * h
+            g[i] = (4 * near - call_fun(fun, (x, *args)) - 3 * f) / (x[i] - keep)
+        x[i] = keep
+    return f
+
+
+def inside(to, low, high, i):
+    return low.size == 0 or low[i] <= to <= high[i]
+
+
+def precision(x):
+    return 2.0**-52 if x.itemsize == 8 else 2.0**-23
+
+
+def complex_step(fun, jac, x, g, args, low, high):
+    """The imaginary part of f(x + ih), which has no cancellation."""
+    z = x.astype(np.complex128)
+    for i in range(x.size):
+        z[i] = complex(x[i], 1e-100)
+        g[i] = call_fun(fun, (z, *args)).imag / 1e-100
+        z[i] = x[i]
+    return call_fun(fun, (z, *args)).real if READS_VALUE else 0.0
+
+
+def step(x, relative):
+    return math.copysign(relative * max(1.0, abs(x)), x)
+
+
+def by_address(returns):
+    """A call of the compiled function at an address: ``call(address, arguments)``.
+
+    A typed function pointer does the same, but costs 25 µs to hand over and cannot be typed twice in one loop. The
+    function's exceptions reach the caller. The caller sees to it that the types are right and the code stays alive.
+    """
+
+    @intrinsic
+    def call(typingctx, address, arguments):
+        def codegen(context, builder, signature, args):
+            kinds = tuple(signature.args[1])
+            pointer = context.call_conv.get_function_type(returns, kinds).as_pointer()
+            values = [builder.extract_value(args[1], i) for i in range(len(kinds))]
+            target = builder.inttoptr(args[0], pointer)
+            status, result = context.call_conv.call_function(builder, target, returns, kinds, values)
+            with cgutils.if_unlikely(builder, status.is_error):
+                context.call_conv.return_status_propagate(builder, status)
+            return result
+
+        return returns(types.int64, arguments), codegen
+
+    return call
+
+
+def address_of(dispatcher, kinds) -> int:
+    """Where the function compiled for these argument types is."""
+    compiled = dispatcher.overloads[kinds]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

@@ -1,0 +1,178 @@
+"""A user's objective: in which form it comes, and how a compiled loop gets hold of it."""
+
+import inspect
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import config, njit, types
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
+
+from .errors import describe, shorten
+from .kernels import looped, objective, parts
+from .kernels.bind import compiled, first_reason, link
+
+JACS = "a function, True, 'inplace', '2-point', '3-point' or 'cs'"
+
+
+class Objective(NamedTuple):
+    """``form`` is a key of :data:`fastopt.kernels.looped.FORMS`; ``jac`` is None but in the form "jac"."""
+
+    form: Any
+    fun: Any
+    jac: Any
+    is_compiled: bool
+
+    def evaluations(self, points, d, reads_value):
+        """How often the functions were called for this many points: (of the objective, of its gradient)."""
+        per_point = {"jac": int(reads_value), "2-point": d + 1, "3-point": 2 * d + 1, "cs": d + int(reads_value)}
+        return per_point.get(self.form, 1) * points, points
+
+
+def objective_of(fun, jac) -> Objective:
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {describe(fun)}")
+    if callable(jac):
+        form = "jac"
+    elif jac is True or (isinstance(jac, str) and jac in looped.FORMS and jac != "jac"):
+        form, jac = jac, None
+    else:
+        raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
+    is_compiled = isinstance(fun, Dispatcher) and (jac is None or isinstance(jac, Dispatcher))
+    return Objective(form, fun, jac, is_compiled and not config.DISABLE_JIT)
+
+
+class Plan(NamedTuple):
+    """How to run an objective: a loop, a function that evaluates once, and what both take as ``fun`` and ``jac``."""
+
+    loop: Any
+    once: Any
+    addresses: tuple[int, int]
+    keeps: Any  # the functions at the addresses
+
+
+@lru_cache(maxsize=256)
+def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline) -> Plan:
+    """For Numba functions; ``args`` and ``shared`` are Numba types. Compiled, or taken from the disk cache."""
+    x = types.Array(numba.from_dtype(dtype), 1, "C")
+    extra = tuple(args) if shared is None else (*map(_row, args), *shared)
+    first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
+    fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
+    fun, fun_returns = compile_for(given.fun, fun_takes, "fun", given.form)
+    jac, jac_takes, jac_returns = fun, fun_takes, fun_returns
+    if given.jac is not None:
+        jac_takes = (x, *extra)
+        jac, jac_returns = compile_for(given.jac, jac_takes, "jac", "gradient")
+    by_address = objective.by_address(fun_returns), objective.by_address(jac_returns)
+    addresses = objective.address_of(fun, fun_takes), objective.address_of(jac, jac_takes)
+    calls, cached, what = by_address, True, f"{given.form} {fun_returns} {jac_returns}"
+    if inline:
+        calls = link(objective.direct, function=fun), link(objective.direct, function=jac)
+        # A closure may be made anew with other numbers again and again; its loops would fill the disk.
+        cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
+    evaluate = looped.evaluation(given.form, *calls, flags.reads_value)
+    loop = looped.kernel(rule, evaluate, flags, x, args, shared=shared, what=what, cached=cached)
+    return Plan(loop, _once(given.form, by_address, x, extra, what), addresses, (fun, jac))
+
+
+def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
+    """For Python functions."""
+    jac = _checked(given.jac, "gradient") if given.jac is not None else None
+    fun = _checked(given.fun, given.form)
+    loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
+    evaluate = looped.python_evaluation(given.form, fun, jac, True)
+    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), (0, 0), None)
+
+
+def compile_for(function, takes, role, form):
+    """Compile a user's Numba function for these types: a function that has them, and what it returns."""
+    name = function.py_func.__name__
+    names = ["x", "grad"] if form == "inplace" else ["x"]
+    names += [f"arg{i}" for i in range(1, len(takes) - len(names) + 1)]
+    call = f"{role}({', '.join(names)}) -> {RETURNS.get(form, 'float')}"
+    try:
+        inspect.signature(function.py_func).bind(*takes)
+    except TypeError:
+        signature = inspect.signature(function.py_func)
+        raise TypeError(f"{role} must be callable as {call}, but it is {name}{signature}") from None
+    if takes not in function.overloads and not function._can_compile:  # explicit signatures: call it from another
+        function = njit(link(_pass_on, function=function))
+    try:
+        function.compile(takes)
+    except NumbaError as error:
+        raise TypeError(f"{role} must compile as {call}, but {name} does not: {first_reason(error)}") from error
+    returns = function.overloads[takes].signature.return_type
+    if not _returns_rightly(returns, form):
+        raise TypeError(f"{role} must be callable as {call}, but {name} returns {shorten(str(returns))}")
+    return function, returns
+
+
+RETURNS = {True: "(float, array)", "gradient": "array", "cs": "complex"}
+
+
+def _pass_on(*arguments):
+    return function(*arguments)  # noqa: F821  bound
+
+
+def _returns_rightly(returns, form):
+    if form is True:
+        return isinstance(returns, types.BaseTuple) and len(returns) == 2 and _is_real(returns[0]) and _is_vector(returns[1])
+    if form == "gradient":
+        return _is_vector(returns)
+    return isinstance(returns, types.Complex) if form == "cs" else _is_real(returns)
+
+
+def _is_real(kind):
+    return isinstance(kind, (types.Float, types.Integer))
+
+
+def _is_vector(kind):
+    return isinstance(kind, types.Array) and kind.ndim == 1 and isinstance(kind.dtype, types.Float)
+
+
+def _row(kind):
+    """What ``a[i]`` is of an array of this type."""
+    if not isinstance(kind, types.Array):
+        raise TypeError(f"args must be arrays with a leading axis of problems, got {kind}")
+    return kind.copy(ndim=kind.ndim - 1) if kind.ndim > 1 else kind.dtype
+
+
+def evaluate(fun, jac, x, g, args, low, high):
+    """Stands for the objective."""
+
+
+def _evaluate_once(fun, jac, args, x, g, low, high):
+    control = parts.flush_on()
+    f = evaluate(fun, jac, x, g, args, low, high)
+    parts.flush_off(control)
+    return f
+
+
+def _once(form, calls, x, extra, what):
+    template = link(_evaluate_once, evaluate=looped.evaluation(form, *calls, True))
+    takes = types.float64(types.int64, types.int64, types.Tuple(extra), x, x, x, x)
+    return compiled(template, "once", takes, besides=what)
+
+
+def _checked(function, form):
+    """A Python function whose result is looked at, so that a wrong one is one sentence."""
+
+    def call(*arguments):
+        out = function(*arguments)
+        name = getattr(function, "__name__", describe(function))
+        if form is True:
+            if not isinstance(out, tuple) or len(out) != 2:
+                raise TypeError(f"fun must return (f, g) with jac=True, but {name} returned {describe(out)}")
+            return _number(out[0], name), np.asarray(out[1])
+        return np.asarray(out) if form == "gradient" else _number(out, name, complex if form == "cs" else float)
+
+    return call
+
+
+def _number(value, name, kind=float):
+    try:
+        return kind(np.asarray(value).item())
+    except (TypeError, ValueError):
+        raise TypeError(f"fun must return a number, but {name} returned {describe(value)}") from None
