@@ -108,6 +108,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         keeps_best=s.best,
         stage=s.staged,
         clips_norm=s.clip_norm is not None,
+        scheduled=bool(s.hyper.scheduled),
     )
     if given.is_compiled:
         inline = s.inline if s.inline is not None else s.maxiter >= INLINE_FROM

@@ -69,7 +69,7 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline) ->
     addresses = objective.address_of(fun, fun_takes), objective.address_of(jac, jac_takes)
     calls, cached, what = by_address, True, f"{given.form} {fun_returns} {jac_returns}"
     if inline:
-        calls = link(objective.direct, function=fun), link(objective.direct, function=jac)
+        calls = tuple(link(objective.direct, function=_inlined(f)) for f in (fun, jac))
         # A closure may be made anew with other numbers again and again; its loops would fill the disk.
         cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
     evaluate = looped.evaluation(given.form, *calls, flags.reads_value)
@@ -109,6 +109,12 @@ def compile_for(function, takes, role, form):
     return function, returns
 
 
+def _inlined(function):
+    """The same function, which LLVM must inline: references counted around a call would cost more than the call."""
+    options = {name: value for name, value in function.targetoptions.items() if name != "nopython"}
+    return njit(**options | {"forceinline": True})(function.py_func)
+
+
 RETURNS = {True: "(float, array)", "gradient": "array", "cs": "complex"}
 
 
@@ -118,7 +124,12 @@ def _pass_on(*arguments):
 
 def _returns_rightly(returns, form):
     if form is True:
-        return isinstance(returns, types.BaseTuple) and len(returns) == 2 and _is_real(returns[0]) and _is_vector(returns[1])
+        return (
+            isinstance(returns, types.BaseTuple)
+            and len(returns) == 2
+            and _is_real(returns[0])
+            and _is_vector(returns[1])
+        )
     if form == "gradient":
         return _is_vector(returns)
     return isinstance(returns, types.Complex) if form == "cs" else _is_real(returns)

@@ -7,9 +7,7 @@ import numba
 from .errors import describe
 
 
-def check_options(
-    maximize, clip_value, clip_norm, check_finite=False, parallel=None, threads=None, device=None
-):
+def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=None, threads=None, device=None):
     if not isinstance(maximize, bool):
         raise TypeError(f"maximize must be True or False, got {describe(maximize)}")
     for name, value in (("clip_value", clip_value), ("clip_norm", clip_norm)):

@@ -56,7 +56,7 @@ def inner(function):
 @cache
 def jitted(function):
     """The function compiled for whatever it is called with, for use in other compiled code."""
-    return njit(**OPTIONS)(inner(function))
+    return njit(**OPTIONS, forceinline=True)(inner(function))
 
 
 def compiled(function, name, signature, *, parallel=False, nogil=True, cached=True, besides=""):

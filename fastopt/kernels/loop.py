@@ -172,11 +172,19 @@ def _largest(a):
                     most = b if most == most else most
             return np.float64(most)
         bits = integer(0)  # magnitudes are ordered as their bits are, and a maximum of integers vectorises
-        for b in a.view(integer):
-            bits = max(bits, b & mask)
+        for i in range(a.size):
+            b = _to_bits(a[i]) & mask
+            bits = b if b > bits else bits
         return np.float64(_from_bits(bits))
 
     return impl
+
+
+@intrinsic
+def _to_bits(typingctx, number):
+    to = types.int64 if number == types.float64 else types.int32
+    llvm = ir.IntType(to.bitwidth)
+    return to(number), lambda context, builder, signature, args: builder.bitcast(args[0], llvm)
 
 
 @intrinsic

@@ -29,25 +29,38 @@ class Flags(NamedTuple):
     keeps_best: bool
     stage: bool
     clips_norm: bool
+    scheduled: bool
+
+
+# Where the row of numbers that coefficients are made from comes from: the same for all steps (kept in registers, so
+# that what depends on it alone is computed once), or a table's.
+
+
+def constant(table, like, nit, first):
+    return like
+
+
+def scheduled(table, like, nit, first):
+    return take(table, min(nit - first, table.shape[0] - 1), like)
+
+
+def row(table, like, nit, first):
+    """Stands for one of these."""
 
 
 def from_hyper(table, like, nit, first, x):
-    """Coefficients of step nit + 1, from a table of hyperparameters: one row for all steps, or a row per step."""
-    return cast_like(coefficients(nit + 1, *row_of(table, like, nit, first)), x)
+    """Coefficients of step nit + 1 from the hyperparameters."""
+    return cast_like(coefficients(nit + 1, *row(table, like, nit, first)), x)
 
 
 def from_hyper_and_norm(table, like, nit, first, x):
-    """The same where the last column is the norm to clip to."""
-    return cast_like(coefficients(nit + 1, *row_of(table, like, nit, first)[:-1]), x)
+    """The same where the last number is the norm to clip to."""
+    return cast_like(coefficients(nit + 1, *row(table, like, nit, first)[:-1]), x)
 
 
 def from_coefficients(table, like, nit, first, x):
-    """The same from a table of coefficients, a row per step."""
+    """The coefficients are the row."""
     return cast_like(take(table, nit - first, like), x)
-
-
-def row_of(table, like, nit, first):
-    return take(table, min(nit - first, table.shape[0] - 1), like)
 
 
 def unclipped(table, like, nit, first, x, g, c):
@@ -56,7 +69,7 @@ def unclipped(table, like, nit, first, x, g, c):
 
 def clipped(table, like, nit, first, x, g, c):
     """The coefficients again, with the factor of ``clip_norm`` in the stage's scale."""
-    return cast_like(coefficients(nit + 1, *with_factor(row_of(table, like, nit, first), g)), x)
+    return cast_like(coefficients(nit + 1, *with_factor(row(table, like, nit, first), g)), x)
 
 
 def with_factor(h, g):
@@ -95,18 +108,19 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, what="", cached=True)
     bound_rule = staged(rule) if flags.stage else rule
     width, coefficients_given = columns(rule, flags, many)
     from_table = from_coefficients if coefficients_given else from_hyper_and_norm if flags.clips_norm else from_hyper
+    names = {"coefficients": bound_rule.coefficients, "row": scheduled if flags.scheduled else constant}
     template = link(
         loop.loop,
         evaluate=evaluate,
-        prepare=link(from_table, coefficients=bound_rule.coefficients),
+        prepare=link(from_table, **names),
         advance=link(advance, elements=link(templates.elements, update=bound_rule.update)),
-        after_gradient=link(clipped, coefficients=bound_rule.coefficients) if flags.clips_norm else unclipped,
+        after_gradient=link(clipped, **names) if flags.clips_norm else unclipped,
         **parts_of(flags),
     )
-    row, table = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
+    numbers, table = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
     xs = types.Array(x.dtype, 1 + many, "C")
     arguments = [types.int64, types.int64, args, xs, xs, xs, xs, types.UniTuple(xs, len(rule.state)), table]
-    arguments += [types.UniTuple(types.float64, width), x, x, row]
+    arguments += [types.UniTuple(types.float64, width), x, x, numbers]
     arguments += [types.Array(types.float64, 1 + many, "C"), types.Array(types.int64, 1 + many, "C")]
     arguments += [types.UniTuple(types.int64, 4)]
     if many:
@@ -120,13 +134,14 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, what="", cached=True)
 def interpreted(rule, form, fun, jac, flags, dtype):
     """The same loop for Python functions: interpreted, with the compiled step of the rule."""
     step = cpu.kernel(rule, dtype, stage=flags.stage)
+    source = scheduled if flags.scheduled else constant
 
     def prepare(table, like, nit, first, x):
-        h = row_of(table, like, nit, first)
+        h = source(table, like, nit, first)
         return nit + 1, h[:-1] if flags.clips_norm else h
 
     def after_gradient(table, like, nit, first, x, g, c):
-        return (nit + 1, with_factor(row_of(table, like, nit, first), g)) if flags.clips_norm else c
+        return (nit + 1, with_factor(source(table, like, nit, first), g)) if flags.clips_norm else c
 
     helpers = {name: jitted(getattr(loop, name)) for name in ("copy", "project", "moved", "largest_projected")}
     return link(

@@ -17,7 +17,7 @@ OVERLOADED: set = set()
 def compiled_form(function):
     """Like ``overload``, and noted: the binder must leave the function as it is."""
     OVERLOADED.add(function)
-    return overload(function)
+    return overload(function, jit_options={"forceinline": True})
 
 
 # --- tuples of arrays, of any length -----------------------------------------------------------------------------
