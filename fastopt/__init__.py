@@ -14,9 +14,11 @@ from .api import CONSTRUCTORS
 from .arrays import pack
 from .checkpoint import load, save
 from .fit import History, fit
+from .many import minimize_many
 from .minimize import minimize
 from .optimizer import Optimizer
 from .rules import RULES, Rule
+from .scipy_method import method
 
 __version__ = "0.1.0"
 
@@ -30,7 +32,9 @@ __all__ = [
     "fit",
     "jit",
     "load",
+    "method",
     "minimize",
+    "minimize_many",
     "pack",
     "problems",
     "save",

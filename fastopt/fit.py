@@ -1,6 +1,5 @@
 """Minibatch training: epochs over data in a reproducible random order, one update per batch."""
 
-import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import numpy as np
 from .arrays import Packed, pack
 from .errors import describe, listing
 from .optimizer import Optimizer
+from .progress import progress_bar
 from .records import is_field, record
 
 
@@ -132,7 +132,7 @@ def fit(
     held_out = None if validation is None else _examples("validation", validation)
     history, best, waited = History(), None, 0
     began = time.perf_counter()
-    with _bar(progress, epochs - initial_epoch) as advance:
+    with progress_bar(progress, epochs - initial_epoch, "epochs") as advance:
         for epoch in range(initial_epoch, epochs):
             loss = train.epoch(data, n, _order(n, batch_size, seed, epoch), batch_size, accumulate)
             history.loss.append(loss)
@@ -145,7 +145,7 @@ def fit(
                 else:
                     waited += 1
             history.time.append(time.perf_counter() - began)
-            advance(loss)
+            advance(1, f"loss {loss:.6g}")
             if callback is not None:
                 try:
                     callback(epoch, loss, opt)
@@ -275,18 +275,3 @@ def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patie
         raise TypeError(f"callback must be callable, got {describe(callback)}")
     if not isinstance(progress, bool):
         raise TypeError(f"progress must be True or False, got {describe(progress)}")
-
-
-@contextlib.contextmanager
-def _bar(show, total):
-    """A function to call with the loss after each epoch; with a progress bar where it is asked for."""
-    if not show:
-        yield lambda loss: None
-        return
-    try:
-        from rich.progress import Progress
-    except ImportError:
-        raise ImportError("progress=True must have rich installed: pip install 'fastopt[cli]'") from None
-    with Progress(transient=False) as bar:
-        task = bar.add_task("epochs", total=total)
-        yield lambda loss: bar.update(task, advance=1, description=f"loss {loss:.6g}")

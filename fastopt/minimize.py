@@ -5,11 +5,11 @@ import inspect
 import time
 
 import numpy as np
-from numba import types, typeof
+from numba import typeof, types
 
 from .errors import describe
 from .kernels.bind import compiled
-from .kernels.loop import CALLBACK, MAXITER, MAXFUN, MAXTIME, NIT, NONFINITE, RUNNING, STATUS
+from .kernels.loop import CALLBACK, MAXFUN, MAXITER, MAXTIME, NIT, NONFINITE, RUNNING, STATUS
 from .kernels.looped import Flags
 from .kernels.parts import control_word, flush_off
 from .objectives import compiled_plan, interpreted_plan, objective_of

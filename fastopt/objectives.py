@@ -11,8 +11,8 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
 from .errors import describe, shorten
-from .kernels import looped, objective, parts
-from .kernels.bind import compiled, first_reason, link
+from .kernels import looped, objective
+from .kernels.bind import first_reason, link
 
 JACS = "a function, True, 'inplace', '2-point', '3-point' or 'cs'"
 
@@ -45,17 +45,21 @@ def objective_of(fun, jac) -> Objective:
 
 
 class Plan(NamedTuple):
-    """How to run an objective: a loop, a function that evaluates once, and what both take as ``fun`` and ``jac``."""
+    """How to run an objective: kernels of looped.py, and what they take as ``fun`` and ``jac``."""
 
     loop: Any
     once: Any
+    each: Any
     addresses: tuple[int, int]
     keeps: Any  # the functions at the addresses
 
 
 @lru_cache(maxsize=256)
-def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline) -> Plan:
-    """For Numba functions; ``args`` and ``shared`` are Numba types. Compiled, or taken from the disk cache."""
+def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in_parallel=False) -> Plan:
+    """For Numba functions; ``args`` and ``shared`` are Numba types. Compiled, or taken from the disk cache.
+
+    With ``shared`` not None it is the plan of many problems, and ``args`` have a leading axis.
+    """
     x = types.Array(numba.from_dtype(dtype), 1, "C")
     extra = tuple(args) if shared is None else (*map(_row, args), *shared)
     first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
@@ -73,8 +77,15 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline) ->
         # A closure may be made anew with other numbers again and again; its loops would fill the disk.
         cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
     evaluate = looped.evaluation(given.form, *calls, flags.reads_value)
-    loop = looped.kernel(rule, evaluate, flags, x, args, shared=shared, what=what, cached=cached)
-    return Plan(loop, _once(given.form, by_address, x, extra, what), addresses, (fun, jac))
+    alone = looped.evaluation(given.form, *by_address, True)
+    loop = looped.kernel(
+        rule, evaluate, flags, x, args, shared=shared, in_parallel=in_parallel, what=what, cached=cached
+    )
+    once = looped.evaluation_kernel(alone, x, types.Tuple(extra), what=what)
+    each = None
+    if shared is not None:
+        each = looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
+    return Plan(loop, once, each, addresses, (fun, jac))
 
 
 def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
@@ -83,7 +94,7 @@ def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
     fun = _checked(given.fun, given.form)
     loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
     evaluate = looped.python_evaluation(given.form, fun, jac, True)
-    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), (0, 0), None)
+    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), None, (0, 0), None)
 
 
 def compile_for(function, takes, role, form):
@@ -148,23 +159,6 @@ def _row(kind):
     if not isinstance(kind, types.Array):
         raise TypeError(f"args must be arrays with a leading axis of problems, got {kind}")
     return kind.copy(ndim=kind.ndim - 1) if kind.ndim > 1 else kind.dtype
-
-
-def evaluate(fun, jac, x, g, args, low, high):
-    """Stands for the objective."""
-
-
-def _evaluate_once(fun, jac, args, x, g, low, high):
-    control = parts.flush_on()
-    f = evaluate(fun, jac, x, g, args, low, high)
-    parts.flush_off(control)
-    return f
-
-
-def _once(form, calls, x, extra, what):
-    template = link(_evaluate_once, evaluate=looped.evaluation(form, *calls, True))
-    takes = types.float64(types.int64, types.int64, types.Tuple(extra), x, x, x, x)
-    return compiled(template, "once", takes, besides=what)
 
 
 def _checked(function, form):

@@ -42,29 +42,46 @@ class Settings(NamedTuple):
         return h if self.clip_norm is None else (*h, float(self.clip_norm))
 
 
+DEFAULTS = {
+    "gtol": 1e-5,
+    "ftol": 0.0,
+    "xtol": 0.0,
+    "maxiter": 10000,
+    "maxfun": None,
+    "maxtime": None,
+    "best": False,
+    "inline": None,
+    "maximize": False,
+    "clip_value": None,
+    "clip_norm": None,
+}
+
+
+def rule_named(method) -> Rule:
+    if isinstance(method, Rule):
+        return method
+    if isinstance(method, str) and method.lower() in RULES_BY_NAME:
+        return RULES_BY_NAME[method.lower()]
+    raise ValueError(f"method must be a Rule or one of {', '.join(RULES_BY_NAME)}, got {describe(method)}")
+
+
+def known_options(rule) -> dict:
+    """What ``options`` may hold, with defaults."""
+    return {**keywords(rule), **variant_keywords(rule), **DEFAULTS}
+
+
 def settings(method, options, tol=None) -> Settings:
     """The rule and the options of a call; raises where something is unknown or out of range."""
-    if isinstance(method, Rule):
-        rule = method
-    elif isinstance(method, str) and method.lower() in RULES_BY_NAME:
-        rule = RULES_BY_NAME[method.lower()]
-    else:
-        raise ValueError(f"method must be a Rule or one of {', '.join(RULES_BY_NAME)}, got {describe(method)}")
-    given = {"gtol": 1e-5, "ftol": 0.0, "xtol": 0.0, "maxiter": 10000, "maxfun": None, "maxtime": None}
-    given |= {"best": False, "inline": None, "maximize": False, "clip_value": None, "clip_norm": None}
-    own, more = {}, {} if tol is None else {"gtol": tol}
+    rule = rule_named(method)
+    options = options or {}
+    known = known_options(rule)
+    for name in options:
+        if name not in known:
+            raise TypeError(f"options of {rule.name} must be {', '.join(known)}; got {name!r}")
+    given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
+    own = {name: value for name, value in options.items() if name not in DEFAULTS}
     switches = variant_keywords(rule)
-    known = keywords(rule)
-    for name, value in (options or {}).items():
-        if name in given:
-            more[name] = value
-        elif name in known or name in switches:
-            own[name] = value
-        else:
-            names = ", ".join((*known, *switches, *given))
-            raise TypeError(f"options of {rule.name} must be {names}; got {name!r}")
     rule = choose(rule, switches, own)
-    given |= more
     check_options(given["maximize"], given["clip_value"], given["clip_norm"])
     for name in ("gtol", "ftol", "xtol"):
         _check_number(name, given[name], least=0.0)

@@ -62,7 +62,8 @@ def jitted(function):
 def compiled(function, name, signature, *, parallel=False, nogil=True, cached=True, besides=""):
     """Compile for one signature, or take it from the disk cache.
 
-    ``besides`` names what the compiled code depends on and the function's globals do not show. A folder that cannot be written and a damaged cache file cost a compilation, never an error.
+    ``besides`` names what the compiled code depends on and the function's globals do not show. A folder that cannot
+    be written and a damaged cache file cost a compilation, never an error.
     """
     if config.DISABLE_JIT:
         return function

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import prange, types
 from numba.extending import intrinsic
 
-from .parts import at, compiled_form, flush_off, flush_on
+from .parts import at, compiled_form, control_word, flush_off, flush_on
 
 RUNNING, GTOL, MAXITER, FTOL, NONFINITE, XTOL, RAISED, MAXFUN, MAXTIME, CALLBACK = -1, 0, 1, 2, 3, 4, 5, 6, 7, 99
 NIT, STATUS, STARTED = 0, 1, 2  # in counts
@@ -94,28 +94,54 @@ def loop(fun, jac, args, x, g, old, best, state, table, like, low, high, tests, 
     flush_off(control)
 
 
+HAND = 16  # problems dealt out at a time: neighbours share cache lines
+
+
 def loop_many(
     fun, jac, args, shared, x, g, old, best, state, table, like, low, high, tests, numbers, counts, limit, part
 ):
-    """The loop for each problem that still runs, of those in ``part``: (start, stop, chunks), dealt out like cards.
-
-    An exception would be lost in a thread, so it becomes the problem's status.
-    """
+    """The loop for each problem that still runs, of those in ``part``: (start, stop, chunks), dealt out like cards."""
     start, stop, chunks = part
     for k in prange(chunks):
-        for i in range(start + k, stop, chunks):
-            if counts[i, STATUS] == RUNNING:
-                try:
-                    one(
+        for hand in range(start + k * HAND, stop, chunks * HAND):
+            for i in range(hand, min(hand + HAND, stop)):
+                if counts[i, STATUS] == RUNNING:
+                    guarded(
                         fun, jac, at(args, i) + shared, x[i], g[i], old[i], best[i], at(state, i), table, like,
                         low, high, tests, numbers[i], counts[i], limit,
                     )  # fmt: skip
-                except Exception:
-                    counts[i, STATUS] = RAISED
+
+
+def guarded(fun, jac, args, x, g, old, best, state, table, like, low, high, tests, numbers, counts, limit):
+    """The loop, in which an exception becomes a status: in a thread it would be lost."""
+    control = control_word()
+    try:
+        one(fun, jac, args, x, g, old, best, state, table, like, low, high, tests, numbers, counts, limit)
+    except Exception:
+        counts[STATUS] = RAISED
+        flush_off(control)
 
 
 def one(*args):
     """Stands for ``loop``."""
+
+
+def evaluate_many(fun, jac, args, shared, x, g, low, high, numbers, counts, part):
+    """Value and gradient of each problem that has not raised."""
+    start, stop, chunks = part
+    for k in prange(chunks):
+        for i in range(start + k, stop, chunks):
+            if counts[i, STATUS] != RAISED:
+                guarded_evaluation(fun, jac, at(args, i) + shared, x[i], g[i], low, high, numbers[i], counts[i])
+
+
+def guarded_evaluation(fun, jac, args, x, g, low, high, numbers, counts):
+    control = flush_on()
+    try:
+        numbers[VALUE] = evaluate(fun, jac, x, g, args, low, high)
+    except Exception:
+        counts[STATUS] = RAISED
+    flush_off(control)
 
 
 # --- small things on vectors -----------------------------------------------------------------------------------------
@@ -204,3 +230,20 @@ def _take(table, k, like):
     if not len(like):
         return lambda table, k, like: ()
     return lambda table, k, like: (table[k, table.shape[1] - len(like)], *take(table, k, like[1:]))
+
+
+def store(table, k, numbers):
+    """Row k of a table from a tuple of its length."""
+    table[k] = numbers
+
+
+@compiled_form(store)
+def _store(table, k, numbers):
+    if not len(numbers):
+        return lambda table, k, numbers: None
+
+    def last_and_rest(table, k, numbers):
+        table[k, len(numbers) - 1] = numbers[len(numbers) - 1]
+        store(table, k, numbers[:-1])
+
+    return last_and_rest

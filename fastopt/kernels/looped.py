@@ -1,13 +1,14 @@
 """The loops of loop.py, bound to a rule and to a kind of objective."""
 
+from functools import cache
 from typing import NamedTuple
 
 from numba import types
 
 from . import cpu, loop, objective, reduce, templates
 from .bind import compiled, jitted, link
-from .loop import take
-from .parts import cast_like
+from .loop import evaluate, store, take
+from .parts import cast_like, flush_off, flush_on
 from .stage import staged
 from .templates import coefficients, elements
 
@@ -74,7 +75,7 @@ def clipped(table, like, nit, first, x, g, c):
 
 def with_factor(h, g):
     factor = h[-1] / (reduce.norm_of(g) + 1e-6)
-    return h[:-3] + (h[-3] if factor > 1.0 else h[-3] * factor, h[-2])
+    return (*h[:-3], h[-3] if factor > 1.0 else h[-3] * factor, h[-2])
 
 
 def advance(x, g, state, c):
@@ -98,7 +99,7 @@ def columns(rule, flags, many):
     return len(rule.coefficients(1, *map(float, rule.hyper.values()))) + stage, True
 
 
-def kernel(rule, evaluate, flags, x, args, *, shared=None, what="", cached=True):
+def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, what="", cached=True):
     """The compiled loop of a rule around an evaluation.
 
     ``x`` and ``args`` are Numba types; with ``shared``, the types of the arguments that all problems share, it is the
@@ -124,11 +125,45 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, what="", cached=True)
     arguments += [types.Array(types.float64, 1 + many, "C"), types.Array(types.int64, 1 + many, "C")]
     arguments += [types.UniTuple(types.int64, 4)]
     if many:
-        template = link(loop.loop_many, one=template)
+        template = link(loop.loop_many, guarded=link(loop.guarded, one=template))
         arguments.insert(3, shared)
         arguments.append(types.UniTuple(types.int64, 3))
-    name = f"{rule.name}_{'many' if many else 'loop'}"
-    return compiled(template, name, types.void(*arguments), parallel=many, cached=cached, besides=what)
+    name = f"{rule.name}_{'many' if many else 'loop'}_{'parallel' if in_parallel else 'serial'}"
+    return compiled(template, name, types.void(*arguments), parallel=in_parallel, cached=cached, besides=what)
+
+
+def evaluation_kernel(evaluate, x, args, *, shared=None, in_parallel=False, what=""):
+    """The compiled evaluation alone: at one x, or at many."""
+    if shared is None:
+        template = link(once, evaluate=evaluate)
+        signature = types.float64(types.int64, types.int64, args, x, x, x, x)
+        return compiled(template, "once", signature, besides=what)
+    xs, numbers, counts = (types.Array(kind, 2, "C") for kind in (x.dtype, types.float64, types.int64))
+    part = types.UniTuple(types.int64, 3)
+    signature = types.void(types.int64, types.int64, args, shared, xs, xs, x, x, numbers, counts, part)
+    template = link(loop.evaluate_many, guarded_evaluation=link(loop.guarded_evaluation, evaluate=evaluate))
+    return compiled(template, f"each_{in_parallel}", signature, parallel=in_parallel, besides=what)
+
+
+def once(fun, jac, args, x, g, low, high):
+    control = flush_on()
+    f = evaluate(fun, jac, x, g, args, low, high)
+    flush_off(control)
+    return f
+
+
+@cache
+def table_kernel(rule, stage):
+    """Fills a table with the coefficients of the steps after ``first``, a row each."""
+    template = link(fill, coefficients=(staged(rule) if stage else rule).coefficients)
+    table = types.Array(types.float64, 2, "C")
+    like = types.UniTuple(types.float64, len(rule.hyper) + 3 * stage)
+    return compiled(template, f"{rule.name}_table_{stage}", types.void(table, like, types.int64, table))
+
+
+def fill(table, like, first, out):
+    for k in range(out.shape[0]):
+        store(out, k, coefficients(first + k + 1, *take(table, min(k, table.shape[0] - 1), like)))
 
 
 def interpreted(rule, form, fun, jac, flags, dtype):
