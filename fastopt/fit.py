@@ -1,16 +1,14 @@
 """Minibatch training: epochs over data in a reproducible random order, one update per batch."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .arrays import Packed, pack
-from .errors import describe, listing
+from .errors import describe
 from .optimizer import Optimizer
 from .progress import progress_bar
-from .records import is_field, record
+from .training import training
 
 
 @dataclass
@@ -128,7 +126,7 @@ def fit(
         raise ValueError(
             f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD may not"
         )
-    train = _Training(loss_and_grad, opt, reduction == "mean")
+    train = training(loss_and_grad, opt, reduction == "mean")
     held_out = None if validation is None else _examples("validation", validation)
     history, best, waited = History(), None, 0
     began = time.perf_counter()
@@ -158,83 +156,6 @@ def fit(
     if patience is not None and best is not None:
         train.restore(kept)
     return history
-
-
-class _Training:
-    """The loss, bound to an optimiser's parameters and to buffers for their gradient."""
-
-    def __init__(self, loss_and_grad, opt, mean):
-        self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
-        self.params = as_arguments(opt.params)
-        self.steps = _gradients(opt.params)  # what the optimiser is stepped with
-        self.buffers = _buffers(self.steps)
-        self.grads = as_arguments(self.steps)
-        self.sums = [np.empty_like(buffer) for buffer in self.buffers]
-
-    def epoch(self, data, n, order, batch_size, accumulate) -> float:
-        """One pass: an update per ``accumulate`` batches. Returns the sum, or mean, of the losses."""
-        total, pending = 0.0, []
-        for start in range(0, n, batch_size):
-            end = min(start + batch_size, n)
-            batch = data if order is None else [a[order[start:end]] for a in data]
-            total += self._call(batch)
-            pending.append(end - start)
-            if accumulate > 1:
-                for g, s in zip(self.buffers, self.sums):
-                    np.copyto(s, g) if len(pending) == 1 else np.add(s, g, out=s)
-            if len(pending) == accumulate or end == n:
-                if accumulate > 1:
-                    for g, s in zip(self.buffers, self.sums):
-                        np.copyto(g, s)
-                if self.mean:
-                    for g in self.buffers:
-                        g *= 1.0 / sum(pending)
-                self.opt.step(self.steps)
-                pending.clear()
-        return total / n if self.mean else total
-
-    def evaluate(self, data, n) -> float:
-        total = self._call(data)
-        return total / n if self.mean else total
-
-    def _call(self, batch) -> float:
-        for g in self.buffers:
-            g.fill(0.0)
-        loss = self.loss_and_grad(self.params, self.grads, *batch)
-        try:
-            return float(loss)
-        except TypeError:
-            raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}") from None
-
-    def copy(self):
-        return [leaf.copy(order="K") for leaf in self.opt._blocks.leaves]
-
-    def restore(self, kept):
-        for leaf, old in zip(self.opt._blocks.leaves, kept):
-            leaf[...] = old
-
-
-def as_arguments(nest):
-    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping."""
-    if isinstance(nest, np.ndarray):
-        return nest
-    children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
-    if not all(isinstance(child, np.ndarray) for child in children):
-        raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
-    if not isinstance(nest, Mapping):
-        return tuple(children)
-    if not all(map(is_field, nest)):
-        raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
-    return record(nest)(*children)
-
-
-def _gradients(params):
-    """Zeros in the structure of the parameters, over one buffer per dtype."""
-    return np.zeros_like(params) if isinstance(params, np.ndarray) else pack(params).zeros_like()
-
-
-def _buffers(nest):
-    return nest.buffers if isinstance(nest, Packed) else (nest,)
 
 
 def _order(n, batch_size, seed, epoch):

@@ -100,8 +100,8 @@ def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
 def compile_for(function, takes, role, form):
     """Compile a user's Numba function for these types: a function that has them, and what it returns."""
     name = function.py_func.__name__
-    names = ["x", "grad"] if form == "inplace" else ["x"]
-    names += [f"arg{i}" for i in range(1, len(takes) - len(names) + 1)]
+    names = {"inplace": ["x", "grad"], "loss": ["params", "grads"]}.get(form, ["x"])
+    names = names + [f"arg{i}" for i in range(1, len(takes) - len(names) + 1)]
     call = f"{role}({', '.join(names)}) -> {RETURNS.get(form, 'float')}"
     try:
         inspect.signature(function.py_func).bind(*takes)

@@ -105,7 +105,7 @@ class Optimizer:
         self._sign = -1.0 if maximize else 1.0
         self._check_finite, self._threads = check_finite, threads
         clipped = clip_value is not None or clip_norm is not None
-        self._staged = maximize or clipped or any(h.decays() for h in self._hyper)
+        self._staged = bool(maximize or clipped or any(h.decays() for h in self._hyper))
         starts = [h.start for h in self._hyper]
         self._blocks = Blocks(self.params, roots, self._grouped, rule, starts, self._staged, parallel, threads)
         self.state = MappingProxyType({slot: self._blocks.views(k) for k, slot in enumerate(rule.state)})
@@ -165,15 +165,19 @@ class Optimizer:
                 return
             scale *= clip
         t = self.t + 1
-        h = [hyper.at(t) for hyper in self._hyper]
-        if self._staged:
-            bound = math.inf if self._clip_value is None else float(self._clip_value)
-            h = [(*numbers, bound, scale, hyper.decay(t)) for numbers, hyper in zip(h, self._hyper)]
+        h = [self._numbers(hyper, t, scale) for hyper in self._hyper]
         for block, p, g, state in pieces:
             refused = block.run(p, g, state, t, h[block.group])
             if refused:
                 raise AssertionError(f"a checked gradient was refused with code {refused}: please report this")
         self.t = t
+
+    def _numbers(self, hyper, t, scale):
+        """What the kernels take for step t: the hyperparameters, and those of the stage."""
+        if not self._staged:
+            return hyper.at(t)
+        bound = math.inf if self._clip_value is None else float(self._clip_value)
+        return (*hyper.at(t), bound, scale, hyper.decay(t))
 
     def _clip(self, pieces, grads):
         """The factor of ``clip_norm``, or None if the step is to be skipped; raises if it is to be refused."""
@@ -181,12 +185,15 @@ class Optimizer:
         if self._check_finite and not math.isfinite(reduce.norm(gradients, self._lanes, threads=self._threads)):
             if self._check_finite == "skip":
                 return None
-            raise ValueError(f"grads must be finite, got NaN or Inf in {self._blocks.first_not_finite(grads)}")
+            self._refuse_not_finite(grads)
         if self._clip_norm is None:
             return 1.0
         bound = math.inf if self._clip_value is None else float(self._clip_value)
         factor = self._clip_norm / (reduce.norm(gradients, self._lanes, bound, self._threads) + 1e-6)
         return 1.0 if factor > 1.0 else factor  # NaN stays NaN
+
+    def _refuse_not_finite(self, grads):
+        raise ValueError(f"grads must be finite, got NaN or Inf in {self._blocks.first_not_finite(grads)}")
 
     # --- state -----------------------------------------------------------------------------------------------------
 

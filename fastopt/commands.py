@@ -1,0 +1,101 @@
+"""The commands. What is heavy is imported inside them, so that help and wrong calls answer at once."""
+
+import contextlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from .compare import BadInput, chosen
+
+CSV = "a header row, then numbers; the last column is the target"
+
+app = typer.Typer(
+    help="First-order optimisers as fused Numba kernels for NumPy arrays.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@contextlib.contextmanager
+def refusing():
+    """Bad input ends in one sentence on stderr and exit code 2."""
+    try:
+        yield
+    except BadInput as error:
+        print(f"fastopt: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def output():
+    """A rich console on stdout; in a pipe lines are as long as they need to be."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=1000)
+
+
+@app.command()
+@refusing()
+def compare(
+    data: Annotated[str, Option(help=f"digits, breast_cancer, diabetes, or a CSV file: {CSV}.")] = "digits",
+    model: Annotated[
+        str | None, Option(help="linear, logistic, softmax, poisson or mlp.", show_default="what fits the target")
+    ] = None,
+    hidden: Annotated[int | None, Option(help="Hidden units of the mlp.", show_default="64")] = None,
+    l2: Annotated[float, Option(help="λ of the penalty λ/2·‖θ‖² on all parameters.")] = 1.0,
+    rule: Annotated[list[str] | None, Option(help="A rule to run; repeatable.", show_default="all")] = None,
+    epochs: Annotated[
+        int | None, Option(help="Passes over the data.", show_default="about 1380 updates: 60 on digits")
+    ] = None,
+    batch_size: Annotated[int, Option(help="Examples per update; gd takes all.")] = 64,
+    lr: Annotated[float | None, Option(help="Learning rate at the start.", show_default="each rule's own")] = None,
+    seed: Annotated[int, Option(help="Of what is held out, of the order of examples, of the mlp's start.")] = 0,
+    plot: Annotated[str | None, Option(metavar="OUT.png", help="Write a picture of the runs.")] = None,
+    json: Annotated[str | None, Option(metavar="OUT.json", help="Write everything that was measured.")] = None,
+):
+    """Train a real model with every rule, serial and parallel, and compare with SciPy's optimum."""
+    # Threads that wait busily lose their core to any other process for milliseconds, per step; read when they start.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from .compare.request import Request, perform
+
+    perform(Request(data, model, hidden, l2, rule or [], epochs, batch_size, lr, seed, plot, json), output())
+
+
+@app.command()
+@refusing()
+def rules():
+    """Print the rules: equations, state, defaults."""
+    from .rules_table import show_rules
+
+    show_rules(output())
+
+
+@app.command()
+@refusing()
+def info():
+    """Print versions, threads, devices, the cache folder, and from what size on threads are used."""
+    from .info import facts, thresholds
+
+    console = output()
+    for name, value in facts():
+        console.print(f"{name:16}{value}", soft_wrap=True, markup=False)
+    console.print(thresholds())
+
+
+@app.command()
+@refusing()
+def warmup(
+    rule: Annotated[list[str] | None, Option(help="A rule to prepare; repeatable.", show_default="all")] = None,
+    dtype: Annotated[list[str] | None, Option(help="float32 or float64; repeatable.", show_default="both")] = None,
+):
+    """Compile the kernels that later runs need, and keep them in the cache."""
+    from .warmup import DTYPES, run
+
+    unknown = [name for name in dtype or [] if name not in DTYPES]
+    if unknown:
+        raise BadInput(f"--dtype must be {' or '.join(DTYPES)}, got {unknown[0]!r}")
+    run(chosen(rule or []), list(dict.fromkeys(dtype or DTYPES)), output())

@@ -1,0 +1,176 @@
+"""An epoch of minibatch training: in Python, or compiled where the loss is a Numba function. Both to the same bits."""
+
+import math
+import time
+from collections.abc import Mapping
+
+import numpy as np
+from numba import config, typeof, types
+from numba.core.dispatcher import Dispatcher
+
+from .arrays import Packed, pack
+from .errors import describe, listing
+from .kernels import cpu, epoch, objective, reduce
+from .minimize import next_slice
+from .objectives import compile_for
+from .records import is_field, record
+
+
+def training(loss_and_grad, opt, mean):
+    """The compiled way where it can be taken and pays: small steps, which are not worth several threads."""
+    blocks = opt._blocks.all
+    compilable = isinstance(loss_and_grad, Dispatcher) and not config.DISABLE_JIT
+    small = all(block.p.size < cpu.threshold(opt.rule, block.p.dtype) for block in blocks)
+    if compilable and small and len({block.p.dtype for block in blocks}) == 1:
+        return CompiledTraining(loss_and_grad, opt, mean)
+    return Training(loss_and_grad, opt, mean)
+
+
+class Training:
+    """The loss, bound to an optimiser's parameters and to buffers for their gradient."""
+
+    def __init__(self, loss_and_grad, opt, mean):
+        self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
+        self.params = as_arguments(opt.params)
+        self.steps = _gradients(opt.params)  # what the optimiser is stepped with
+        self.buffers = _buffers(self.steps)
+        self.grads = as_arguments(self.steps)
+        self.sums = [np.empty_like(buffer) for buffer in self.buffers]
+
+    def epoch(self, data, n, order, batch_size, accumulate) -> float:
+        """One pass: an update per ``accumulate`` batches. Returns the sum, or mean, of the losses."""
+        total, pending = 0.0, []
+        for start in range(0, n, batch_size):
+            end = min(start + batch_size, n)
+            batch = data if order is None else [a[order[start:end]] for a in data]
+            total += self._call(batch)
+            pending.append(end - start)
+            if accumulate > 1:
+                for g, s in zip(self.buffers, self.sums):
+                    np.copyto(s, g) if len(pending) == 1 else np.add(s, g, out=s)
+            if len(pending) == accumulate or end == n:
+                if accumulate > 1:
+                    for g, s in zip(self.buffers, self.sums):
+                        np.copyto(g, s)
+                if self.mean:
+                    for g in self.buffers:
+                        g *= 1.0 / sum(pending)
+                self.opt.step(self.steps)
+                pending.clear()
+        return total / n if self.mean else total
+
+    def evaluate(self, data, n) -> float:
+        total = self._call(data)
+        return total / n if self.mean else total
+
+    def _call(self, batch) -> float:
+        for g in self.buffers:
+            g.fill(0.0)
+        loss = self.loss_and_grad(self.params, self.grads, *batch)
+        try:
+            return float(loss)
+        except TypeError:
+            raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}") from None
+
+    def copy(self):
+        return [leaf.copy(order="K") for leaf in self.opt._blocks.leaves]
+
+    def restore(self, kept):
+        for leaf, old in zip(self.opt._blocks.leaves, kept):
+            leaf[...] = old
+
+
+def as_arguments(nest):
+    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping."""
+    if isinstance(nest, np.ndarray):
+        return nest
+    children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
+    if not all(isinstance(child, np.ndarray) for child in children):
+        raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
+    if not isinstance(nest, Mapping):
+        return tuple(children)
+    if not all(map(is_field, nest)):
+        raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
+    return record(nest)(*children)
+
+
+def _gradients(params):
+    """Zeros in the structure of the parameters, over one buffer per dtype."""
+    return np.zeros_like(params) if isinstance(params, np.ndarray) else pack(params).zeros_like()
+
+
+def _buffers(nest):
+    return nest.buffers if isinstance(nest, Packed) else (nest,)
+
+
+class CompiledTraining(Training):
+    """Slices of an epoch's updates, each one call of compiled code."""
+
+    def __init__(self, loss_and_grad, opt, mean):
+        super().__init__(loss_and_grad, opt, mean)
+        pieces = opt._blocks.pieces(self.steps)
+        self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
+        self.lanes = reduce.workspace(max(p.size for p, _, _, _ in self.blocks))
+        self.kernels: dict = {}
+        self.limit = 1
+
+    def epoch(self, data, n, order, batch_size, accumulate) -> float:
+        opt, size = self.opt, min(batch_size, n)
+        data = tuple(data)
+        scratch = () if order is None else tuple(np.empty((size, *a.shape[1:]), a.dtype) for a in data)
+        order = np.arange(0) if order is None else order
+        kernel, address = self._kernel(data, scratch, accumulate)
+        bound = math.inf if opt._clip_value is None else float(opt._clip_value)
+        numbers = np.array([0.0, opt._clip_norm or 0.0, bound])
+        counts = np.array([0, opt.t, opt.skipped, 0])
+        try:
+            while counts[epoch.AT] < n:
+                table = self._table(int(counts[epoch.T]))
+                limits = (self.limit, n, size, accumulate, int(counts[epoch.T]))
+                begin, before = int(counts[epoch.AT]), time.perf_counter()
+                kernel(
+                    address, self.params, self.grads, data, scratch, order, self.blocks, self.buffers[0], self.sums[0],
+                    table, tuple(table[0, 0].tolist()), self.lanes, limits, numbers, counts,
+                )  # fmt: skip
+                done = -(-(int(counts[epoch.AT]) - begin) // (size * accumulate))
+                self.limit = next_slice(done, time.perf_counter() - before)
+                if counts[epoch.BAD]:
+                    opt._refuse_not_finite(self.steps)
+        finally:
+            opt.t, opt.skipped = int(counts[epoch.T]), int(counts[epoch.SKIPPED])
+        return numbers[0] / n if self.mean else float(numbers[0])
+
+    def _table(self, t):
+        """The hyperparameters of the next slice: by group, and by step where there are schedules."""
+        steps = range(t + 1, t + self.limit + 1) if any(h.scheduled for h in self.opt._hyper) else (t + 1,)
+        return np.array([[self.opt._numbers(hyper, s, self.opt._sign) for s in steps] for hyper in self.opt._hyper])
+
+    def _kernel(self, data, scratch, accumulate):
+        """The compiled epoch for these data, and the address of the loss."""
+        key = (bool(scratch), accumulate > 1, tuple((a.dtype, a.ndim, a.flags.forc, a.flags.writeable) for a in data))
+        if key not in self.kernels:
+            self.kernels[key] = self._compile(data, scratch, accumulate)
+        return self.kernels[key][:2]
+
+    def _compile(self, data, scratch, accumulate):
+        opt = self.opt
+        takes = (typeof(self.params), typeof(self.grads), *(typeof(a) for a in scratch or data))
+        loss, returns = compile_for(self.loss_and_grad, takes, "loss_and_grad", "loss")
+        flags = {
+            "GATHERS": bool(scratch),
+            "ACCUMULATES": accumulate > 1,
+            "MEAN": self.mean,
+            "CHECKS": bool(opt._check_finite),
+            "SKIPS": opt._check_finite == "skip",
+            "CLIPS": opt._clip_norm is not None,
+        }
+        flat = typeof(self.buffers[0])
+        integers = types.Array(types.int64, 1, "C")
+        floats, rows, tables = (types.Array(types.float64, ndim, "C") for ndim in (1, 2, 3))
+        width = len(opt.rule.hyper) + 3 * opt._staged
+        arguments = (
+            types.int64, *takes[:2], typeof(data), typeof(scratch), integers, typeof(self.blocks), flat, flat,
+            tables, types.UniTuple(types.float64, width), rows, types.UniTuple(types.int64, 5), floats, integers,
+        )  # fmt: skip
+        kernel = epoch.kernel(opt.rule, opt._staged, flags, returns, arguments)
+        return kernel, objective.address_of(loss, takes), loss
