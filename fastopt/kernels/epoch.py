@@ -7,10 +7,12 @@ import math
 
 from numba import types
 
-from . import objective, reduce, templates
+from . import objective, templates
 from .bind import compiled, link
 from .loop import take
 from .parts import cast_like, compiled_form
+from .reduce import CHUNK, UNITS, settled
+from .reduce import serial as squares_of
 from .stage import staged
 from .templates import coefficients, sweep
 
@@ -110,11 +112,12 @@ def clipped(h, factor):
 
 def norm(blocks, bound, lanes):
     squares = unit = 0.0
-    for unit in reduce.UNITS:
+    for unit in UNITS:
         squares = 0.0
-        for _, g, _, _ in blocks:
-            squares += reduce.serial(g, bound, unit, lanes[: (g.size + reduce.CHUNK - 1) // reduce.CHUNK])
-        if reduce.settled(squares, unit):
+        for block in blocks:
+            g = block[1]
+            squares += squares_of(g, bound, unit, lanes[: (g.size + CHUNK - 1) // CHUNK])
+        if settled(squares, unit):
             break
     return math.sqrt(squares) / unit
 

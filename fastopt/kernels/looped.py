@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from numba import types
 
-from . import cpu, loop, objective, reduce, templates
+from . import cpu, loop, objective, templates
 from .bind import compiled, jitted, link
 from .loop import evaluate, store, take
 from .parts import cast_like, flush_off, flush_on
+from .reduce import norm_of
 from .stage import staged
 from .templates import coefficients, elements
 
@@ -74,8 +75,9 @@ def clipped(table, like, nit, first, x, g, c):
 
 
 def with_factor(h, g):
-    factor = h[-1] / (reduce.norm_of(g) + 1e-6)
-    return (*h[:-3], h[-3] if factor > 1.0 else h[-3] * factor, h[-2])
+    factor = h[-1] / (norm_of(g) + 1e-6)
+    scale = h[-3] if factor > 1.0 else h[-3] * factor
+    return (*h[:-3], scale, h[-2])
 
 
 def advance(x, g, state, c):
