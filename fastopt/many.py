@@ -184,6 +184,7 @@ class _Compiled(_Run):
             return self.plans[in_parallel]
 
         self.plan_for = plan
+        in_threads(lambda chunks: plan(True), lambda: plan(False))  # compiled now, so that maxtime does not pay for it
         self.width, self.takes_coefficients = looped.columns(s.rule, flags, True)
 
     @property

@@ -17,6 +17,7 @@ from .settings import settings
 
 SLICE = 0.05  # seconds that compiled code runs before Python looks after interrupts and time limits
 FIRST_SLICE = 8  # iterations, by which the next slice is measured
+LONGEST_FIRST = 1024  # iterations to begin with, where an objective was measured before
 INLINE_FROM = 50_000  # iterations that pay for compiling the objective into the loop
 NO_TYPES = types.Tuple(())
 MESSAGES = {
@@ -130,7 +131,8 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
     most, reason = most_iterations(s, given, x.size, flags)
     table = np.array([s.row(1)])
     like = tuple(table[0].tolist())
-    limit = FIRST_SLICE if notify is None else 1
+    sizes = (x.size, *(getattr(a, "size", 1) for a in args))
+    limit = plan.pace.get(sizes, FIRST_SLICE) if notify is None else 1
     began, told, status = time.perf_counter(), 0, RUNNING
     with restored_control(given):
         while status == RUNNING:
@@ -154,6 +156,8 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
                 limit = next_slice(limit, now - before)
             if status == RUNNING and s.maxtime is not None and now - began >= s.maxtime:
                 status = MAXTIME
+        if notify is None:
+            plan.pace[sizes] = min(limit, LONGEST_FIRST)
         nfev, njev = given.evaluations(int(counts[NIT]) + 1, x.size, flags.reads_value)
         value = float(numbers[0])
         if s.best:

@@ -52,6 +52,7 @@ class Plan(NamedTuple):
     each: Any
     addresses: tuple[int, int]
     keeps: Any  # the functions at the addresses
+    pace: dict  # by the sizes of x and args: how many iterations a slice had, when it was last run
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +86,7 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
     each = None
     if shared is not None:
         each = looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
-    return Plan(loop, once, each, addresses, (fun, jac))
+    return Plan(loop, once, each, addresses, (fun, jac), {})
 
 
 def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
@@ -94,7 +95,7 @@ def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
     fun = _checked(given.fun, given.form)
     loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
     evaluate = looped.python_evaluation(given.form, fun, jac, True)
-    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), None, (0, 0), None)
+    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), None, (0, 0), None, {})
 
 
 def compile_for(function, takes, role, form):

@@ -1,6 +1,7 @@
 """The method and options of ``minimize`` and ``minimize_many``, checked."""
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 from .api import choose, variant_keywords
@@ -72,8 +73,21 @@ def known_options(rule) -> dict:
 
 def settings(method, options, tol=None) -> Settings:
     """The rule and the options of a call; raises where something is unknown or out of range."""
-    rule = rule_named(method)
     options = options or {}
+    try:
+        return _remembered(method, tol, *options.keys(), *options.values())
+    except TypeError:  # an option that cannot be hashed, or one that is refused
+        return _settings(method, options, tol)
+
+
+@lru_cache(maxsize=256, typed=True)  # typed: 1 and True are equal
+def _remembered(method, tol, *items):
+    half = len(items) // 2
+    return _settings(method, dict(zip(items[:half], items[half:])), tol)
+
+
+def _settings(method, options, tol):
+    rule = rule_named(method)
     known = known_options(rule)
     for name in options:
         if name not in known:
