@@ -11,7 +11,16 @@ from .kernels import looped
 from .kernels.loop import NIT, NONFINITE, RAISED, RUNNING, STATUS, VALUE
 from .kernels.looped import Flags
 from .kernels.threads import in_threads
-from .minimize import FIRST_SLICE, SUCCESS, argument_types, most_iterations, next_slice, restored_control, start
+from .minimize import (
+    FIRST_SLICE,
+    SUCCESS,
+    argument_types,
+    first_state,
+    most_iterations,
+    next_slice,
+    restored_control,
+    start,
+)
 from .objectives import compiled_plan, interpreted_plan, objective_of
 from .progress import progress_bar
 from .settings import settings
@@ -101,7 +110,7 @@ def _minimize(run, given, s, flags, X, progress):
     run.counts = np.zeros((k, 3), np.int64)
     run.counts[:, STATUS] = RUNNING
     run.G, run.old, run.best = np.zeros_like(X), X.copy(), X.copy() if s.best else X
-    run.state = tuple(np.full(X.shape, s.hyper.start.get(slot, 0.0), X.dtype) for slot in s.rule.state)
+    run.state = first_state(s, X)
     run.tests = np.array([test if test > 0.0 else -1.0 for test in (s.gtol, s.ftol, s.xtol)])
     run.most, run.reason = most_iterations(s, given, d, flags)
     ends = None if s.maxtime is None else time.perf_counter() + s.maxtime

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import time
 
 import numpy as np
@@ -125,7 +126,7 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
 
     fun, jac = plan.addresses
     g, old, best = np.zeros_like(x), x.copy(), x.copy() if s.best else x
-    state = tuple(np.full(x.size, s.hyper.start.get(slot, 0.0), x.dtype) for slot in s.rule.state)
+    state = first_state(s, x)
     tests = np.array([test if test > 0.0 else -1.0 for test in (s.gtol, s.ftol, s.xtol)])
     numbers, counts = np.array([0.0, 0.0, -1.0 if s.maximize else 1.0]), np.array([0, RUNNING, 0])
     most, reason = most_iterations(s, given, x.size, flags)
@@ -167,12 +168,20 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
             value = float(plan.once(fun, jac, args, x, g, low, high))
             more = given.evaluations(1, x.size, True)
             nfev, njev = nfev + more[0], njev + more[1]
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         status = NONFINITE
     return OptimizeResult(
         x=x, fun=value, jac=g, nit=int(counts[NIT]), nfev=nfev, njev=njev,
         status=status, success=status in SUCCESS, message=MESSAGES[status],
     )  # fmt: skip
+
+
+def first_state(s, x):
+    """The state arrays of a rule for parameters x."""
+    state = tuple(np.zeros(x.shape, x.dtype) for _ in s.rule.state)
+    for slot, start_value in s.hyper.start.items():
+        state[s.rule.state.index(slot)].fill(start_value)
+    return state
 
 
 def next_slice(limit, seconds):
