@@ -116,6 +116,20 @@ def test_a_schedule_with_a_bad_value_is_named_and_nothing_applied(way, value, er
         assert opt.t == 2
 
 
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [("Adam", "beta1", 1.0), ("Adam", "beta2", -0.5), ("RMSprop", "alpha", 1.5), ("Momentum", "dampening", 1.01)],
+)
+def test_what_a_schedule_returns_lies_in_the_range_of_its_name(rule, name, value):
+    schedule = schedules.constant(value)
+    hyper = {"beta1": {"betas": (schedule, 0.9)}, "beta2": {"betas": (0.9, schedule)}}.get(name, {name: schedule})
+    x = np.ones(3)
+    opt = getattr(fastopt, rule)(x, **hyper)
+    with pytest.raises(ValueError, match=f"{name}.*schedule.*step 0.* 1"):
+        opt.step(np.ones(3))
+    assert (opt.t, x.tolist()) == (0, [1, 1, 1])
+
+
 @pytest.mark.parametrize("error", [TypeError, KeyError, ZeroDivisionError, OverflowError])
 @each_way
 def test_an_exception_in_a_schedule_goes_through(way, error):
@@ -124,9 +138,10 @@ def test_an_exception_in_a_schedule_goes_through(way, error):
     def lr(step):
         raise error("of the schedule")
 
-    opt = (
-        fastopt.SGD(hold(*two(0)), lr=lr) if way != "groups" else fastopt.SGD([{"params": a, "lr": lr} for a in two(0)])
-    )
+    params = hold(*two(0))
+    if way == "groups":
+        params[0]["lr"] = lr
+    opt = fastopt.SGD(params, lr=lr)
     before = [a.tobytes() for a in opt._blocks.leaves]
     with pytest.raises(error, match="of the schedule"):
         opt.step(form(*two(1)))

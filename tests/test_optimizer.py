@@ -235,6 +235,13 @@ def test_a_sequence_of_mappings_without_params_is_no_list_of_groups():
     assert leaves(opt.params)[1].tolist() == [1, 1]
 
 
+def test_keys_may_come_in_any_order():
+    a, b, c, d = draw(0)
+    fastopt.SGD({"a": a, "b": b}, lr=1.0).step({"b": b.copy(), "a": a.copy(order="K")})
+    fastopt.SGD({"x": {"c": c, "d": d}}, lr=1.0).step({"x": {"d": d.copy(), "c": c.copy()}})
+    assert not any(leaf.any() for leaf in (a, b, c, d))
+
+
 def test_repr():
     opt = fastopt.Adam({"W": np.ones((2, 3)), "b": np.ones(1)}, lr=schedules.cosine(0.1, 50))
     opt.step({"W": np.ones((2, 3)), "b": np.ones(1)})

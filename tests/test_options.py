@@ -10,7 +10,7 @@ from reference import Reference
 
 import fastopt
 from fastopt import pack
-from fastopt.kernels import reduce
+from fastopt.kernels import cpu, reduce
 
 MOST = numba.config.NUMBA_NUM_THREADS
 SHAPES = [((40, 3), "f8"), ((70,), "f4"), ((), "f8"), ((0,), "f4"), ((2, 3, 4), "f4")]
@@ -34,11 +34,10 @@ HELD = {
 each_way = pytest.mark.parametrize("way", HELD)
 
 
-def close(arrays, expected, rtol32=1e-5, rtol64=1e-12):
+def close(arrays, expected):
     for a, b in zip(arrays, expected, strict=True):
-        np.testing.assert_allclose(
-            a, b, rtol=rtol32 if a.dtype == "f4" else rtol64, atol=1e-6 if a.dtype == "f4" else 0
-        )
+        single = a.dtype == "f4"
+        np.testing.assert_allclose(a, b, rtol=1e-5 if single else 1e-12, atol=1e-6 if single else 0)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +107,8 @@ def norm(*arrays, bound=math.inf):
     "value", [1e-300, 1e-200, 1e-160, 1e-125, 1e-100, 1.0, 1e125, 1e150, 1e155, 1e200, 1e300, 5e307]
 )
 def test_norms_that_leave_the_range_of_squares(value):
-    g = value * np.array([3.0, 0.0, -4.0] * 40) / 40
-    assert norm(g) == pytest.approx(value * math.sqrt(40) * 5 / 40, rel=1e-14)
+    g = value * (np.array([3.0, 0.0, -4.0] * 40) / 40)
+    assert norm(g) == pytest.approx(value * (math.sqrt(40) * 5 / 40), rel=1e-14)
     assert norm(g[:60].copy(), np.zeros(0), g[60:].copy()) == pytest.approx(norm(g), rel=1e-14)
     assert norm(g, np.full(3, value, "f4") if 1e-30 < value < 1e30 else np.zeros(1, "f4")) >= norm(g)
 
@@ -152,7 +151,7 @@ def test_a_clip_that_does_not_bite_changes_nothing_of_an_infinite_parameter():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @each_way
 def test_a_gradient_that_is_not_finite(way, bad):
-    hold, leaves, form = HELD[way]
+    hold, _, form = HELD[way]
     where = {"groups": "grads[1][2]"}.get(way, "grads[4]")
     for options in ({}, {"clip_norm": 1.0, "clip_value": 1.0}):
         refusing = fastopt.Adam(hold(draw(0)), check_finite=True, **options)
@@ -222,3 +221,22 @@ def test_any_number_of_threads_gives_the_same_bits(size, options):
         found.add(x.tobytes() + opt.state["v"].tobytes())
     assert len(found) == 1
     assert numba.get_num_threads() == MOST
+
+
+@pytest.mark.skipif(MOST < 2, reason="needs two threads")
+def test_the_number_of_threads_is_left_as_it_was():
+    numba.set_num_threads(1)
+    try:
+        x = np.ones(100_000)
+        fastopt.Adam(x, threads=2, parallel=True, clip_norm=1.0).step(np.ones(100_000))
+        assert numba.get_num_threads() == 1
+    finally:
+        numba.set_num_threads(MOST)
+
+
+def test_one_thread_launches_none(monkeypatch):
+    for module in (cpu, reduce):
+        monkeypatch.setattr(module, "in_threads", pytest.fail)
+    x = np.ones(300_000)
+    fastopt.Adam(x, threads=1, clip_norm=1.0).step(np.ones(300_000))
+    fastopt.Adam(x, parallel=False).step(np.ones(300_000))

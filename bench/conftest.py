@@ -1,0 +1,139 @@
+"""Races: contestants by turns in one process, each checked before it is timed; a table of figures at the end."""
+
+import gc
+import sys
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the reference that results are checked against
+
+# Seconds that a contestant runs in each round (short, so that most are free of interruptions), and how many rounds.
+ROUND, ROUNDS = 5e-4, 400
+FIGURES = pytest.StashKey[list]()
+
+
+@dataclass
+class Figure:
+    """One line of the table: samples, of which the median counts, and the most or the least that it should be."""
+
+    what: str
+    samples: np.ndarray
+    unit: str
+    most: float | None = None
+    least: float | None = None
+
+    def cells(self):
+        low, median, high = np.quantile(self.samples, (0.25, 0.5, 0.75))
+        most, least = self.most, self.least
+        target = f"≤ {most:g} {self.unit}" if most is not None else f"≥ {least:g} {self.unit}" if least else ""
+        met = "" if not target else "yes" if (median <= most if most is not None else median >= least) else "no"
+        best = "" if self.unit == "×" else f"{self.samples.min():.3g}"
+        return self.what, target, f"{median:.3g} {self.unit}", f"{low:.3g} to {high:.3g}", best, met
+
+
+@pytest.fixture
+def torch():
+    """PyTorch with one thread, which is its best for small arrays; None where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        yield None
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def figure(request, benchmark):
+    """``figure(what, samples, unit, most=, least=)``: a line of the table, kept in the benchmark's record too."""
+
+    def note(what, samples, unit, **target):
+        if benchmark.disabled:
+            return
+        line = Figure(what, np.asarray(samples), unit, **target)
+        request.config.stash.setdefault(FIGURES, []).append(line)
+        low, median, high = np.quantile(line.samples, (0.25, 0.5, 0.75))
+        best = line.samples.min()
+        benchmark.extra_info[what] = {"median": median, "q1": low, "q3": high, "min": best, "unit": unit, **target}
+
+    return note
+
+
+@dataclass
+class Contestant:
+    """What is timed, ``step()``; ``result()``, its parameters by now; and what those must be after some steps."""
+
+    step: Any
+    result: Any
+    expected: Any
+
+
+@pytest.fixture
+def race(benchmark):
+    """``race({name: Contestant}, steps, rtol)``: seconds per step by name, one sample per round.
+
+    The first contestant is the benchmark of pytest-benchmark's own table. None if benchmarks are disabled.
+    """
+
+    def race(contestants, steps, rtol):
+        for name, contestant in contestants.items():
+            for _ in range(steps):
+                contestant.step()
+            np.testing.assert_allclose(contestant.result(), contestant.expected, rtol, rtol / 10, err_msg=name)
+        first = next(iter(contestants.values())).step
+        if benchmark.disabled:
+            benchmark(first)
+            return None
+        calls = {name: enough_calls(contestant.step) for name, contestant in contestants.items()}
+        seconds = {name: np.empty(ROUNDS) for name in contestants}
+        names, order = list(contestants), np.random.default_rng(0)
+        gc.collect()
+        gc.disable()
+        try:
+            for k in range(ROUNDS):
+                for name in order.permutation(names):  # so that nobody always runs after the same other
+                    seconds[name][k] = lap(contestants[name].step, calls[name])
+        finally:
+            gc.enable()
+        benchmark.pedantic(first, rounds=20, iterations=calls[names[0]])
+        return seconds
+
+    return race
+
+
+def lap(step, calls):
+    """Seconds per call."""
+    start = perf_counter()
+    for _ in repeat(None, calls):
+        step()
+    return (perf_counter() - start) / calls
+
+
+def enough_calls(step):
+    """How many calls fill a round: with few, the first of them, whose data left the caches, would weigh too much."""
+    calls = 1
+    while (taken := min(lap(step, calls) for _ in range(5)) * calls) < ROUND / 2:  # the least: free of interruptions
+        calls *= 2
+    return max(1, round(calls * ROUND / taken))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = [figure.cells() for figure in config.stash.get(FIGURES, [])]
+    if not lines:
+        return
+    terminalreporter.section("figures: medians, with quartiles, beside their targets")
+    lines.insert(0, ("", "target", "measured", "quartiles", "best", "met"))
+    widths = [max(len(line[k]) for line in lines) for k in range(6)]
+    for line in lines:
+        cells = [
+            cell.ljust(width) if k in (0, 5) else cell.rjust(width) for k, (cell, width) in enumerate(zip(line, widths))
+        ]
+        terminalreporter.write_line("  ".join(cells).rstrip())

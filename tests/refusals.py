@@ -1,0 +1,88 @@
+"""What every refusal has in common: its type, one short line that says what must be, and nothing changed."""
+
+import numpy as np
+import pytest
+
+import fastopt
+
+GIVEN = ("got", "missing", "multiple values", "too many", "device='cuda'")  # how a message may say what was given
+
+
+def contents(thing):
+    """The bits of an optimiser (parameters, state, counts, numbers) or of an array."""
+    if isinstance(thing, np.ndarray):
+        return np.asarray(thing).tobytes()
+    if isinstance(thing, fastopt.Optimizer):
+        blocks = thing._blocks
+        arrays = [*blocks.leaves, *(a for k in range(len(thing.rule.state)) for a in blocks.state_leaves(k))]
+        return thing.t, thing.skipped, repr(thing), [a.tobytes() for a in arrays]
+    return repr(thing)
+
+
+def refuse(call, error, *words, unchanged=()):
+    """The message with which ``call`` raises ``error`` (or one of them), after checking all that a refusal promises."""
+    before = [contents(thing) for thing in unchanged]
+    with pytest.raises(error) as caught:
+        call()
+    assert type(caught.value) in (error if isinstance(error, tuple) else (error,))
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1, f"more than one line: {message}"
+    assert len(message) <= 300, f"{len(message)} characters: {message}"
+    assert " must " in message, f"says not what must be: {message}"
+    assert any(word in message for word in GIVEN), f"says not what was given: {message}"
+    for word in words:
+        assert word in message, f"{word!r} is not in: {message}"
+    assert before == [contents(thing) for thing in unchanged], "something was changed"
+    return message
+
+
+class OnTheGpu:
+    """What an array of CuPy or numba.cuda looks like from here."""
+
+    __cuda_array_interface__ = {"shape": (3,), "typestr": "<f8", "data": (0, False), "version": 3}  # noqa: RUF012
+
+
+class Tensor:
+    """What a PyTorch tensor looks like from here."""
+
+    def detach(self):
+        raise AssertionError("nothing is converted in silence")
+
+
+class Sub(np.ndarray):
+    pass
+
+
+def misaligned(shape, dtype):
+    dtype = np.dtype(dtype)
+    raw = np.zeros(int(np.prod(shape)) * dtype.itemsize + 1, np.uint8)
+    return raw[1:].view(dtype).reshape(shape)
+
+
+# name, how to make it from an array that would do, error, what the message says of it
+WRONG_KIND = [
+    ("list", lambda a: a.tolist(), TypeError, "list"),
+    ("string", lambda a: "W", TypeError, "'W'"),
+    ("number", lambda a: 1.5, TypeError, "1.5"),
+    ("ints", lambda a: np.ones(a.shape, np.int64), TypeError, "int64"),
+    ("bools", lambda a: np.ones(a.shape, bool), TypeError, "bool"),
+    ("complex", lambda a: np.ones(a.shape, complex), TypeError, "complex128"),
+    ("float16", lambda a: np.ones(a.shape, np.float16), TypeError, "float16"),
+    ("longdouble", lambda a: np.ones(a.shape, np.longdouble), TypeError, np.dtype(np.longdouble).name),
+    ("objects", lambda a: np.ones(a.shape, object), TypeError, "object"),
+    ("strings", lambda a: np.full(a.shape, "1.0"), TypeError, "<U3"),
+    ("text", lambda a: np.full(a.shape, "1.0", np.dtypes.StringDType()), TypeError, "float32 or float64"),
+    ("dates", lambda a: np.zeros(a.shape, "M8[s]"), TypeError, "datetime64"),
+    ("records", lambda a: np.zeros(a.shape, "f8,f8"), TypeError, "f0"),
+    ("masked", lambda a: np.ma.masked_array(np.ones(a.shape)), TypeError, "asked"),
+    ("matrix", lambda a: np.ones(a.shape).view(np.matrix), TypeError, "matrix"),
+    ("subclass", lambda a: np.ones(a.shape).view(Sub), TypeError, "Sub"),
+    ("tensor", lambda a: Tensor(), TypeError, "t.detach().numpy()"),
+    ("GPU array", lambda a: OnTheGpu(), RuntimeError, "CUDA"),
+    ("swapped bytes", lambda a: np.ones(a.shape, np.dtype("f8").newbyteorder("S")), ValueError, "byte order"),
+    ("misaligned", lambda a: misaligned(a.shape, "f8"), ValueError, "aligned"),
+]
+
+
+def cases(table):
+    return [pytest.param(*row[1:], id=row[0]) for row in table]

@@ -1,0 +1,126 @@
+"""What the tests of steps share: hyperparameters for every rule, random data, and how arrays are compared."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+import fastopt
+from fastopt.rules import ALL_RULES
+
+BY_NAME = {rule.name: rule for rule in ALL_RULES}
+DTYPES = [np.float32, np.float64]
+TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
+BETAS = {"beta1": 0.8, "beta2": 0.95}
+
+# Every rule with its defaults, and with everything that may be set set to something else.
+CASES = [(name, {}) for name in BY_NAME] + [
+    ("gd", {"lr": 0.05}),
+    ("sgd", {"lr": 0.05}),
+    ("momentum", {"lr": 0.05, "momentum": 0.7, "dampening": 0.3}),
+    ("momentum", {"lr": 0.05, "momentum": 0.0, "dampening": 1.0}),
+    ("nesterov", {"lr": 0.05, "momentum": 0.7}),
+    ("adagrad", {"lr": 0.1, "lr_decay": 0.05, "initial_accumulator_value": 0.3}),
+    ("adagrad", {"lr": 0.1, "eps": 0.0}),
+    ("adadelta", {"lr": 0.5, "rho": 0.7, "eps": 1e-3}),
+    ("rmsprop", {"lr": 0.05, "alpha": 0.8, "eps": 1e-2}),
+    ("rmsprop_centered", {"lr": 0.05, "alpha": 0.8, "eps": 1e-2}),
+    ("rmsprop_momentum", {"lr": 0.05, "alpha": 0.8, "eps": 1e-2, "momentum": 0.6}),
+    ("rmsprop_centered_momentum", {"lr": 0.05, "alpha": 0.8, "eps": 1e-2, "momentum": 0.6}),
+    ("adam", {"lr": 0.05, "eps": 1e-2, **BETAS}),
+    ("adam", {"lr": 0.05, "bias_correction": False}),
+    ("adam", {"lr": 0.05, "beta1": 0.0, "beta2": 0.9}),
+    ("adamw", {"lr": 0.05, "eps": 1e-2, "weight_decay": 0.3, **BETAS}),
+    ("adamw", {"lr": 0.05, "bias_correction": False}),
+    ("amsgrad", {"lr": 0.05, "eps": 1e-2, **BETAS}),
+    ("amsgrad", {"lr": 0.05, "bias_correction": False, **BETAS}),
+    ("adamax", {"lr": 0.05, "eps": 1e-2, **BETAS}),
+    ("nadam", {"lr": 0.05, "eps": 1e-2, "momentum_decay": 0.1, **BETAS}),
+    ("nadam", {"lr": 0.05, "momentum_decay": 0.0, "beta1": 0.0}),
+    ("radam", {"lr": 0.05, "eps": 1e-2, **BETAS}),
+    ("lion", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+]
+
+
+def name_of(case):
+    """A test's id."""
+    if isinstance(case, Mapping):
+        return "+".join(case) or "defaults"
+    return case.__name__ if isinstance(case, type) else getattr(case, "name", None)
+
+
+def spelt(hyper):
+    """Hyperparameters as users write them: the betas as a pair."""
+    if "beta1" not in hyper and "beta2" not in hyper:
+        return hyper
+    rest = {k: v for k, v in hyper.items() if k not in ("beta1", "beta2")}
+    return rest | {"betas": (hyper.get("beta1", 0.9), hyper.get("beta2", 0.999))}
+
+
+def optimizer(name, params, **hyper):
+    return fastopt.Optimizer(params, BY_NAME[name], **spelt(hyper))
+
+
+SHAPES = [(37,), (3, 5), (2, 3, 4)]
+
+
+def problem(dtype, *, steps=60, shapes=SHAPES, seed=0):
+    """Parameters, and a list of gradients per step: elements and steps of sizes from 1e-4 to 1e3, zeros among them.
+
+    The arrays are not too small: a tolerance relative to an array's largest element means nothing for a momentum of
+    one element that happens to cancel to zero.
+    """
+    rng = np.random.default_rng(seed)
+
+    def normal(shape, low, high):
+        return np.asarray(rng.normal(size=shape) * 10.0 ** rng.uniform(low, high, shape), dtype)
+
+    params = [normal(shape, -1, 0.5) for shape in shapes]
+    grads = [[normal(s, -2 + size, 1 + size) for s in shapes] for size in rng.integers(-1, 2, steps)]
+    for at_step in grads[::5]:
+        for g in at_step:
+            g.flat[::3] = 0
+    return params, grads
+
+
+def leaves(tree):
+    """The arrays of a nest, in order."""
+    if isinstance(tree, np.ndarray):
+        return [tree]
+    return [leaf for child in (tree.values() if isinstance(tree, Mapping) else tree) for leaf in leaves(child)]
+
+
+def assert_close(actual, expected, what, tolerance=None):
+    """Every array within the tolerance of its dtype, relative to its largest element."""
+    assert len(actual) == len(expected)
+    for i, (a, e) in enumerate(zip(actual, expected)):
+        assert a.shape == e.shape
+        if not a.size:
+            continue
+        error, scale = np.abs(a - e).max(), np.abs(e).max()
+        limit = (tolerance or TOLERANCE)[a.dtype] * scale
+        assert error <= limit, f"{what}, array {i}: differs by {error:.3g}, {error / (scale or 1):.3g} of its largest"
+
+
+def assert_same_steps(opt, ref, grads, overrides=None):
+    """Step both, and compare parameters and state after every step."""
+    for k, g in enumerate(grads):
+        opt.step(g)
+        ref.step(leaves_or_none(g), **(overrides[k] if overrides else {}))
+        assert opt.t == ref.t
+        assert_close(leaves(opt.params), ref.params, f"parameters, t={ref.t}")
+        assert list(opt.state) == list(ref.state)
+        for slot, arrays in opt.state.items():
+            assert_close(leaves(arrays), ref.state[slot], f"{slot}, t={ref.t}")
+
+
+def leaves_or_none(tree):
+    """Like ``leaves``, of a nest that holds None too."""
+    if tree is None or isinstance(tree, np.ndarray):
+        return [tree]
+    children = tree.values() if isinstance(tree, Mapping) else tree
+    return [leaf for child in children for leaf in leaves_or_none(child)]
+
+
+def bits(*arrays):
+    """What two runs must agree on to the bit; of a NaN, that it is one."""
+    return [np.where(np.isnan(a), np.nan, a).astype(a.dtype).tobytes() for a in arrays]

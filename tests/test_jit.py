@@ -1,0 +1,361 @@
+"""``fastopt.jit``: the rules inside a user's own compiled code take the steps of ``Optimizer``, to the bit."""
+
+import doctest
+import hashlib
+import inspect
+from functools import cache
+
+import numba
+import numpy as np
+import pytest
+from numba import njit, prange
+from numba.core.errors import TypingError
+from processes import PACKAGE, Place
+from support import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
+
+import fastopt
+from fastopt import jit
+
+RNG = np.random.default_rng(3)
+ADAM = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+TABLE = """
+gd | sgd  x, g, t, lr
+momentum  x, g, b, t, lr, momentum, dampening
+nesterov  x, g, b, t, lr, momentum
+adagrad  x, g, s, t, lr, lr_decay, eps
+adadelta  x, g, v, u, t, lr, rho, eps
+rmsprop  x, g, v, t, lr, alpha, eps
+rmsprop_centered  x, g, v, a, t, lr, alpha, eps
+rmsprop_momentum  x, g, v, b, t, lr, alpha, eps, momentum
+rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha, eps, momentum
+adam  x, g, m, v, t, lr, beta1, beta2, eps, bias_correction=True
+adamw  x, g, m, v, t, lr, beta1, beta2, eps, weight_decay, bias_correction=True
+amsgrad  x, g, m, v, vmax, t, lr, beta1, beta2, eps, bias_correction=True
+adamax  x, g, m, u, t, lr, beta1, beta2, eps
+nadam  x, g, m, v, t, lr, beta1, beta2, eps, momentum_decay
+radam  x, g, m, v, t, lr, beta1, beta2, eps
+lion  x, g, m, t, lr, beta1, beta2, weight_decay
+"""
+LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
+SIGNATURES = {name: takes for names, takes in LINES for name in names.split(" | ")}
+SOURCES = [PACKAGE / "jit.py", *sorted(PACKAGE.glob("kernels/*.py")), *sorted(PACKAGE.glob("rules/*.py"))]
+STAMP = hashlib.sha256(b"".join(file.read_bytes() for file in SOURCES)).hexdigest()[:12]
+
+
+def compiled(function, **options):
+    """Compiled as a user's function, and cached until the package changes."""
+    function.__qualname__ += STAMP
+    return njit(cache=True, **options)(function)
+
+
+def gradients(dtype, shape=(37,), steps=60):
+    return (RNG.normal(size=(steps, *shape)) * 10.0 ** RNG.uniform(-4, 2, (steps, *shape))).astype(dtype)
+
+
+def stepped(rule, G, **hyper):
+    """Parameters and state after ``Optimizer`` took all steps."""
+    opt = optimizer(rule, np.ones_like(G[0]), **hyper)
+    for g in G:
+        opt.step(g)
+    return bits(opt.params, *opt.state.values())
+
+
+# --- the functions -------------------------------------------------------------------------------------------------
+
+
+@cache
+def user_loop(function, rule):
+    """A user's loop that passes arguments by position at odd steps, by keyword in another order at even ones."""
+    values = {"x": "x", "g": "G[t - 1]", **{s: f"state[{k}]" for k, s in enumerate(rule.state)}, "t": "t"}
+    values |= {name: f"h[{k}]" for k, name in enumerate(rule.hyper)}
+    by_position, by_keyword = ", ".join(values.values()), ", ".join(f"{k}={v}" for k, v in reversed(values.items()))
+    source = f"""def loop_{rule.name}(x, G, state, h):
+    for t in range(1, len(G) + 1):
+        if t % 2: f({by_position})
+        else: f({by_keyword})"""
+    names = {"f": function}
+    exec(compile(source, __file__, "exec"), names)
+    return compiled(names[f"loop_{rule.name}"])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "hyper"), CASES, ids=name_of)
+def test_the_steps_of_the_optimizer_to_the_bit(name, hyper, dtype):
+    rule, hyper, G = BY_NAME[name], dict(hyper), gradients(dtype)
+    expected = stepped(name, G, **hyper)
+    x, *state = np.ones_like(G[0]), *(np.zeros_like(G[0]) for _ in rule.state)
+    for keyword, (slot, _) in rule.initial.items():
+        state[rule.state.index(slot)][:] = hyper.pop(keyword, 0.0)
+    user_loop(getattr(jit, name), rule)(x, G, tuple(state), tuple({**rule.hyper, **hyper}.values()))
+    assert bits(x, *state) == expected
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_signatures_and_documentation(name):
+    function, rule = getattr(jit, name), BY_NAME[name]
+    assert str(inspect.signature(function.py_func)) == f"({SIGNATURES[name]})"
+    assert (function.__name__, function.__module__) == (name, "fastopt.jit")
+    assert f"{name}({SIGNATURES[name]})" in function.__doc__
+    assert all(word in function.__doc__ for word in ("Parameters", "Raises", rule.equation, *rule.state, *rule.hyper))
+    assert getattr(jit, name) is function is jit.step(rule)
+
+
+def test_examples():
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    for thing in (jit, jit.step, jit.clip_norm.py_func, jit.all_finite.py_func):
+        (found,) = finder.find(thing, globs={}, name=thing.__name__)
+        runner.run(found)
+    assert (runner.failures, runner.tries >= 12) == (0, True)
+
+
+def test_names():
+    from fastopt.jit import adam
+
+    assert adam is jit.adam
+    assert dir(jit) == sorted([*SIGNATURES, "all_finite", "clip_norm", "step"])
+    assert BY_NAME.keys() == SIGNATURES.keys()
+    with pytest.raises(AttributeError, match="'adamm'.*" + ", ".join(BY_NAME)):
+        _ = jit.adamm
+    with pytest.raises(ImportError, match="adamm"):
+        from fastopt.jit import adamm  # noqa: F401
+    with pytest.raises(TypeError, match=r"rule must be a fastopt\.Rule, got 'adam'"):
+        jit.step("adam")
+
+
+# --- arrays of any shape, threads ----------------------------------------------------------------------------------
+
+
+@compiled
+def adam_once(x, g, m, v, t):
+    jit.adam(x, g, m, v, t, 0.1, 0.9, 0.999, 1e-8)
+
+
+MAKE = {
+    "C": lambda: np.zeros((3, 5)),
+    "F": lambda: np.zeros((3, 5), order="F"),
+    "3-D F": lambda: np.zeros((2, 3, 4), order="F"),
+    "0-D": lambda: np.zeros(()),
+    "empty": lambda: np.zeros(0),
+    "strided": lambda: np.zeros(14)[::2],
+    "reversed": lambda: np.zeros(9)[::-1],
+}
+
+
+@pytest.mark.parametrize("shape", MAKE)
+def test_shapes(shape):
+    x, g, m, v = [MAKE[shape]() for _ in range(4)]
+    x[...] = 1.0
+    G = gradients(float, x.shape, 5)
+    for t, new in enumerate(G, 1):
+        g[...] = new
+        g.flags.writeable = t % 2 == 1  # a read-only gradient will do
+        adam_once(x, g, m, v, t)
+        g = g.copy(order="K") if shape not in ("strided", "reversed") else MAKE[shape]()
+    assert bits(*map(np.ascontiguousarray, (x, m, v))) == stepped("adam", np.ascontiguousarray(G), **ADAM)
+
+
+def test_different_memory_orders_are_not_mixed_up():
+    """Either the right elements meet, or the compiler refuses; never the wrong ones in silence."""
+    x, g, b = np.zeros((2, 3), order="F"), np.arange(6.0).reshape(2, 3), np.zeros((2, 3), order="F")
+    try:
+        jit.nesterov(x, g, b, 1, 1.0, 0.0)
+    except TypingError:
+        x -= g
+    np.testing.assert_array_equal(x, -g)
+
+
+def side_by_side(X, G, M, V, threads):
+    for i in prange(len(X)):
+        threads[i] = numba.get_thread_id()
+        for t in range(1, len(G) + 1):
+            jit.adam(X[i], G[t - 1, i], M[i], V[i], t, 0.1, 0.9, 0.999, 1e-8)
+
+
+def test_serial_inside_the_users_prange():
+    G, threads = gradients(float, (8, 37), 50), np.full(8, -1)
+    X, M, V = np.ones_like(G[0]), np.zeros_like(G[0]), np.zeros_like(G[0])
+    compiled(side_by_side, parallel=True)(X, G, M, V, threads)  # a loop that is not parallel would warn
+    assert bits(X, M, V) == stepped("adam", G, **ADAM)
+    assert len(set(threads)) == min(numba.get_num_threads(), 8)
+
+
+# --- wrong calls ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("wrong", "what"), [(0, "g"), (1, "g"), (2, "the state arrays"), (3, "the state arrays")])
+def test_wrong_sizes(wrong, what):
+    arrays = [np.ones(4 if k == wrong else 3) for k in range(4)]
+    with pytest.raises(ValueError, match=f"{what} must have the size of x"):
+        jit.adam(*arrays, 1, **ADAM)
+    assert all((a == 1.0).all() for a in arrays)
+
+
+D, F = np.ones(3), np.ones(3, np.float32)
+KIND, MIX, LAYOUT = "takes arrays of float32 or float64", "takes arrays of one dtype", "takes contiguous arrays"
+
+
+@pytest.mark.parametrize(
+    ("x", "g", "m", "sentence"),
+    [(D, F, D, MIX), (D, D, F, MIX), (F, D, D, MIX), (D.reshape(3, 1), D, D, MIX), (D, 1.0, D, MIX), (D, D, None, MIX),
+     (1.0, D, D, KIND), ((1.0, 2.0), D, D, KIND), ([D.astype(int)] * 3 + [KIND]), ([D.astype(complex)] * 3 + [KIND]),
+     ([np.zeros((6, 6))[::2, ::2]] * 3 + [LAYOUT])],
+)  # fmt: skip
+def test_wrong_types(x, g, m, sentence):
+    with pytest.raises(TypingError) as caught:
+        jit.lion(x, g, m, 1, 0.1, 0.9, 0.99, 0.01)
+    said = str(caught.value)
+    assert f"fastopt.jit {sentence}" in said or (sentence == MIX and f"fastopt.jit {KIND}" in said)
+
+
+# --- what loops need besides ---------------------------------------------------------------------------------------
+
+
+@compiled
+def clip(g, bound):
+    return jit.clip_norm(g, bound)
+
+
+CLIPPED = {  # a gradient, and the bound
+    "clips": ([3.0, 4.0, -12.0], 1.0), "leaves": ([3.0, 4.0], 7.0), "at the bound": ([3.0, 4.0], 5.0),
+    "zeros": ([0.0, 0.0], 1.0), "empty": ([], 1.0), "huge": ([1e300, -3e307], 2.0), "largest": ([1.7e308] * 9, 2.0),
+    "tiny": ([1e-200, 3e-250], 1e-201), "subnormal": ([1e-310, 1e-320], 1.0), "NaN": ([1.0, np.nan, 2.0], 1.0),
+    "Inf": ([1.0, np.inf, 2.0], 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLIPPED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_clip_norm_is_the_option_of_that_name(dtype, case):
+    given, bound = CLIPPED[case]
+    with np.errstate(over="ignore"):
+        g = np.array(given, dtype)
+    for raw in (g, np.tile(g, 20_000), np.tile(g, 6).reshape(2, -1, order="F")):
+        x, y, g = np.ones_like(raw), np.ones_like(raw), raw.copy(order="K")
+        optimizer("sgd", y, lr=1.0, clip_norm=bound).step(raw)
+        norm = clip(g, bound)
+        optimizer("sgd", x, lr=1.0).step(g)
+        assert bits(x) == bits(y)
+        with np.errstate(over="ignore"):  # where the norm itself is too large for a float64
+            exact = float(np.sqrt(np.sum(raw.astype(np.longdouble) ** 2)))
+        np.testing.assert_allclose(norm, exact, rtol=1e-12, atol=1e-300)
+        assert (bits(g) == bits(raw)) == (exact + 1e-6 <= bound or not raw.any())
+
+
+def test_all_finite():
+    for dtype in DTYPES:
+        for bad in (np.nan, np.inf, -np.inf):
+            g = np.full(33, np.finfo(dtype).max, dtype)
+            assert jit.all_finite(g) is True is jit.all_finite(g[:0])
+            g[-1] = bad
+            assert jit.all_finite(g) is False
+    assert not jit.all_finite(np.array([[1.0, np.inf]] * 2, order="F"))
+
+
+# --- in fresh processes --------------------------------------------------------------------------------------------
+
+MODULES = {
+    "mine.py": """
+import fastopt
+def update(p, g, m, lr, keep): return p - lr * (g + m), keep * m + g
+def coefficients(t, lr, keep): return lr / t, keep
+rule = fastopt.Rule(
+    name="mine", update=update, coefficients=coefficients, state=("m",), hyper={"lr": 0.1, "keep": 0.5}
+)
+""",
+    "user.py": """
+import numpy as np
+from numba import njit, prange
+from fastopt import jit
+from fastopt.jit import adam
+from mine import rule
+own = jit.step(rule)
+
+@njit(cache=True)
+def by_adam(x, g, m, v):
+    for t in range(1, 6): adam(x, g, m, v, t, 0.1, 0.9, 0.999, 1e-8)
+@njit(cache=True)
+def through(x, g, m, v):
+    by_adam(x, g, m, v)
+@njit(cache=True, parallel=True)
+def in_prange(X, g, M, V):
+    for i in prange(len(X)):
+        for t in range(1, 6): jit.adam(X[i], g, M[i], V[i], t, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8)
+@njit(cache=True)
+def by_lion(x, g, m):
+    norm = jit.clip_norm(g, 10.0)
+    for t in range(1, 6):
+        if jit.all_finite(g): jit.lion(x, g, m, t, 0.1, 0.9, 0.99, 0.0)
+@njit(cache=True)
+def by_mine(x, g, m):
+    for t in range(1, 6): own(x, g, m, t, 0.1, 0.5)
+""",
+}
+CODE = """
+import user
+def run(name, states, *shape):
+    x, g, state = np.zeros((*shape, 3)), np.array([1.0, -2.0, 3.0]), [np.zeros((*shape, 3)) for _ in range(states)]
+    getattr(user, name)(x, g, *state)
+    answers[name] = x[0] if shape else x
+run("by_adam", 2), run("through", 2), run("in_prange", 2, 4), run("by_lion", 1), run("by_mine", 1)
+def expected(name, rule, **hyper):
+    p = np.zeros(3)
+    opt = fastopt.Optimizer(p, rule, lr=0.1, **hyper)
+    for _ in range(5): opt.step(np.array([1.0, -2.0, 3.0]))
+    answers[name] = p
+expected("adam", RULES["adam"]), expected("lion", RULES["lion"]), expected("mine", user.rule)
+"""
+ADAMS = {"by_adam", "through", "in_prange"}
+
+
+def run_users(place, *recompiled):
+    """Run all of the user's functions; those named, and no others, are to be compiled anew."""
+    done = place.run(CODE)
+    a = done["answers"]
+    assert a["by_adam"] == a["through"] == a["in_prange"] == a["adam"]
+    assert (a["by_lion"], a["by_mine"]) == (a["lion"], a["mine"])
+    assert {name for name in done["compiled"] if name in {*ADAMS, "by_lion", "by_mine"}} == set(recompiled)
+    return a, place.files()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("jit"))
+    place.write(MODULES)
+    place.first = run_users(place, *ADAMS, "by_lion", "by_mine")
+    return place
+
+
+def test_a_fresh_process_compiles_nothing_and_leaves_no_file(place):
+    assert run_users(place) == place.first
+    assert place.run(CODE)["compiled"] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "recompiled", "answer"),
+    [
+        pytest.param("fastopt/rules/adam.py", "return p - lr", "return p + lr", ADAMS, "adam", id="of fastopt"),
+        pytest.param("fastopt/rules/moments.py", "beta > 0.0 else", "beta > 2.0 else", ADAMS, "adam", id="deeper"),
+        pytest.param("mine.py", "lr / t", "lr * t", {"by_mine"}, "mine", id="of the user"),
+    ],
+)
+def test_a_changed_rule_never_runs_old_code(place, file, old, new, recompiled, answer):
+    before, files = run_users(place)
+    place.edit(file, old, new)
+    after, _ = run_users(place, *recompiled)
+    assert {name for name in before if before[name] != after[name]} == recompiled | {answer}
+    place.edit(file, new, old)
+    assert run_users(place, *recompiled)[0] == before
+    assert run_users(place)[1] == place.files()
+    assert len([f for f in files if "user." in f]) == len([f for f in place.files() if "user." in f])
+
+
+def test_a_rule_whose_functions_were_renamed(place):
+    text = MODULES["mine.py"].replace("def update", "def changed").replace("update=update", "update=changed")
+    place.write({"mine.py": text})
+    run_users(place, "by_mine")
+    run_users(place)
+
+
+def test_nothing_is_made_at_import(place):
+    code = "assert fastopt.jit._function.cache_info().currsize == 0 and 'adam' not in vars(fastopt.jit)"
+    assert place.run(code)["compiled"] == []

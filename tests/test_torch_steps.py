@@ -1,0 +1,131 @@
+"""The optimisers against torch.optim itself: the same gradients, parameters and state after each of 60 steps."""
+
+import numpy as np
+import pytest
+from support import DTYPES, assert_close, leaves, name_of, problem
+
+import fastopt
+
+TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-10}
+BETAS = {"betas": (0.8, 0.95)}
+
+# our state slot -> PyTorch's names for it
+SLOTS = {
+    "b": ["momentum_buffer"],
+    "s": ["sum"],
+    "a": ["grad_avg"],
+    "m": ["exp_avg"],
+    "v": ["exp_avg_sq", "square_avg"],
+    "u": ["acc_delta", "exp_inf"],
+    "vmax": ["max_exp_avg_sq"],
+}
+
+# Our constructor, PyTorch's class, the keywords of both (none: the defaults of both), and PyTorch's for the variant.
+PAIRS = [
+    ("GD", "SGD", {}, {}),
+    ("SGD", "SGD", {"lr": 0.05}, {}),
+    ("SGD", "SGD", {"momentum": 0.7, "dampening": 0.3}, {}),
+    ("SGD", "SGD", {"momentum": 0.7, "nesterov": True}, {}),
+    ("Momentum", "SGD", {"lr": 0.05}, {"momentum": 0.9}),
+    ("Nesterov", "SGD", {"lr": 0.05}, {"momentum": 0.9, "nesterov": True}),
+    ("Adagrad", "Adagrad", {}, {}),
+    ("Adagrad", "Adagrad", {"lr": 0.1, "lr_decay": 0.05, "initial_accumulator_value": 0.3}, {}),
+    ("Adadelta", "Adadelta", {}, {}),
+    ("Adadelta", "Adadelta", {"lr": 0.5, "rho": 0.7, "eps": 1e-3}, {}),
+    ("RMSprop", "RMSprop", {}, {}),
+    ("RMSprop", "RMSprop", {"alpha": 0.8, "eps": 1e-2}, {}),
+    ("RMSprop", "RMSprop", {"centered": True}, {}),
+    ("RMSprop", "RMSprop", {"momentum": 0.9}, {}),
+    ("RMSprop", "RMSprop", {"momentum": 0.6, "alpha": 0.8, "centered": True}, {}),
+    ("Adam", "Adam", {}, {}),
+    ("Adam", "Adam", {"lr": 0.1, "eps": 1e-2, **BETAS}, {}),
+    ("Adam", "Adam", {"amsgrad": True}, {}),
+    ("AMSGrad", "Adam", BETAS, {"amsgrad": True}),
+    ("AdamW", "AdamW", {}, {}),
+    ("AdamW", "AdamW", {"lr": 0.1, "eps": 1e-2, "weight_decay": 0.3, **BETAS}, {}),
+    ("Adamax", "Adamax", {}, {}),
+    ("Adamax", "Adamax", {"eps": 1e-2, **BETAS}, {}),
+    ("NAdam", "NAdam", {}, {}),
+    ("NAdam", "NAdam", {"momentum_decay": 0.1, "eps": 1e-2, **BETAS}, {}),
+    ("RAdam", "RAdam", {}, {}),
+    ("RAdam", "RAdam", {"eps": 1e-2, **BETAS}, {}),
+]
+OPTIONS = [
+    {},
+    {"weight_decay": 0.1, "maximize": True},
+    {"weight_decay": 0.1, "maximize": True, "clip_value": 0.5, "clip_norm": 0.7},
+]
+
+
+@pytest.fixture
+def torch():
+    """PyTorch with float64 as its default: NAdam keeps its running product in the default dtype."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield torch
+    torch.set_default_dtype(before)
+
+
+def torch_step(torch, optimizer, params, grads, clip_value=None, clip_norm=None):
+    for p, g in zip(params, grads):
+        p.grad = torch.tensor(g)
+    if clip_value is not None:
+        torch.nn.utils.clip_grad_value_(params, clip_value)
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(params, clip_norm)
+    optimizer.step()
+
+
+def assert_same(opt, params, optimizer):
+    assert_close(leaves(opt.params), [p.detach().numpy() for p in params], f"parameters, t={opt.t}", TOLERANCE)
+    for slot, arrays in opt.state.items():
+        states = [optimizer.state[p] for p in params]
+        name = next(name for name in SLOTS[slot] if name in states[0])
+        assert_close(leaves(arrays), [state[name].numpy() for state in states], f"{slot}, t={opt.t}", TOLERANCE)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("options", OPTIONS, ids=name_of)
+@pytest.mark.parametrize(("ours", "theirs", "keywords", "variant"), PAIRS)
+def test_same_steps(torch, ours, theirs, keywords, variant, options, dtype):
+    start, grads = problem(dtype)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    opt = getattr(fastopt, ours)(start, **options | keywords)
+    clip = {k: v for k, v in options.items() if k.startswith("clip")}
+    common = {k: v for k, v in options.items() if k not in clip}
+    optimizer = getattr(torch.optim, theirs)(params, foreach=False, **common | keywords | variant)
+    for g in grads:
+        opt.step(g)
+        torch_step(torch, optimizer, params, g, **clip)
+        assert_same(opt, params, optimizer)
+
+
+def test_scheduled_learning_rate(torch):
+    start, grads = problem(np.float64)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    opt = fastopt.NAdam(start, lr=fastopt.schedules.exponential(0.1, 0.9))
+    optimizer = torch.optim.NAdam(params, lr=0.1, foreach=False)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    for g in grads:
+        opt.step(g)
+        torch_step(torch, optimizer, params, g)
+        scheduler.step()
+        assert_same(opt, params, optimizer)
+
+
+def test_groups(torch):
+    start, grads = problem(np.float64)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    own = [{"lr": 0.1}, {"weight_decay": 0.3}, {"betas": (0.5, 0.9)}]
+    opt = fastopt.Adam([{"params": p, **hyper} for p, hyper in zip(start, own)], lr=0.01)
+    optimizer = torch.optim.Adam([{"params": [p], **h} for p, h in zip(params, own)], lr=0.01, foreach=False)
+    for g in grads:
+        opt.step(g)
+        torch_step(torch, optimizer, params, g)
+        assert_same(opt, params, optimizer)
+
+
+def test_every_constructor_that_torch_has_too(torch):
+    ours = {name for name in fastopt.__all__ if hasattr(torch.optim, name) and name != "Optimizer"}
+    assert ours <= {name for name, *_ in PAIRS}
