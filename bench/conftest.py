@@ -52,6 +52,16 @@ def torch():
 
 
 @pytest.fixture
+def jax_peers():
+    """The module with the same work in JAX; None where that or optax is not installed."""
+    try:
+        import jax_peers
+    except ImportError:
+        return None
+    return jax_peers
+
+
+@pytest.fixture
 def figure(request, benchmark):
     """``figure(what, samples, unit, most=, least=)``: a line of the table, kept in the benchmark's record too."""
 
@@ -78,12 +88,12 @@ class Contestant:
 
 @pytest.fixture
 def race(benchmark):
-    """``race({name: Contestant}, steps, rtol)``: seconds per step by name, one sample per round.
+    """``race({name: Contestant}, steps, rtol, rounds=)``: seconds per step by name, one sample per round.
 
-    The first contestant is the benchmark of pytest-benchmark's own table. None if benchmarks are disabled.
+    Before, each contestant is stepped so many times, and checked to that relative tolerance. The first contestant is the benchmark of pytest-benchmark's own table. None if benchmarks are disabled.
     """
 
-    def race(contestants, steps, rtol):
+    def race(contestants, steps, rtol, rounds=ROUNDS):
         for name, contestant in contestants.items():
             for _ in range(steps):
                 contestant.step()
@@ -93,17 +103,17 @@ def race(benchmark):
             benchmark(first)
             return None
         calls = {name: enough_calls(contestant.step) for name, contestant in contestants.items()}
-        seconds = {name: np.empty(ROUNDS) for name in contestants}
+        seconds = {name: np.empty(rounds) for name in contestants}
         names, order = list(contestants), np.random.default_rng(0)
         gc.collect()
         gc.disable()
         try:
-            for k in range(ROUNDS):
+            for k in range(rounds):
                 for name in order.permutation(names):  # so that nobody always runs after the same other
                     seconds[name][k] = lap(contestants[name].step, calls[name])
         finally:
             gc.enable()
-        benchmark.pedantic(first, rounds=20, iterations=calls[names[0]])
+        benchmark.pedantic(first, rounds=min(rounds, 20), iterations=calls[names[0]])
         return seconds
 
     return race
@@ -119,8 +129,8 @@ def lap(step, calls):
 
 def enough_calls(step):
     """How many calls fill a round: with few, the first of them, whose data left the caches, would weigh too much."""
-    calls = 1
-    while (taken := min(lap(step, calls) for _ in range(5)) * calls) < ROUND / 2:  # the least: free of interruptions
+    calls, laps = 1, 5 if lap(step, 1) < 100 * ROUND else 1
+    while (taken := min(lap(step, calls) for _ in range(laps)) * calls) < ROUND / 2:  # the least: not interrupted
         calls *= 2
     return max(1, round(calls * ROUND / taken))
 

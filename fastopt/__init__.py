@@ -11,12 +11,12 @@ True
 
 from . import jit, problems, schedules
 from .api import CONSTRUCTORS
-from .arrays import pack
 from .checkpoint import load, save
 from .fit import History, fit
 from .many import minimize_many
 from .minimize import minimize
 from .optimizer import Optimizer
+from .packed import pack
 from .rules import RULES, Rule
 from .scipy_method import method
 

@@ -1,4 +1,4 @@
-"""What an array is (kind, dtype, layout), and nests of arrays: how they are flattened, matched and packed."""
+"""What an array is (kind, dtype, layout), and nests of arrays: how they are flattened and matched."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,6 @@ import numpy as np
 from .errors import describe, listing
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
 # --- one array -----------------------------------------------------------------------------------------------------
@@ -126,132 +125,3 @@ def leaves_like(tree, other, name: str) -> Iterator[Any]:
             yield from leaves_like(child, other[i], f"{name}[{i}]")
     else:
         yield other
-
-
-# --- packed nests --------------------------------------------------------------------------------------------------
-
-
-class Packed:
-    """A nest of arrays whose leaves are views over one buffer per dtype; made by :func:`pack`.
-
-    Reads like the mapping or the sequence it was made from. Assigning to an entry copies into the view (of the same
-    shape and dtype), so ``grads["W"] += x`` and ``grads["W"] = x`` both do what they say.
-
-    Attributes
-    ----------
-    buffers : tuple of 1-D arrays
-        The memory behind the views, 64-byte aligned, one array per dtype; empty for an inner node of the nest.
-    """
-
-    def __init__(self, children):
-        self._children = children
-        self.buffers = ()
-        self.layout = None  # names, shapes, dtypes and orders of the leaves, where this is the root
-
-    def __getitem__(self, key):
-        return self._children[key]
-
-    def __iter__(self):
-        return iter(self._children)
-
-    def __len__(self):
-        return len(self._children)
-
-    def __setitem__(self, key, value):
-        view = self._children[key]
-        if value is view:
-            return
-        if isinstance(view, Packed):
-            raise TypeError(f"entry {key!r} is a nest of arrays: assign to its arrays one by one")
-        check_kind(f"entry {key!r}", value)
-        if value.shape != view.shape or value.dtype != view.dtype:
-            raise ValueError(f"entry {key!r} must be {describe(view)}, got {describe(value)}")
-        view[...] = value
-
-    def __repr__(self):
-        return f"pack({self._children!r})"
-
-    def zeros_like(self):
-        """Another packed nest of the same layout, filled with zeros: for gradients."""
-        zeros = pack(self, _fill=False)
-        if zeros.layout == self.layout:
-            zeros.layout = self.layout  # the same object, so that a step compares it at once
-        return zeros
-
-
-class PackedMapping(Packed, Mapping):
-    pass
-
-
-class PackedSequence(Packed, Sequence):
-    pass
-
-
-def pack(params, *, _fill=True):
-    """Copy a nest of arrays into views over one aligned buffer, so that a step is one kernel call for all of them.
-
-    Parameters
-    ----------
-    params : sequence or mapping of arrays, nested as deep as you like
-        float32 and float64 arrays, C- or Fortran-ordered (kept), of any shape. They are copied; the views returned
-        are the parameters from then on.
-
-    Returns
-    -------
-    Packed
-        A mapping or sequence of the same structure, with ``buffers`` and ``zeros_like()``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a leaf is not a contiguous float32 or float64 array.
-
-    Examples
-    --------
-    >>> import numpy as np, fastopt
-    >>> params = fastopt.pack({"W": np.ones((2, 3)), "b": np.zeros(3)})
-    >>> grads = params.zeros_like()
-    >>> grads["W"] += 1.0
-    >>> opt = fastopt.SGD(params, lr=0.5)
-    >>> opt.step(grads)
-    >>> params["W"]
-    array([[0.5, 0.5, 0.5],
-           [0.5, 0.5, 0.5]])
-    """
-    leaves = list(flatten(params, "params"))
-    if leaves and leaves[0][1] is params:
-        raise TypeError(f"params must be a sequence or a mapping of arrays, got {describe(params)}")
-    for name, leaf in leaves:
-        check_kind(name, leaf)
-        if not leaf.flags.forc:
-            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
-    buffers = {}
-    for dtype in sorted({leaf.dtype for _, leaf in leaves}):
-        buffers[dtype] = _aligned_zeros(sum(leaf.size for _, leaf in leaves if leaf.dtype == dtype), dtype)
-    used = dict.fromkeys(buffers, 0)
-    views = []
-    for _, leaf in leaves:
-        start = used[leaf.dtype]
-        used[leaf.dtype] += leaf.size
-        view = buffers[leaf.dtype][start : start + leaf.size].reshape(leaf.shape, order=order_of(leaf))
-        if _fill:
-            view[...] = leaf
-        views.append(view)
-    packed = _packed_node(params, iter(views))
-    packed.buffers = tuple(buffers.values())
-    packed.layout = tuple((name, leaf.shape, leaf.dtype, order_of(leaf)) for name, leaf in leaves)
-    return packed
-
-
-def _packed_node(tree, views):
-    if isinstance(tree, Mapping):
-        return PackedMapping({key: _packed_node(child, views) for key, child in tree.items()})
-    if isinstance(tree, Sequence):
-        return PackedSequence([_packed_node(child, views) for child in tree])
-    return next(views)
-
-
-def _aligned_zeros(size, dtype):
-    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -raw.__array_interface__["data"][0] % ALIGNMENT
-    return raw[start : start + size * dtype.itemsize].view(dtype)

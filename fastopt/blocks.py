@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import (
-    Packed,
     check_gradient,
     check_kind,
     check_parameter,
@@ -19,6 +18,7 @@ from .arrays import (
 )
 from .errors import describe, listing
 from .kernels import cpu, gather
+from .packed import Packed
 
 
 class Block(NamedTuple):
@@ -78,7 +78,7 @@ class Blocks:
                 return [(block, block.p, g, block.state) for block, g in zip(self.all, grads.buffers)]
         leaves = self._match(grads)
         if self._table is None:
-            self._prepare_gathering()
+            self._table = self._prepare_gathering()
         if self._table.accepts(leaves):
             return [
                 (block, block.p, buffer if block.packed else flat(leaves[block.members[0][0]]), block.state)
@@ -99,14 +99,14 @@ class Blocks:
                 return list(grads.values())
         return list(leaves_like(tree, grads, "grads"))
 
-    def _prepare_gathering(self):
-        """The buffers that gradients of packed parameters are gathered in, and the table by which they are checked."""
+    def _prepare_gathering(self) -> gather.Table:
+        """Make the buffers that gradients of packed parameters are gathered in, and the table by which they are checked."""
         self._gathered = [np.empty_like(block.p) if block.packed else None for block in self.all]
         targets = [0] * len(self.leaves)
         for block, buffer in zip(self.all, self._gathered):
             for i, start, _ in block.members if block.packed else ():
                 targets[i] = buffer.ctypes.data + start * buffer.itemsize
-        self._table = gather.Table(self.leaves, targets, self._spans)
+        return gather.Table(self.leaves, targets, self._spans)
 
     def _checked(self, leaves) -> list:
         """The leaves as arrays or None, after NumPy's way of what ``Table.accepts`` does; raises at the first fault."""

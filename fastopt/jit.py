@@ -21,18 +21,17 @@ also across processes; a cached function is recompiled when a rule has changed.
 array([3., 3.])
 """
 
-import pickle
 from functools import cache
 
 import numpy as np
 from numba import njit, types
 from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
 from .errors import describe
 from .kernels import reduce, templates
-from .kernels.bind import OPTIONS, digest, inner, link
+from .kernels.bind import OPTIONS, inner, link
 from .kernels.parts import cast_like, compiled_form
+from .kernels.stamp import mark_of
 from .kernels.templates import coefficients, sweep
 from .rules import ALL_RULES, Rule
 
@@ -69,7 +68,7 @@ def step(rule: Rule):
 @cache
 def _function(rule):
     bound = link(templates.sweep, elements=link(templates.elements, update=rule.update))
-    run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=_mark(rule))
+    run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=mark_of(rule))
     flags = {name: default for name, default in rule.hyper.items() if isinstance(default, bool)}
     hyper = ", ".join(f"{name}={flags[name]}" if name in flags else name for name in rule.hyper)
     state = "".join(f"{slot}, " for slot in rule.state)
@@ -158,60 +157,6 @@ def _flat_like(x, arrays):
     if not isinstance(arrays[0], types.Array) or (arrays[0].dtype, arrays[0].ndim) != (x.dtype, x.ndim):
         raise TypingError(f"fastopt.jit takes arrays of one dtype and number of dimensions, got {x} and {arrays[0]}")
     return lambda x, arrays: (flat(arrays[0]), *flat_like(x, arrays[1:]))
-
-
-# --- caches that never go stale --------------------------------------------------------------------------------------
-
-
-def _mark(rule):
-    """Something to call in compiled code, which makes Numba forget a cached caller once the rule's code has changed.
-
-    A user's cached function holds our code inlined, and Numba looks for changes in the user's file alone. But it
-    unpickles, with every cached function, the initialisers that its library asked for, and takes an OSError there for
-    a miss. So a stamp is left among them. (A private attribute: without it, or for a rule that cannot be imported, the
-    caller is cached as Numba caches it.)
-    """
-    stamp = _Stamp(rule.update, rule.coefficients)
-
-    @intrinsic
-    def mark(typingctx):
-        def codegen(context, builder, signature, args):
-            initialisers = getattr(context.active_code_library, "_reload_init", None)
-            if initialisers is not None and stamp.can_be_pickled():
-                initialisers.add(stamp)
-            return context.get_dummy_value()
-
-        return types.void(), codegen
-
-    return mark
-
-
-class _Stamp:
-    def __init__(self, update, coefficients):
-        self.functions = update, coefficients
-
-    def __call__(self):
-        """Called by Numba when a cached function is loaded."""
-
-    def __reduce__(self):
-        return _restore, (*self.functions, _code(*self.functions))
-
-    def can_be_pickled(self):
-        try:
-            pickle.dumps(self)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            return False
-        return True
-
-
-def _restore(update, coefficients, code):
-    if _code(update, coefficients) != code:
-        raise OSError("a rule of fastopt has changed")
-    return _Stamp(update, coefficients)
-
-
-def _code(update, coefficients):
-    return digest(update) + digest(coefficients)
 
 
 # --- what loops need besides -----------------------------------------------------------------------------------------

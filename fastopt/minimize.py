@@ -1,18 +1,15 @@
 """SciPy-shaped minimisation by first-order rules, compiled as a whole where the objective is a Numba function."""
 
-import functools
-import inspect
 import math
 import time
 
 import numpy as np
-from numba import typeof, types
+from numba import types
 
-from .errors import describe
-from .kernels.bind import compiled
+from .inputs import argument_types, limits, notifier, start
+from .kernels.control import restored_control
 from .kernels.loop import CALLBACK, MAXFUN, MAXITER, MAXTIME, NIT, NONFINITE, RUNNING, STATUS
 from .kernels.looped import Flags
-from .kernels.parts import control_word, flush_off
 from .objectives import compiled_plan, interpreted_plan, objective_of
 from .settings import settings
 
@@ -135,7 +132,7 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
     sizes = (x.size, *(getattr(a, "size", 1) for a in args))
     limit = plan.pace.get(sizes, FIRST_SLICE) if notify is None else 1
     began, told, status = time.perf_counter(), 0, RUNNING
-    with restored_control(given):
+    with restored_control(given.is_compiled):
         while status == RUNNING:
             nit = int(counts[NIT])
             if s.hyper.scheduled:
@@ -196,88 +193,3 @@ def most_iterations(s, given, d, flags):
     per_point = max(given.evaluations(1, d, flags.reads_value))
     points = s.maxfun // per_point
     return (points - 1, MAXFUN) if points - 1 < s.maxiter else (s.maxiter, MAXITER)
-
-
-def start(x0):
-    """A copy of x0 as a vector of float32 or float64."""
-    try:
-        x = np.array(x0)  # a copy
-    except ValueError:
-        raise ValueError(f"x0 must be an array of numbers, got {describe(x0)} that is none") from None
-    if x.dtype.kind not in "iuf" or x.dtype.itemsize > 8:
-        raise TypeError(f"x0 must be an array of real numbers, got {describe(x)}")
-    if x.ndim > 1:
-        raise ValueError(f"x0 must have one dimension, got shape {x.shape}")
-    return np.ascontiguousarray(np.atleast_1d(x), np.float32 if x.dtype == np.float32 else np.float64)
-
-
-def limits(bounds, x):
-    """Lower and upper bounds as arrays, empty where there are none; x is projected on them."""
-    if bounds is None:
-        return x[:0], x[:0]
-    if hasattr(bounds, "lb"):
-        low, high = np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape)
-    else:
-        try:
-            pairs = [(low, high) for low, high in bounds]
-        except (TypeError, ValueError):
-            raise TypeError(f"bounds must be pairs (low, high), got {describe(bounds)}") from None
-        if len(pairs) != x.size:
-            raise ValueError(f"bounds must have one pair for each of the {x.size} variables, got {len(pairs)}")
-        low = [-np.inf if low is None else low for low, _ in pairs]
-        high = [np.inf if high is None else high for _, high in pairs]
-    low, high = np.array(low, x.dtype), np.array(high, x.dtype)
-    if not np.all(low <= high):
-        i = int(np.flatnonzero(~(low <= high))[0])
-        raise ValueError(f"bounds must have low <= high, got ({low[i]}, {high[i]}) for variable {i}")
-    np.clip(x, low, high, out=x)
-    return low, high
-
-
-def argument_types(args):
-    for i, a in enumerate(args):
-        if not isinstance(a, (np.ndarray, np.generic, int, float, complex)):
-            raise TypeError(f"args[{i}] must be an array or a number for a Numba function, got {describe(a)}")
-    return typeof(args)
-
-
-def notifier(callback):
-    """The callback in either of SciPy's forms, as a function of the intermediate result."""
-    if not callable(callback):
-        raise TypeError(f"callback must be callable, got {describe(callback)}")
-    try:
-        by_name = set(inspect.signature(callback).parameters) == {"intermediate_result"}
-    except ValueError:  # a builtin without a signature
-        by_name = False
-    if by_name:
-        return lambda result: callback(intermediate_result=result)
-    return lambda result: callback(result.x)
-
-
-class restored_control:
-    """Puts the floating-point control word back if compiled code was left by an exception."""
-
-    def __init__(self, given):
-        self.active = given.is_compiled
-
-    def __enter__(self):
-        if self.active:
-            self.word = _control_functions()[0]()
-
-    def __exit__(self, kind, error, trace):
-        if kind is not None and self.active:
-            _control_functions()[1](self.word)
-
-
-@functools.cache
-def _control_functions():
-    read = compiled(_read, "control_word", types.int64())
-    return read, compiled(_write, "restore_control_word", types.void(types.int64))
-
-
-def _read():
-    return control_word()
-
-
-def _write(word):
-    flush_off(word)

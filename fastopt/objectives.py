@@ -35,7 +35,7 @@ def objective_of(fun, jac) -> Objective:
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {describe(fun)}")
     if callable(jac):
-        form = "jac"
+        form: Any = "jac"
     elif jac is True or (isinstance(jac, str) and jac in looped.FORMS and jac != "jac"):
         form, jac = jac, None
     else:

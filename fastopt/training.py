@@ -8,11 +8,11 @@ import numpy as np
 from numba import config, typeof, types
 from numba.core.dispatcher import Dispatcher
 
-from .arrays import Packed, pack
 from .errors import describe, listing
 from .kernels import cpu, epoch, objective, reduce
 from .minimize import next_slice
 from .objectives import compile_for
+from .packed import Packed, pack
 from .records import is_field, record
 
 

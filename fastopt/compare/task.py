@@ -10,7 +10,7 @@ from scipy import optimize
 from scipy.special import xlogy
 
 from .. import problems
-from ..arrays import pack
+from ..packed import pack
 from ..records import record
 from . import BadInput
 from .data import Examples, Table, split
