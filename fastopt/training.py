@@ -3,11 +3,13 @@
 import math
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
-from numba import config, typeof, types
+from numba import config, typeof
 from numba.core.dispatcher import Dispatcher
 
+from .arrays import flat
 from .errors import describe, listing
 from .kernels import cpu, epoch, objective, reduce
 from .minimize import next_slice
@@ -17,11 +19,11 @@ from .records import is_field, record
 
 
 def training(loss_and_grad, opt, mean):
-    """The compiled way where it can be taken and pays: small steps, which are not worth several threads."""
+    """The compiled way where it can be taken, and where no step was to be parallel."""
     blocks = opt._blocks.all
     compilable = isinstance(loss_and_grad, Dispatcher) and not config.DISABLE_JIT
-    small = all(block.p.size < cpu.threshold(opt.rule, block.p.dtype) for block in blocks)
-    if compilable and small and len({block.p.dtype for block in blocks}) == 1:
+    serial = all(block.run is cpu.kernel(opt.rule, block.p.dtype, stage=opt._staged) for block in blocks)
+    if compilable and serial and len({block.p.dtype for block in blocks}) == 1:
         return CompiledTraining(loss_and_grad, opt, mean)
     return Training(loss_and_grad, opt, mean)
 
@@ -111,7 +113,8 @@ class CompiledTraining(Training):
         pieces = opt._blocks.pieces(self.steps)
         self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
         self.lanes = reduce.workspace(max(p.size for p, _, _, _ in self.blocks))
-        self.kernels: dict = {}
+        self.memory, self.sum = flat(self.buffers[0]), flat(self.sums[0])
+        self.scheduled = any(hyper.scheduled for hyper in opt._hyper)
         self.limit = 1
 
     def epoch(self, data, n, order, batch_size, accumulate) -> float:
@@ -125,52 +128,46 @@ class CompiledTraining(Training):
         counts = np.array([0, opt.t, opt.skipped, 0])
         try:
             while counts[epoch.AT] < n:
-                table = self._table(int(counts[epoch.T]))
-                limits = (self.limit, n, size, accumulate, int(counts[epoch.T]))
-                begin, before = int(counts[epoch.AT]), time.perf_counter()
+                begin, t = int(counts[epoch.AT]), int(counts[epoch.T])
+                updates = min(self.limit, -(-(n - begin) // (size * accumulate)))
+                table = self._table(t, updates)
+                before = time.perf_counter()
                 kernel(
-                    address, self.params, self.grads, data, scratch, order, self.blocks, self.buffers[0], self.sums[0],
-                    table, tuple(table[0, 0].tolist()), self.lanes, limits, numbers, counts,
+                    address, self.params, self.grads, data, scratch, order, self.blocks, self.memory, self.sum,
+                    table, tuple(table[0, 0].tolist()), self.lanes, (updates, n, size, accumulate, t), numbers, counts,
                 )  # fmt: skip
-                done = -(-(int(counts[epoch.AT]) - begin) // (size * accumulate))
-                self.limit = next_slice(done, time.perf_counter() - before)
+                self.limit = next_slice(updates, time.perf_counter() - before)
                 if counts[epoch.BAD]:
                     opt._refuse_not_finite(self.steps)
         finally:
             opt.t, opt.skipped = int(counts[epoch.T]), int(counts[epoch.SKIPPED])
-        return numbers[0] / n if self.mean else float(numbers[0])
+        return float(numbers[0] / n if self.mean else numbers[0])
 
-    def _table(self, t):
+    def _table(self, t, updates):
         """The hyperparameters of the next slice: by group, and by step where there are schedules."""
-        steps = range(t + 1, t + self.limit + 1) if any(h.scheduled for h in self.opt._hyper) else (t + 1,)
+        steps = range(t + 1, t + updates + 1) if self.scheduled else (t + 1,)
         return np.array([[self.opt._numbers(hyper, s, self.opt._sign) for s in steps] for hyper in self.opt._hyper])
 
     def _kernel(self, data, scratch, accumulate):
         """The compiled epoch for these data, and the address of the loss."""
-        key = (bool(scratch), accumulate > 1, tuple((a.dtype, a.ndim, a.flags.forc, a.flags.writeable) for a in data))
-        if key not in self.kernels:
-            self.kernels[key] = self._compile(data, scratch, accumulate)
-        return self.kernels[key][:2]
-
-    def _compile(self, data, scratch, accumulate):
         opt = self.opt
-        takes = (typeof(self.params), typeof(self.grads), *(typeof(a) for a in scratch or data))
-        loss, returns = compile_for(self.loss_and_grad, takes, "loss_and_grad", "loss")
-        flags = {
-            "GATHERS": bool(scratch),
-            "ACCUMULATES": accumulate > 1,
-            "MEAN": self.mean,
-            "CHECKS": bool(opt._check_finite),
-            "SKIPS": opt._check_finite == "skip",
-            "CLIPS": opt._clip_norm is not None,
-        }
-        flat = typeof(self.buffers[0])
-        integers = types.Array(types.int64, 1, "C")
-        floats, rows, tables = (types.Array(types.float64, ndim, "C") for ndim in (1, 2, 3))
-        width = len(opt.rule.hyper) + 3 * opt._staged
-        arguments = (
-            types.int64, *takes[:2], typeof(data), typeof(scratch), integers, typeof(self.blocks), flat, flat,
-            tables, types.UniTuple(types.float64, width), rows, types.UniTuple(types.int64, 5), floats, integers,
-        )  # fmt: skip
-        kernel = epoch.kernel(opt.rule, opt._staged, flags, returns, arguments)
-        return kernel, objective.address_of(loss, takes), loss
+        flags = epoch.Flags(
+            gathers=bool(scratch),
+            accumulates=accumulate > 1,
+            mean=self.mean,
+            checks=bool(opt._check_finite),
+            skips=opt._check_finite == "skip",
+            clips=opt._clip_norm is not None,
+            stage=opt._staged,
+        )
+        kinds = tuple(typeof(a) for a in (self.params, self.grads, data, scratch, self.blocks, self.memory))
+        return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+
+
+@lru_cache(maxsize=64)
+def compiled_epoch(loss_and_grad, rule, flags, params, grads, data, scratch, blocks, memory):
+    """The epoch for arguments of these Numba types, the address of the loss, and the loss, which must stay alive."""
+    takes = (params, grads, *(scratch if flags.gathers else data))
+    loss, returns = compile_for(loss_and_grad, takes, "loss_and_grad", "loss")
+    kernel = epoch.kernel(rule, flags, returns, params, grads, data, scratch, blocks, memory)
+    return kernel, objective.address_of(loss, takes), loss

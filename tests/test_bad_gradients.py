@@ -6,7 +6,6 @@ from refusals import WRONG_KIND, cases, refuse
 
 import fastopt
 from fastopt import pack
-from fastopt.arrays import Packed
 from fastopt.kernels import gather
 
 
@@ -31,7 +30,7 @@ class Way:
 
     def beside(self, step):
         """An array of W's shape that begins this many elements after it."""
-        packed = isinstance(self.opt.params, Packed)  # V, then W, and nothing behind it
+        packed = hasattr(self.opt.params, "buffers")  # V, then W, and nothing behind it
         stretch, start = (self.opt.params.buffers[0], -abs(step)) if packed else (self.base, step)
         start += self.W.size
         return stretch[start : start + self.W.size].reshape(self.W.shape)

@@ -1,194 +1,455 @@
-"""Compiled epochs: with a Numba function as loss the bits are those of the Python path, whatever the options."""
+"""Training with a Numba loss: compiled epochs do to the bit what the Python path does."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import config, njit
+from processes import INSTALLED, Place
 from refusals import contents
-from test_fit import EACH, N, X, Y, linear
-from test_fit_arguments import LABELS
+from support import optimizer
 
 import fastopt
-from fastopt import fit, pack, problems, schedules
+from fastopt import fit, pack
+from fastopt.kernels import cpu
+from fastopt.rules import ALL_RULES
+from fastopt.training import CompiledTraining, Training, training
 
-BEST = problems.linear(0.1)
-MANY = problems.mlp(0.1)
-
-
-def by_python(loss):
-    """The same function, which fit cannot know to be compiled."""
-    return lambda *arguments: loss(*arguments)
-
-
-def same_bits(loss, make, data=(X, Y), **options):
-    """Train once compiled and once in Python; the optimisers and the histories."""
-    options = {"batch_size": 4, "epochs": 3, "seed": 5} | options
-    opts, histories = [], []
-    for one in (loss, by_python(loss)):
-        opts.append(make())
-        histories.append(fit(one, opts[-1], data, **options))
-    assert contents(opts[0]) == contents(opts[1])
-    assert histories[0].loss == histories[1].loss
-    assert histories[0].validation == histories[1].validation
-    return opts[0], histories[0]
+N = 23
+RNG = np.random.default_rng(5)
+X, Y, EACH = RNG.normal(size=(N, 3)), RNG.normal(size=N), np.arange(N)
+MARKED = (X, Y, EACH)
 
 
-def weights(shape=3, dtype="f8"):
-    return np.random.default_rng(2).normal(size=shape).astype(dtype)
-
-
-HYPER = [
-    ("defaults", fastopt.Adam, {}),
-    ("schedule", fastopt.NAdam, {"lr": schedules.cosine(0.1, 12), "betas": (lambda step: 0.5 + 0.01 * step, 0.9)}),
-    ("decay", fastopt.Momentum, {"weight_decay": lambda step: 0.01 * step, "maximize": True}),
-    ("clipped", fastopt.Adagrad, {"clip_norm": 0.5, "clip_value": 0.3}),
-    ("clip that does not bite", fastopt.SGD, {"clip_norm": 1e9}),
-    ("checked", fastopt.Lion, {"check_finite": True}),
-    ("no state", fastopt.SGD, {"lr": 0.01}),
-    ("three states", fastopt.AMSGrad, {}),
-]
-
-
-@pytest.mark.parametrize(("make", "hyper"), [pytest.param(*row[1:], id=row[0]) for row in HYPER])
-@pytest.mark.parametrize("options", [{}, {"accumulate": 3, "reduction": "mean"}], ids=["sum", "mean of 3"])
-def test_hyperparameters_and_options(make, hyper, options):
-    opt, hist = same_bits(BEST, lambda: make(weights(), **hyper), **options)
-    assert opt.t == 3 * (6 if not options else 2)
-    assert len(hist.loss) == 3
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, N - 1, N, None, 99])
-@pytest.mark.parametrize("options", [{}, {"accumulate": 2}, {"reduction": "mean"}], ids=["sum", "of 2", "mean"])
-def test_batches(batch_size, options):
-    same_bits(BEST, lambda: fastopt.RMSprop(weights()), batch_size=batch_size, validation=(X[:7], Y[:7]), **options)
-
-
-def mlp_params(hold, dtype="f8"):
-    drawn = problems.init_mlp(d=3, hidden=4, classes=2, seed=3)
-    return hold({name: a.astype(dtype) for name, a in drawn.items()})
-
-
-def parts(hold):
-    return lambda arrays: [{"params": a, "lr": 0.01 * (i + 1)} for i, a in enumerate(hold(arrays).values())]
-
-
-@njit
-def affine(params, grads, X, y):
+@njit(cache=True)
+def linear(w, g, X, y):
+    """Adds."""
     total = 0.0
-    w, b = params
     for i in range(len(y)):
-        r = b[0] - y[i]
-        for j in range(len(w)):
-            r += X[i, j] * w[j]
-        for j in range(len(w)):
-            grads[0][j] += X[i, j] * r
-        grads[1][0] += r
+        r = X[i, 0] * w[0] + X[i, 1] * w[1] + X[i, 2] * w[2] - y[i]
+        for k in range(3):
+            g[k] += r * X[i, k]
         total += 0.5 * r * r
     return total
 
 
-@pytest.mark.parametrize("clip", [{}, {"clip_norm": 0.1}], ids=["", "clipped"])
-@pytest.mark.parametrize("hold", [dict, pack], ids=["dict", "pack"])
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_mappings(hold, dtype, clip):
-    data = (X.astype(dtype), LABELS)
-    same_bits(MANY, lambda: fastopt.Adam(mlp_params(hold, dtype), **clip), data, accumulate=2, reduction="mean")
+@njit(cache=True)
+def assigning(w, g, X, y):
+    r = X @ w - y
+    g[:] = X.T @ r
+    return 0.5 * np.sum(r * r)
 
 
-HELD = [
-    ("list", lambda w, b: [w, b]),
-    ("tuple", lambda w, b: (w, b)),
-    ("pack", lambda w, b: pack([w, b])),
-    ("groups", lambda w, b: [{"params": w}, {"params": b, "lr": schedules.step(0.1, 5), "weight_decay": 0.1}]),
-    ("two dtypes", lambda w, b: [w, b.astype("f4")]),
-]
+@njit(cache=True)
+def layer(W, b, dW, db, X, y):
+    total = 0.0
+    for i in range(len(y)):
+        for c in range(2):
+            r = X[i, 0] * W[0, c] + X[i, 1] * W[1, c] + X[i, 2] * W[2, c] + b[c] - y[i]
+            for k in range(3):
+                dW[k, c] += r * X[i, k]
+            db[c] += r
+            total += 0.5 * r * r
+    return total
 
 
-@pytest.mark.parametrize("hold", [pytest.param(hold, id=name) for name, hold in HELD])
-def test_sequences_and_groups(hold):
-    same_bits(affine, lambda: fastopt.Adam(hold(weights(), weights(1))), accumulate=2)
+@njit(cache=True)
+def indexed(p, g, X, y):
+    return layer(p[0], p[1], g[0], g[1], X, y)
 
 
-DATA = [
-    ("read-only", lambda a: np.frombuffer(a.tobytes()).reshape(a.shape)),
-    ("Fortran", np.asfortranarray),
-    ("strided", lambda a: np.repeat(a, 2, axis=0)[::2]),
-    ("backwards", lambda a: a[::-1]),
-    ("integers", lambda a: (10 * a).astype(np.int32)),
-]
+@njit(cache=True)
+def named(p, g, X, y):
+    return layer(p.W, p.b, g.W, g.b, X, y)
 
 
-@pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in DATA])
-@pytest.mark.parametrize("batch_size", [4, None])
-def test_data_of_any_layout(change, batch_size):
-    same_bits(affine, lambda: fastopt.SGD([weights(), weights(1)], lr=1e-4), (change(X), Y), batch_size=batch_size)
+@njit(cache=True)
+def matrix(W, g, X, y):
+    return layer(W, np.zeros(2), g, np.zeros(2), X, y)
+
+
+@njit(cache=True)
+def scalar(p, g, X, y):
+    g[()] += np.sum(p[()] - y)
+    return np.sum((p[()] - y) ** 2) / 2
+
+
+@njit(cache=True)
+def mixed(w, g, X, y, each, mask, Z, tag):
+    total = np.float32(0.0)
+    for i in range(len(y)):
+        if mask[i]:
+            g[each[i] % 3] += w[0] * X[i, 1] + Z[i, 1, 0] - y[i] + tag[i].real
+            total += Z[i, 0, 1] + each[i]
+    return total
+
+
+@njit(cache=True)
+def poisoned(w, g, X, y, each):
+    if np.any(each == 17):
+        g[1] = np.inf
+    return linear(w, g, X, y)
+
+
+@njit(cache=True)
+def failing(w, g, X, y, each):
+    g[:] = 1e9
+    if np.any(each == 17):
+        raise ZeroDivisionError("of the loss")
+    g[:] = 0.0
+    return linear(w, g, X, y)
+
+
+def array(dtype=float):
+    return np.linspace(-1, 1, 3).astype(dtype)
+
+
+def W(dtype, order="C"):
+    return np.asarray(np.linspace(-1, 1, 6).reshape(3, 2), dtype, order=order)
+
+
+def b(dtype):
+    return np.ones(2, dtype)
+
+
+def adam(params=array, **options):
+    return lambda: fastopt.Adam(params(), **{"lr": 0.05, **options})
+
+
+@pytest.fixture
+def both(monkeypatch):
+    """Trains compiled and in Python, and asserts the same history or exception, parameters, state and counts."""
+
+    def run(loss, make, data=(X, Y), compiled=True, **options):
+        outcomes, ways = [], []
+        for way in (training, Training):
+            monkeypatch.setattr(sys.modules["fastopt.fit"], "training", lambda *a, way=way: note(way(*a)))
+            note = lambda train: ways.append(type(train)) or train  # noqa: E731
+            opt = make()
+            try:
+                hist = fit(loss, opt, data, **{"batch_size": 5, "epochs": 3, **options})
+                numbers = np.array(hist.loss).tobytes(), np.array(hist.validation).tobytes()
+                outcome = numbers, hist.epoch, hist.stopped, {type(x) for x in hist.loss + hist.validation}
+            except Exception as error:
+                hist, outcome = error, (type(error), str(error))
+            outcomes.append((outcome, contents(opt)))
+        assert ways == [CompiledTraining if compiled else Training, Training]
+        assert outcomes[0] == outcomes[1]
+        assert np.array([1e-310])[0] * 0.5 > 0.0  # subnormal numbers count again
+        return opt, hist
+
+    return run
+
+
+# --- parameters, rules, options ------------------------------------------------------------------------------------
+
+STRUCTURES = {
+    "array": (linear, array),
+    "matrix": (matrix, W),
+    "matrix F": (matrix, lambda d: W(d, "F")),
+    "list": (indexed, lambda d: [W(d), b(d)]),
+    "tuple": (indexed, lambda d: (W(d, "F"), b(d))),
+    "mapping": (named, lambda d: {"W": W(d), "b": b(d)}),
+    "packed list": (indexed, lambda d: pack([W(d), b(d)])),
+    "packed mapping": (named, lambda d: pack({"W": W(d, "F"), "b": b(d)})),
+    "groups": (indexed, lambda d: [{"params": W(d), "lr": 0.2}, {"params": b(d), "weight_decay": 0.1}]),
+    "scalar": (scalar, lambda d: np.array(0.5, d)),
+}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options"), [(np.float32, {}), (np.float64, {"accumulate": 3, "reduction": "mean"})], ids=["sum", "mean"]
+)
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_structures(both, structure, dtype, options):
+    loss, params = STRUCTURES[structure]
+    opt, hist = both(loss, adam(lambda: params(dtype)), **options)
+    assert opt.t == (6 if options else 15)
+    assert hist.loss[-1] < hist.loss[0]
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in ALL_RULES])
+def test_rules(both, name):
+    loss = linear if name < "m" else assigning
+    opt, _ = both(loss, lambda: optimizer(name, array(np.float64)), batch_size=None if name == "gd" else 4)
+    assert opt.t == (3 if name == "gd" else 18)
+
+
+HALF = fastopt.schedules.exponential(0.1, 0.9)
+OPTIONS = {
+    "schedules": {"lr": HALF, "betas": (lambda k: 0.9 - 0.01 * k, 0.99)},
+    "clip_value": {"clip_value": 0.5},
+    "clip_norm": {"clip_norm": 0.7},
+    "weight_decay": {"weight_decay": fastopt.schedules.cosine(0.1, 12), "lr": HALF},
+    "maximize": {"maximize": True},
+    "check_finite": {"check_finite": True},
+    "all": {"check_finite": "skip", "maximize": True, "clip_value": 2, "clip_norm": 1, "weight_decay": 0.1, "lr": HALF},
+    "no bias_correction, threads": {"bias_correction": False, "parallel": True, "threads": 2},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options(both, name):
+    both(linear, adam(**OPTIONS[name]))
+    both(linear, adam(**OPTIONS[name]), batch_size=2, accumulate=3, reduction="mean")
+
+
+def test_groups_with_schedules_and_one_norm(both):
+    def make():
+        groups = [{"params": W(float), "lr": HALF, "betas": (0.5, 0.9)}, {"params": b(float), "weight_decay": 0.1}]
+        return fastopt.Adam(groups, lr=lambda k: 0.1 / (1 + k), clip_norm=1.0, check_finite="skip")
+
+    opt, _ = both(indexed, make, batch_size=2, epochs=4)
+    assert opt.t == 48
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 5, 22, N, 32])
+def test_batches(both, batch_size):
+    per_epoch = 1 if batch_size is None else -(-N // batch_size)
+    for reduction in ("sum", "mean"):
+        for accumulate in (1, 3, 100):
+            opt, _ = both(linear, adam(), batch_size=batch_size, accumulate=accumulate, reduction=reduction)
+            assert opt.t == 3 * -(-per_epoch // accumulate)
+
+
+def test_many_slices(both):
+    """Updates enough for slices of many lengths, and a schedule tabulated for each."""
+    rng = np.random.default_rng(1)
+    data = rng.normal(size=(20_000, 3)), rng.normal(size=20_000)
+    opt, _ = both(linear, adam(lr=lambda k: 0.01 / (1 + k)), data, batch_size=1, epochs=2)
+    assert opt.t == 40_000
+
+
+# --- data ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_data_of_many_kinds(both, batch_size):
+    data = (X.astype(np.float32), Y, EACH.astype(np.uint8), X[:, 0] > 0, RNG.normal(size=(N, 2, 3)), Y + 1j)
+    both(mixed, adam(lambda: array(np.float32)), data, batch_size=batch_size)
+
+
+def read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+DATA = {
+    "F": (np.asfortranarray(X), Y),
+    "read-only": (read_only(X), read_only(Y)),
+    "strided": (np.repeat(np.repeat(X, 2, 0), 2, 1)[::2, ::2], np.repeat(Y, 2)[::2]),
+    "float32": (X.astype(np.float32), Y.astype(np.float32)),
+}
+
+
+@pytest.mark.parametrize("batch_size", [None, 5, 16])
+@pytest.mark.parametrize("kind", DATA)
+def test_layouts(both, kind, batch_size):
+    both(linear, adam(), DATA[kind], batch_size=batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [None, 40])
+def test_layouts_with_products_of_matrices(both, batch_size):
+    """BLAS adds up in another order in another layout, so a batch must have the same one on both paths."""
+    rng = np.random.default_rng(2)
+    x, y, w = rng.normal(size=(200, 67)), rng.normal(size=200), rng.normal(size=67)
+    both(assigning, adam(lambda: w.copy()), (np.asfortranarray(x), y), batch_size=batch_size)
+
+
+# --- epochs --------------------------------------------------------------------------------------------------------
+
+
+def test_validation_patience_callbacks_and_going_on(both):
+    held_out = (X[:7] + 1, Y[:7])
+    _, hist = both(linear, adam(lr=0.5), validation=held_out, patience=2, epochs=40)
+    assert hist.stopped == "patience"
+    both(linear, adam(), validation=held_out, reduction="mean")
+
+    def stop(epoch, loss, opt):
+        opt.params[0] += 0.125 + loss  # parameters and state may be changed in between
+        opt.load_state_dict(opt.state_dict() | {"t": opt.t + 1})
+        if epoch == 3:
+            raise StopIteration
+
+    opt, hist = both(linear, adam(), callback=stop, epochs=9, initial_epoch=1)
+    assert (hist.stopped, hist.epoch, opt.t) == ("callback", [1, 2, 3], 18)
+    whole, through = both(linear, adam(lr=HALF), epochs=5)
+    parts = adam(lr=HALF)()
+    losses = fit(linear, parts, (X, Y), batch_size=5, epochs=2).loss
+    losses += fit(linear, parts, (X, Y), batch_size=5, epochs=5, initial_epoch=2).loss
+    assert (losses, contents(parts)) == (through.loss, contents(whole))
+
+
+# --- failures in the middle ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_exceptions_of_the_loss(both, accumulate):
+    opt, error = both(failing, adam(), MARKED, batch_size=1, accumulate=accumulate)
+    assert (type(error), str(error)) == (ZeroDivisionError, "of the loss")
+    assert 0 < opt.t < N
+
+
+@pytest.mark.parametrize("structure", ["array", "packed"])
+def test_gradients_that_are_not_finite(both, structure):
+    def make(**options):
+        return adam((lambda: array()) if structure == "array" else (lambda: pack([array()])), **options)
+
+    loss = poisoned if structure == "array" else poisoned_tuple
+    where = "grads" if structure == "array" else r"grads[0]"
+    opt, error = both(loss, make(check_finite=True), MARKED, batch_size=1)
+    assert (type(error), str(error)) == (ValueError, f"grads must be finite, got NaN or Inf in {where}")
+    assert 0 < opt.t < N
+    opt, _ = both(loss, make(check_finite="skip"), MARKED, batch_size=2)
+    assert (opt.t, opt.skipped) == (33, 3)
+    assert np.isfinite(contents_of(opt)).all()
+    opt, _ = both(loss, make(clip_norm=1.0), MARKED, batch_size=2)
+    assert np.isnan(contents_of(opt)[1])
+
+
+def contents_of(opt):
+    return opt._blocks.leaves[0]
+
+
+@njit(cache=True)
+def poisoned_tuple(p, g, X, y, each):
+    return poisoned(p[0], g[0], X, y, each)
+
+
+def test_schedules_are_asked_for_no_step_that_is_not_taken(both):
+    rates = [0.1] * 15  # as many as updates
+    opt, _ = both(linear, adam(lr=lambda k: rates[k]))
+    assert opt.t == 15
+
+
+def test_schedules_that_leave_their_range(both):
+    opt, error = both(linear, adam(lr=lambda k: 0.1 if k < 12 else -1.0))
+    assert "lr (a schedule, at step 12) must be" in str(error)
+    assert opt.t == 12
+
+
+# --- the choice of the path ----------------------------------------------------------------------------------------
+
+
+def test_the_choice_of_the_path(both, monkeypatch):
+    def way(params, loss=linear):
+        return type(training(loss, fastopt.SGD(params), False))
+
+    for dtype in (np.float32, np.float64):
+        most = cpu.threshold(fastopt.RULES[1], dtype)
+        assert (
+            way(np.zeros(most - 1, dtype)) is way([np.zeros(most - 1, dtype), np.zeros(9, dtype)]) is CompiledTraining
+        )
+        assert way(np.zeros(most, dtype)) is Training
+    assert way(array(), linear.py_func) is Training
+    assert way([array(np.float32), array()]) is way(pack([array(np.float32), array()])) is Training
+    both(indexed, adam(lambda: [W(np.float32), b(float)]), compiled=False)  # two dtypes
+    monkeypatch.setattr(config, "DISABLE_JIT", True)
+    assert way(array()) is Training
 
 
 @njit
-def broken(w, g, X, y, each):
-    """Not a number for the batch with example 3, an exception for the one with example 4."""
+def short(w, g, X):
+    return 0.0
+
+
+@njit
+def no_loss(w, g, X, y):
+    g[0] = 1.0
+
+
+@njit
+def pair(w, g, X, y):
+    return 1.0, w
+
+
+@njit
+def broken(w, g, X, y):
+    return w.nothing
+
+
+@njit("float64(float64[::1], float64[::1], float64[:, ::1])")
+def explicit(w, g, X):
+    g[:] = w
+    return 0.5 * np.sum(w * w)
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"), [(short, "short(w, g, X)"), (no_loss, "none"), (pair, ""), (broken, "nothing")]
+)
+def test_wrong_losses(loss, said):
+    opt = fastopt.SGD(array())
+    before = contents(opt)
+    with pytest.raises(TypeError) as caught:
+        fit(loss, opt, (X, Y), batch_size=5, epochs=1)
+    message = str(caught.value)
+    assert message.startswith("loss_and_grad must ")
+    assert "loss_and_grad(params, grads, arg1, arg2) -> float" in message
+    assert said in message
+    assert len(message) <= 300
+    assert len(message.splitlines()) == 1
+    assert contents(opt) == before
+
+
+def test_explicit_signatures(both):
+    both(explicit, adam(), X)
+
+
+# --- in fresh processes --------------------------------------------------------------------------------------------
+
+LOSSES = """
+from numba import njit
+@njit(cache=True)
+def loss(p, g, X, y):
+    total = 0.0
     for i in range(len(y)):
-        if each[i] == 4 and w[2] == 1.0:
-            raise ValueError("of the loss")
-        g += X[i] if each[i] != 3 else np.nan
-    return 1.0
-
-
-def test_steps_are_skipped():
-    opt, _ = same_bits(broken, lambda: fastopt.Adam(np.zeros(3), check_finite="skip"), (X, Y, EACH), epochs=4)
-    assert opt.skipped == 4
-    assert opt.t == 4 * 5
-
-
-@pytest.mark.parametrize(("start", "word"), [(0.0, "grads must be finite"), (1.0, "of the loss")])
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_failures_leave_the_last_update(start, word, accumulate):
-    ends = []
-    for loss in (broken, by_python(broken)):
-        w = np.full(3, start)
-        opt = fastopt.SGD(w, lr=0.0, check_finite=True)
-        with pytest.raises(ValueError, match=word):
-            fit(loss, opt, (X, Y, EACH), batch_size=2, epochs=9, accumulate=accumulate, seed=1)
-        ends.append(contents(opt))
-    assert ends[0] == ends[1]
-
-
-MATRIX = """
-import numpy as np, fastopt
-rng = np.random.default_rng(0)
-X, y = rng.normal(size=(40, 30)), rng.integers(0, 4, 40)
-loss, ends = fastopt.problems.softmax(0.1), []
-for one in (loss, lambda *arguments: loss(*arguments)):
-    W = np.zeros((30, 4))
-    fastopt.fit(one, fastopt.Adam(W, lr=0.1), (X, y), batch_size=7, epochs=3, **{options})
-    ends.append(W.tobytes())
-print(ends[0] == ends[1])
+        r = X[i, 0] * p.w[0] + X[i, 1] * p.w[1] + p.b[0] - y[i]
+        g.w[0] += r * X[i, 0]
+        g.w[1] += r * X[i, 1]
+        g.b[0] += r
+        total += r * r / 2
+    return total
 """
 
 
-@pytest.mark.parametrize("options", [{}, {"reduction": "mean"}, {"accumulate": 2}], ids=str)
-def test_matrices(options):
-    """In a process of its own: what is written outside an array would end this one."""
-    code = MATRIX.replace("{options}", repr(options))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr[-500:]
+def test_a_fresh_process_compiles_nothing_and_leaves_no_file(tmp_path):
+    place = Place(tmp_path)
+    place.write({"losses.py": LOSSES})
+    code = """
+from losses import loss
+X = np.arange(40.0).reshape(20, 2) / 40
+p = {"w": np.zeros(2), "b": np.zeros(1)}
+opt = fastopt.Adam(p, lr=0.1, clip_norm=1.0)
+hist = fastopt.fit(loss, opt, (X, X[:, 0]), batch_size=6, epochs=3, validation=(X, X[:, 1]), reduction="mean")
+answers = {**p, "loss": hist.loss, "validation": hist.validation}
+"""
+    first, files = place.run(code), place.files()
+    assert "loss" in first["compiled"]
+    for _ in range(2):
+        assert place.run(code) == {"answers": first["answers"], "compiled": []}
+        assert place.files() == files
 
 
-def test_going_on_in_the_middle(tmp_path):
-    whole = fastopt.Adam(weights())
-    fit(BEST, whole, (X, Y), batch_size=4, epochs=7)
-    first, second = fastopt.Adam(weights()), fastopt.Adam(np.zeros(3))
-    fit(BEST, first, (X, Y), batch_size=4, epochs=3)
-    fastopt.save(tmp_path / "run", first)
-    fastopt.load(tmp_path / "run", second)
-    fit(BEST, second, (X, Y), batch_size=4, epochs=7, initial_epoch=3)
-    assert contents(whole) == contents(second)
-
-
-def test_plain_losses_agree_to_rounding():
-    w, other = weights(), weights()
-    fit(problems.linear(), fastopt.SGD(w, lr=0.01), (X, Y), batch_size=4, epochs=5)
-    fit(linear, fastopt.SGD(other, lr=0.01), (X, Y), batch_size=4, epochs=5)
-    np.testing.assert_allclose(w, other, rtol=1e-11)
+def test_an_interrupt_is_answered_at_once(tmp_path):
+    code = """
+import os, signal, threading, time
+from numba import njit
+@njit
+def loss(w, g, X):
+    for k in range(2000): g[0] += np.cos(w[0] + k)
+    return g[0]
+sent = []
+def fire():
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+opt = fastopt.Adam(np.zeros(3))
+fastopt.fit(loss, opt, np.zeros((2, 1)), batch_size=1, epochs=1)
+threading.Timer(1.0, fire).start()
+try: fastopt.fit(loss, opt, np.zeros((2_000_000, 1)), batch_size=1, epochs=2)
+except KeyboardInterrupt: answers["seconds"] = time.perf_counter() - sent[0]
+answers["t"] = opt.t
+"""
+    answers = Place(tmp_path).run(code, **INSTALLED)["answers"]
+    assert answers["seconds"][0] < 0.3
+    assert 100 < answers["t"][0] < 2_000_000

@@ -4,6 +4,7 @@ It does to the bit what training.py does in Python. A template; the stand-ins ar
 """
 
 import math
+from typing import NamedTuple
 
 from numba import types
 
@@ -156,24 +157,41 @@ def _head(arrays, n):
     return lambda arrays, n: (arrays[0][:n], *head(arrays[1:], n))
 
 
-def kernel(rule, stage, flags, loss_returns, arguments):
-    """The compiled epoch; ``flags`` are the constants above by name, ``arguments`` the types of the epoch's."""
-    bound_rule = staged(rule) if stage else rule
-    bound_sweep = link(templates.sweep, elements=link(templates.elements, update=bound_rule.update))
-    names = {name: flags[name] for name in ("CHECKS", "SKIPS", "CLIPS")}
+class Flags(NamedTuple):
+    """What is compiled into an epoch, or left out."""
+
+    gathers: bool
+    accumulates: bool
+    mean: bool
+    checks: bool
+    skips: bool
+    clips: bool
+    stage: bool
+
+
+def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memory):
+    """The compiled epoch, for arguments of these Numba types."""
+    bound_rule = staged(rule) if flags.stage else rule
     bound_step = link(
         step,
-        sweep=bound_sweep,
+        sweep=link(templates.sweep, elements=link(templates.elements, update=bound_rule.update)),
         coefficients=bound_rule.coefficients,
-        with_factor=clipped if flags["CLIPS"] else unclipped,
-        **names,
+        with_factor=clipped if flags.clips else unclipped,
+        CHECKS=flags.checks,
+        SKIPS=flags.skips,
+        CLIPS=flags.clips,
     )
     template = link(
         epoch,
         call_loss=objective.by_address(loss_returns),
-        batch_of=gathered if flags["GATHERS"] else whole,
+        batch_of=gathered if flags.gathers else whole,
         step=bound_step,
-        ACCUMULATES=flags["ACCUMULATES"],
-        MEAN=flags["MEAN"],
+        ACCUMULATES=flags.accumulates,
+        MEAN=flags.mean,
     )
+    integers = types.Array(types.int64, 1, "C")
+    floats, rows, tables = (types.Array(types.float64, ndim, "C") for ndim in (1, 2, 3))
+    like = types.UniTuple(types.float64, len(rule.hyper) + 3 * flags.stage)
+    arguments = (types.int64, params, grads, data, scratch, integers, blocks, memory, memory, tables, like, rows)
+    arguments += (types.UniTuple(types.int64, 5), floats, integers)
     return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))
