@@ -100,7 +100,7 @@ class Blocks:
         return list(leaves_like(tree, grads, "grads"))
 
     def _prepare_gathering(self) -> gather.Table:
-        """Make the buffers that gradients of packed parameters are gathered in, and the table by which they are checked."""
+        """Make the buffers that packed parameters' gradients are gathered in, and the table they are checked by."""
         self._gathered = [np.empty_like(block.p) if block.packed else None for block in self.all]
         targets = [0] * len(self.leaves)
         for block, buffer in zip(self.all, self._gathered):

@@ -249,6 +249,21 @@ def test_adagrad_without_eps_stays_where_there_was_no_gradient(dtype):
         assert p[2] == start[2]
 
 
+@each_dtype
+@pytest.mark.parametrize("momentum", [0, 0.5])
+def test_centred_rmsprop_where_the_gradient_stays(momentum, dtype):
+    """v − a² goes to 0, and by rounding below: it is kept at 0, where the denominator is eps."""
+    g = np.random.default_rng(0).normal(size=257).astype(dtype)
+    p = np.zeros_like(g)
+    opt = fastopt.RMSprop(p, lr=1e-3, alpha=0.5, eps=1.0, centered=True, momentum=momentum)
+    for _ in range(200):
+        opt.step(g)
+    assert (opt.state["v"] < opt.state["a"] ** 2).any()
+    before = p.copy()
+    opt.step(g)
+    np.testing.assert_allclose(before - p, 1e-3 / (1 - momentum) * g, rtol=1e-2, atol=1e-6)
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_clip_norm_of_gradients_whose_squares_leave_the_range(scale):
     g = np.array([3.0, -4.0, 12.0]) * scale

@@ -192,6 +192,7 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     integers = types.Array(types.int64, 1, "C")
     floats, rows, tables = (types.Array(types.float64, ndim, "C") for ndim in (1, 2, 3))
     like = types.UniTuple(types.float64, len(rule.hyper) + 3 * flags.stage)
-    arguments = (types.int64, params, grads, data, scratch, integers, blocks, memory, memory, tables, like, rows)
-    arguments += (types.UniTuple(types.int64, 5), floats, integers)
+    limits = types.UniTuple(types.int64, 5)
+    arguments = [types.int64, params, grads, data, scratch, integers, blocks, memory, memory, tables, like, rows]
+    arguments += [limits, floats, integers]
     return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))
