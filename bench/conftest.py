@@ -90,7 +90,8 @@ class Contestant:
 def race(benchmark):
     """``race({name: Contestant}, steps, rtol, rounds=)``: seconds per step by name, one sample per round.
 
-    Before, each contestant is stepped so many times, and checked to that relative tolerance. The first contestant is the benchmark of pytest-benchmark's own table. None if benchmarks are disabled.
+    Before, each contestant is stepped so many times, and checked to that relative tolerance. The first contestant is
+    the benchmark of pytest-benchmark's own table. None if benchmarks are disabled.
     """
 
     def race(contestants, steps, rtol, rounds=ROUNDS):

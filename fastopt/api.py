@@ -2,10 +2,11 @@
 
 from inspect import Parameter, Signature
 
-from .errors import listing
+from .errors import describe, listing, shorten
 from .hyper import keywords
 from .optimizer import Optimizer
 from .rules import RULES
+from .rules.rule import check_hyper
 
 OPTIONS = {
     "maximize": False,
@@ -28,7 +29,7 @@ def constructor(rule):
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             takes = ", ".join(signature.parameters)
-            raise TypeError(f"{rule.label} must be given {takes}: {error}") from None
+            raise TypeError(f"{rule.label} must be given {takes}; {shorten(str(error), 80)}") from None
         chosen = choose(rule, switches, given)
         return Optimizer(given.pop("params"), chosen, **given)
 
@@ -52,22 +53,22 @@ def variant_keywords(rule) -> dict:
 
 def choose(rule, switches, given):
     """The rule or variant that the given keywords switch on; those that only switch are taken out."""
-    on = {name for name in switches if given.get(name)}
-    deciding = on & {name for options in rule.variants for name in options}
+    for name, off in switches.items():
+        if name in given and isinstance(off, bool) and not isinstance(given[name], bool):
+            raise TypeError(f"{name} must be True or False, got {describe(given[name])}")
+        if name in given and not isinstance(off, bool) and not callable(given[name]):
+            check_hyper(name, given[name], off)
+    deciding = {name for options in rule.variants for name in options if given.get(name)}
     chosen = rule
     if deciding:
         chosen = next((v for options, v in rule.variants.items() if set(options) == deciding), None)
         if chosen is None:
             allowed = " or ".join(" and ".join(options) for options in rule.variants)
             raise ValueError(f"{rule.label} must be given {allowed} (or none of them), got {listing(sorted(deciding))}")
-    known = keywords(chosen)
-    for name in switches:
-        if name not in known:
-            value = given.pop(name, False)
-            if isinstance(switches[name], bool) and not isinstance(value, bool):
-                raise TypeError(f"{name} must be True or False, got {value!r}")
-            if value and name not in deciding:
-                raise ValueError(f"{name} must be 0 with these options of {rule.label}, got {value!r}")
+    for name in switches.keys() - keywords(chosen).keys():
+        value = given.pop(name, False)
+        if value and name not in deciding:
+            raise ValueError(f"{name} must be 0 with these options of {rule.label}, got {describe(value)}")
     return chosen
 
 

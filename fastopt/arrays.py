@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import describe, listing
+from .errors import describe, listing, shorten
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -24,11 +24,16 @@ def check_kind(name, a):
             raise TypeError(f"{name} must be a NumPy array, got a PyTorch tensor: pass t.detach().numpy()")
         raise TypeError(f"{name} must be a NumPy array, got {describe(a)}")
     if a.dtype not in DTYPES:
-        if a.dtype.newbyteorder("=") in DTYPES:
+        if a.dtype.kind == "f" and a.dtype.newbyteorder("=") in DTYPES:
             raise ValueError(f"{name} must be in native byte order, got dtype {a.dtype.str}")
         raise TypeError(f"{name} must be float32 or float64, got {describe(a)}")
     if not a.flags.aligned:
         raise ValueError(f"{name} must be aligned to its {a.itemsize}-byte items, got a misaligned array")
+
+
+def check_writable(name, a):
+    if not a.flags.writeable:
+        raise ValueError(f"{name} must be writable, got a read-only array")
 
 
 def check_parameter(name, a):
@@ -36,8 +41,7 @@ def check_parameter(name, a):
     check_kind(name, a)
     if not a.flags.forc:
         raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {a.strides}")
-    if not a.flags.writeable:
-        raise ValueError(f"{name} must be writable, got a read-only array")
+    check_writable(name, a)
 
 
 def check_gradient(name, g, p, spans):
@@ -90,7 +94,7 @@ def flatten(tree, name: str) -> Iterator[tuple[str, Any]]:
     """The leaves of a nest of mappings and sequences, each with its name (``params['W'][0]``)."""
     if isinstance(tree, Mapping):
         for key, child in tree.items():
-            yield from flatten(child, f"{name}[{key!r}]")
+            yield from flatten(child, f"{name}[{shorten(repr(key), 40)}]")
     elif isinstance(tree, (list, tuple, Sequence)) and not isinstance(tree, (str, bytes)):
         for i, child in enumerate(tree):
             yield from flatten(child, f"{name}[{i}]")
@@ -116,7 +120,7 @@ def leaves_like(tree, other, name: str) -> Iterator[Any]:
             got = f"the keys {listing(other)}" if isinstance(other, Mapping) else describe(other)
             raise TypeError(f"{name} must be a mapping with the keys {listing(tree)}, got {got}")
         for key, child in tree.items():
-            yield from leaves_like(child, other[key], f"{name}[{key!r}]")
+            yield from leaves_like(child, other[key], f"{name}[{shorten(repr(key), 40)}]")
     elif isinstance(tree, (list, tuple)):
         if not isinstance(other, Sequence) or isinstance(other, (str, bytes)) or len(other) != len(tree):
             got = f"{len(other)} items" if isinstance(other, Sequence) else describe(other)

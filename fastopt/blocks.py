@@ -9,6 +9,7 @@ from .arrays import (
     check_gradient,
     check_kind,
     check_parameter,
+    check_writable,
     disjoint_spans,
     flat,
     flatten,
@@ -55,9 +56,11 @@ class Blocks:
             self.names += [name for name, _ in named]
             self.leaves += [leaf for _, leaf in named]
             for p, members in _split(root if packed else None, self.leaves, first):
-                run = cpu.step(rule, p.dtype, p.size, stage=staged, parallel=parallel, threads=threads)
                 state = tuple(np.full(p.size, starts[group].get(slot, 0.0), p.dtype) for slot in rule.state)
-                self.all.append(Block(run, p, state, group, tuple(members), packed))
+                self.all.append(Block(None, p, state, group, tuple(members), packed))
+        self._options = {"parallel": parallel, "threads": threads}
+        self._rule = rule
+        self.bind(staged)
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
         owned = [(self.names[b.members[0][0]], a) for b in self.all for a in (b.p, *b.state)]
@@ -68,10 +71,19 @@ class Blocks:
         self._table: gather.Table | None = None
         self._gathered: list[Any] = []
 
+    def bind(self, staged):
+        """Give each block its kernel."""
+        for k, block in enumerate(self.all):
+            run = cpu.step(self._rule, block.p.dtype, block.p.size, stage=staged, **self._options)
+            self.all[k] = block._replace(run=run)
+
     # --- gradients -------------------------------------------------------------------------------------------------
 
     def pieces(self, grads) -> list:
         """What to call kernels on: ``(block, p, g, state)`` each. Raises if a gradient does not fit."""
+        i = gather.first_frozen(self.leaves)
+        if i < len(self.leaves):
+            check_writable(self.names[i], self.leaves[i])
         if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
             layout = self._packed.layout
             if grads.layout is layout or grads.layout == layout:
@@ -152,8 +164,9 @@ class Blocks:
 
     def load_state(self, slots, state):
         """Copy saved state into the arrays, after checking all of it."""
-        if not isinstance(state, Mapping) or list(state) != list(slots):
-            raise ValueError(f"d['state'] must have the names {listing(slots)}, got {describe(state)}")
+        if not isinstance(state, Mapping) or set(state) != set(slots):
+            got = f"the names {listing(state)}" if isinstance(state, Mapping) else describe(state)
+            raise ValueError(f"d['state'] must have the names {listing(slots)}, got {got}")
         pairs = []
         for k, slot in enumerate(slots):
             new = leaves_like(self._tree, state[slot], f"d['state'][{slot!r}]")

@@ -1,6 +1,8 @@
 """The hyperparameters of one group of parameters: numbers and schedules, checked, and evaluated for a step."""
 
-from .errors import describe
+import numpy as np
+
+from .errors import describe, shorten
 from .rules.rule import check_hyper
 
 BETAS = ("beta1", "beta2")
@@ -27,7 +29,7 @@ class Hyper:
         known = keywords(rule)
         unknown = [name for name in given if name not in known]
         if unknown:
-            raise TypeError(f"{where} must be given only {', '.join(known)}, got {unknown[0]!r}")
+            raise TypeError(f"{where} must be given only {', '.join(known)}, got {shorten(repr(unknown[0]), 40)}")
         values = {**known, **given}
         if "betas" in values:
             betas = values.pop("betas")
@@ -35,7 +37,10 @@ class Hyper:
                 raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(betas)}")
             values.update(zip(BETAS, betas))
         self.rule = rule
-        self.start = {slot: float(_checked(k, values.pop(k), 0.0)) for k, (slot, _) in rule.initial.items()}
+        self.start = {}
+        for keyword, (slot, default) in rule.initial.items():
+            check_hyper(keyword, values[keyword], default)
+            self.start[slot] = float(values.pop(keyword))
         self.values = {name: _checked(name, value, rule.hyper.get(name, 0.0)) for name, value in values.items()}
         self.scheduled = [name for name, value in self.values.items() if callable(value)]
 
@@ -59,7 +64,7 @@ class Hyper:
 
     def numbers(self) -> dict:
         """The numeric hyperparameters by name; None for those that are schedules."""
-        return {name: None if callable(value) else value for name, value in self.values.items()}
+        return {name: None if callable(value) else _plain(value) for name, value in self.values.items()}
 
     def check_numbers(self, numbers: dict, where: str):
         """Raise unless what ``numbers()`` returned once can be taken over."""
@@ -79,6 +84,11 @@ class Hyper:
 
     def __repr__(self):
         return ", ".join(f"{name}={value!r}" for name, value in spelt(self.values).items())
+
+
+def _plain(value):
+    """As a Python bool or float, which every file format knows."""
+    return bool(value) if isinstance(value, (bool, np.bool_)) else float(value)
 
 
 def _checked(name, value, default):

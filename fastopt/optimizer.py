@@ -105,7 +105,8 @@ class Optimizer:
         self._sign = -1.0 if maximize else 1.0
         self._check_finite, self._threads = check_finite, threads
         clipped = clip_value is not None or clip_norm is not None
-        self._staged = bool(maximize or clipped or any(h.decays() for h in self._hyper))
+        self._stages = maximize or clipped
+        self._staged = self._needs_stage()
         starts = [h.start for h in self._hyper]
         self._blocks = Blocks(self.params, roots, self._grouped, rule, starts, self._staged, parallel, threads)
         self.state = MappingProxyType({slot: self._blocks.views(k) for k, slot in enumerate(rule.state)})
@@ -114,12 +115,15 @@ class Optimizer:
             self._lanes = reduce.workspace(max(block.p.size for block in self._blocks.all))
         self._hold_fast_path()
 
+    def _needs_stage(self):
+        return self._stages or any(h.decays() for h in self._hyper)
+
     def _hold_fast_path(self):
         """Hold what the step of a single array needs, where nothing has to be done to its gradient."""
         block, leaf = self._blocks.all[0], self._blocks.leaves[0]
         plain = leaf is self.params and not self._staged and not self._check_finite
         self._kind = np.ndarray if plain else None
-        self._shape, self._c_order = leaf.shape, order_of(leaf) == "C"
+        self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
         self._run, self._p, self._state = block.run, block.p, block.state
         self._h = None if self._hyper[0].scheduled else self._hyper[0].at(1)
 
@@ -138,7 +142,7 @@ class Optimizer:
             If a gradient does not fit, or (``check_finite=True``) is not finite; then nothing was changed.
         """
         # The kernel refuses by a code or by TypeError what is not tested here; the way below explains, or copes.
-        if type(grads) is self._kind and grads.shape == self._shape:
+        if type(grads) is self._kind and grads.shape == self._shape and self._leaf.flags.writeable:
             g = grads
             if len(self._shape) != 1:
                 flags = g.flags
@@ -235,6 +239,9 @@ class Optimizer:
         for mine, numbers in zip(self._hyper, hyper):
             mine.take_numbers(numbers)
         self.t = d["t"]
+        if self._needs_stage() != self._staged:  # a weight decay came or went
+            self._staged = not self._staged
+            self._blocks.bind(self._staged)
         self._hold_fast_path()
 
     def __repr__(self):

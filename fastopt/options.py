@@ -1,6 +1,6 @@
 """The options that every optimiser takes, checked."""
 
-import math
+import sys
 
 import numba
 
@@ -15,9 +15,9 @@ def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError(f"{name} must be a number or None, got {describe(value)}")
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be finite and greater than 0, got {value!r}")
-    if not isinstance(check_finite, bool) and check_finite != "skip":
+        if not 0 < value <= sys.float_info.max:
+            raise ValueError(f"{name} must be finite and greater than 0, got {describe(value)}")
+    if not isinstance(check_finite, bool) and not (isinstance(check_finite, str) and check_finite == "skip"):
         raise ValueError(f"check_finite must be True, False or 'skip', got {describe(check_finite)}")
     if parallel is not None and not isinstance(parallel, bool):
         raise TypeError(f"parallel must be True, False or None, got {describe(parallel)}")
@@ -29,7 +29,7 @@ def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=
             raise ValueError(f"threads must be from 1 to {most} (NUMBA_NUM_THREADS), got {threads}")
         if parallel and threads == 1:
             raise ValueError("threads must be 2 or more with parallel=True, got 1")
-    if device == "cuda":
+    if isinstance(device, str) and device == "cuda":
         raise RuntimeError("device='cuda' must have CUDA kernels, and fastopt has none yet: its arrays are NumPy's")
-    if device not in (None, "cpu"):
+    if device is not None and not (isinstance(device, str) and device == "cpu"):
         raise ValueError(f"device must be 'cpu', 'cuda' or None, got {describe(device)}")

@@ -123,8 +123,12 @@ def both(monkeypatch):
     def run(loss, make, data=(X, Y), compiled=True, **options):
         outcomes, ways = [], []
         for way in (training, Training):
-            monkeypatch.setattr(sys.modules["fastopt.fit"], "training", lambda *a, way=way: note(way(*a)))
-            note = lambda train: ways.append(type(train)) or train  # noqa: E731
+
+            def chosen(*arguments, way=way):
+                ways.append(way(*arguments))
+                return ways[-1]
+
+            monkeypatch.setattr(sys.modules["fastopt.fit"], "training", chosen)
             opt = make()
             try:
                 hist = fit(loss, opt, data, **{"batch_size": 5, "epochs": 3, **options})
@@ -133,7 +137,7 @@ def both(monkeypatch):
             except Exception as error:
                 hist, outcome = error, (type(error), str(error))
             outcomes.append((outcome, contents(opt)))
-        assert ways == [CompiledTraining if compiled else Training, Training]
+        assert [type(way) for way in ways] == [CompiledTraining if compiled else Training, Training]
         assert outcomes[0] == outcomes[1]
         assert np.array([1e-310])[0] * 0.5 > 0.0  # subnormal numbers count again
         return opt, hist
@@ -323,8 +327,9 @@ def test_schedules_are_asked_for_no_step_that_is_not_taken(both):
     assert opt.t == 15
 
 
-def test_schedules_that_leave_their_range(both):
-    opt, error = both(linear, adam(lr=lambda k: 0.1 if k < 12 else -1.0))
+@pytest.mark.parametrize("bad", [-1.0, np.nan])
+def test_schedules_that_leave_their_range(both, bad):
+    opt, error = both(linear, adam(lr=lambda k: 0.1 if k < 12 else bad))
     assert "lr (a schedule, at step 12) must be" in str(error)
     assert opt.t == 12
 
@@ -392,8 +397,34 @@ def test_wrong_losses(loss, said):
     assert contents(opt) == before
 
 
+@pytest.mark.parametrize("dtype", ["O", "f2", np.dtype("f8").newbyteorder("S")], ids=str)
+def test_data_that_no_compiled_loss_can_take(dtype):
+    with pytest.raises((TypeError, ValueError), match=r"^(loss_and_grad|data).* must .*") as caught:
+        fit(linear, fastopt.SGD(array()), (X, Y.astype(dtype)), batch_size=5, epochs=1)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@njit
+def any_number(w, g, *batch):
+    return linear(w, g, batch[0], batch[1])
+
+
+@njit
+def defaulted(w, g, X, y, scale=2.0):
+    return scale * linear(w, g, X, y)
+
+
+@pytest.mark.parametrize("loss", [any_number, defaulted], ids=["*batch", "default"])
+def test_signatures(both, loss):
+    opt, _ = both(loss, adam())
+    assert opt.t == 15
+
+
 def test_explicit_signatures(both):
-    both(explicit, adam(), X)
+    opt, _ = both(explicit, adam(), X)
+    assert opt.t == 15
+    opt, _ = both(explicit, adam(), np.asfortranarray(X))  # a batch is in C order all the same
+    assert opt.t == 15
 
 
 # --- in fresh processes --------------------------------------------------------------------------------------------

@@ -70,12 +70,28 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
     bound = inner(function)
     bound.__qualname__ = f"{name}_{digest(function, besides)}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
+    if cached:
+        try:
+            return _from_cache(bound, signature, options)
+        except NumbaError:
+            raise
+        except Exception:  # no folder to write in, for one
+            pass
+    return njit([signature], **options)(bound)
+
+
+def _from_cache(bound, signature, options):
+    kernel = njit(cache=True, **options)(bound)
     try:
-        return njit([signature], cache=cached, **options)(bound)
+        kernel.compile(signature)
     except NumbaError:
         raise
-    except Exception:
-        return njit([signature], **options)(bound)
+    except Exception:  # a damaged file, which Numba would stumble over for ever
+        kernel._cache.flush()
+        kernel = njit(cache=True, **options)(bound)
+        kernel.compile(signature)
+    kernel.disable_compile()
+    return kernel
 
 
 def first_reason(error) -> str:
@@ -89,35 +105,52 @@ def digest(function, besides=""):
     found = hashlib.sha256(_templates() + besides.encode())
     seen = set()
 
-    def add(value):
-        value = getattr(value, "py_func", value)
+    def note(*things):
+        found.update(repr(things).encode())
+
+    def add(value, names=()):
+        """``names``: the names in the code that uses the value, of which some may be its attributes."""
+        if hasattr(value, "py_func"):  # a Numba function
+            note(sorted(getattr(value, "targetoptions", {}).items()))
+            value = value.py_func
         if isinstance(value, FunctionType) and not _is_library(value.__module__):
             if value not in seen:
                 seen.add(value)
-                add_code(value.__code__)
-                for cell in value.__closure__ or ():
-                    add(cell.cell_contents)
-                for name in names_in(value.__code__):
-                    if name in value.__globals__:
-                        add_global(value.__globals__[name], value)
+                add_function(value)
+        elif isinstance(value, ModuleType):
+            note(value.__name__)
+            if value not in seen and not _is_library(value.__name__):
+                for name in names:  # helpers.f: Numba resolves it, so its code counts
+                    if hasattr(value, name):
+                        add(getattr(value, name), names)
+        elif isinstance(value, (tuple, list)):
+            note(len(value))
+            for item in value:
+                add(item, names)
         elif isinstance(value, np.ndarray):
-            found.update(value.tobytes())
-        elif callable(value) or isinstance(value, ModuleType):  # its repr may hold an address
-            found.update(f"{getattr(value, '__module__', '')} {getattr(value, '__name__', type(value))}".encode())
+            note(value.dtype, value.shape, value.tobytes())
+        elif hasattr(value, "_dispatcher"):  # of numba.vectorize
+            add(value._dispatcher, names)
+        elif callable(value):  # its repr may hold an address
+            note(getattr(value, "__module__", ""), getattr(value, "__qualname__", type(value).__name__))
         else:
-            found.update(repr(value).encode())
+            note(value)
 
-    def add_global(value, user):
-        add(value)
-        if isinstance(value, ModuleType) and not _is_library(value.__name__):
-            for name in names_in(user.__code__):  # helpers.f: Numba resolves it, so its code counts
-                if hasattr(value, name):
-                    add(getattr(value, name))
+    def add_function(function):
+        names = sorted(set(names_in(function.__code__)))
+        add_code(function.__code__)
+        add(function.__defaults__ or ())
+        for cell in function.__closure__ or ():
+            add(cell.cell_contents, names)
+        for name in names:
+            if name in function.__globals__:
+                note(name)
+                add(function.__globals__[name], names)
 
     def add_code(code):
-        found.update(repr((code.co_code, code.co_names, code.co_varnames, code.co_argcount)).encode())
+        note(code.co_code, code.co_names, code.co_varnames, code.co_argcount)
         for constant in code.co_consts:
-            add_code(constant) if isinstance(constant, CodeType) else found.update(repr(constant).encode())
+            add_code(constant) if isinstance(constant, CodeType) else note(constant)
 
     add(function)
     return found.hexdigest()[:16]

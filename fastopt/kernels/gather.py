@@ -22,7 +22,7 @@ ENABLED = True
 # Offsets of the fields that are read, in bytes: PyObject.ob_type, PyListObject.ob_item, PyArrayObject_fields.
 TYPE, ITEMS = 8, 24
 DATA, NDIM, DIMS, DTYPE, FLAGS = 16, 24, 32, 56, 64
-C_ORDER, F_ORDER, ALIGNED = 0x1, 0x2, 0x100
+C_ORDER, F_ORDER, ALIGNED, WRITEABLE = 0x1, 0x2, 0x100, 0x400
 
 
 @intrinsic
@@ -89,6 +89,23 @@ def examined(objects, kind, table, dims, spans):
     return table.shape[0]
 
 
+def frozen(objects, count):
+    """The index of the first array that is read-only, or the count."""
+    items = load64(objects + ITEMS)
+    for i in range(count):
+        if load32(load64(items + 8 * i) + FLAGS) & WRITEABLE == 0:
+            return i
+    return count
+
+
+def first_frozen(arrays: list) -> int:
+    """The index of the first array that was made read-only, or the number of arrays."""
+    compiled_frozen = frozen_kernel()
+    if compiled_frozen is not None:
+        return compiled_frozen(id(arrays), len(arrays))
+    return next((i for i, a in enumerate(arrays) if not a.flags.writeable), len(arrays))
+
+
 class Table:
     """What ``examine`` expects of a list of gradients.
 
@@ -120,9 +137,18 @@ class Table:
         return done == len(self.rows)
 
 
+def possible():
+    return ENABLED and not config.DISABLE_JIT and layout_is_known()
+
+
+@cache
+def frozen_kernel():
+    return compiled(frozen, "frozen", types.int64(types.int64, types.int64), nogil=False) if possible() else None
+
+
 @cache
 def kernel():
-    if not ENABLED or config.DISABLE_JIT or not layout_is_known():
+    if not possible():
         return None
     table = types.Array(types.int64, 2, "C")
     signature = types.int64(types.int64, types.int64, table, types.Array(types.int64, 1, "C"), table)

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..errors import describe
+
 # Where a hyperparameter of this name may lie: lowest and highest value, and whether the highest is allowed.
 RANGES = {
     "lr": (0.0, math.inf, False),
@@ -129,12 +131,15 @@ def check_hyper(name, value, default):
     """Raise unless ``value`` is a finite number in the range that ``name`` has (a bool where the default is)."""
     if isinstance(default, bool):
         if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name} must be True or False, got {value!r}")
+            raise TypeError(f"{name} must be True or False, got {describe(value)}")
         return
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{name} must be a number, got {describe(value)}")
     low, high, closed = RANGES.get(name, (-math.inf, math.inf, False))
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond all floats
+        number = math.inf
     if not (math.isfinite(number) and low <= number and (number < high or (closed and number == high))):
         if low == -math.inf:
             wanted = "finite"
@@ -142,4 +147,4 @@ def check_hyper(name, value, default):
             wanted = f"finite and at least {low:g}"
         else:
             wanted = f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        raise ValueError(f"{name} must be {wanted}, got {describe(value)}")
