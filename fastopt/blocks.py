@@ -105,7 +105,7 @@ class Blocks:
         if self._flat and type(grads) is type(tree) and len(grads) == len(tree):
             if type(grads) is list:
                 return grads
-            if type(grads) is tuple:
+            if isinstance(grads, tuple):
                 return list(grads)
             if list(grads) == list(tree):
                 return list(grads.values())

@@ -2,14 +2,12 @@
 
 import json
 import os
-import tempfile
-import zipfile
-from collections.abc import Mapping
+import threading
 from pathlib import Path
 
 import numpy as np
 
-from .errors import describe
+from .errors import describe, shorten
 from .optimizer import Optimizer
 
 FORMAT = "fastopt checkpoint 1"
@@ -50,20 +48,21 @@ def save(path, opt) -> None:
     saved = opt.state_dict()
     names, params, state = opt._blocks.names, opt._blocks.leaves, opt._blocks.state_leaves
     header = {"format": FORMAT, **{key: saved[key] for key in ("rule", "t", "hyper")}, "names": names}
+    header["state"] = list(opt.rule.state)
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     arrays |= {f"params/{i}": a for i, a in enumerate(params)}
     for k, slot in enumerate(opt.rule.state):
         arrays |= {f"state/{slot}/{i}": a for i, a in enumerate(state(k))}
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             np.savez(file, allow_pickle=False, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -91,17 +90,17 @@ def load(path, opt) -> None:
     names = opt._blocks.names
     if header["names"] != names:
         theirs = next((n for n in header["names"] if n not in names), f"{len(header['names'])} arrays in another order")
-        raise ValueError(f"{path} must hold the parameters {', '.join(names)[:100]}, got {theirs}")
-    params = [arrays.get(f"params/{i}") for i in range(len(names))]
+        raise ValueError(
+            f"{path} must hold the parameters {shorten(', '.join(names), 100)}, got {shorten(str(theirs), 60)}"
+        )
+    params = [arrays[f"params/{i}"] for i in range(len(names))]
     for name, mine, a in zip(names, opt._blocks.leaves, params):
-        if a is None:
-            raise ValueError(f"{path} must hold {name}, but it is missing")
         if a.dtype != mine.dtype:
             raise TypeError(f"{name} in {path} must have dtype {mine.dtype}, got {a.dtype}")
         if a.shape != mine.shape:
             raise ValueError(f"{name} in {path} must have shape {mine.shape}, got {a.shape}")
     state = {
-        slot: opt._blocks.nest([arrays.get(f"state/{slot}/{i}") for i in range(len(names))]) for slot in opt.rule.state
+        slot: opt._blocks.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]
     }
     opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | {"state": state})
     for mine, a in zip(opt._blocks.leaves, params):
@@ -114,12 +113,22 @@ def _check(opt):
 
 
 def _read(path, file):
+    """The header and the arrays of a checkpoint, which are all there."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays["header"].tobytes())
-    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        known = header["format"]
+    except Exception as error:  # zip, NumPy and JSON have many ways to say that a file is damaged
         raise ValueError(f"{path} must be a file that fastopt.save wrote, got one that cannot be read") from error
-    if not isinstance(header, Mapping) or header.get("format") != FORMAT:
-        raise ValueError(f"{path} must have the format {FORMAT!r}, got another")
+    if known != FORMAT:
+        raise ValueError(f"{path} must have the format {FORMAT!r}, got {describe(known)}")
+    try:
+        needed = [f"params/{i}" for i in range(len(header["names"]))]
+        needed += [f"state/{slot}/{i}" for slot in header["state"] for i in range(len(header["names"]))]
+        whole = {"rule", "t", "hyper"} <= header.keys() and set(needed) <= arrays.keys()
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} must hold all that fastopt.save writes, got a part of it")
     return header, arrays

@@ -1,5 +1,6 @@
 """Minibatch training: epochs over data in a reproducible random order, one update per batch."""
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -126,8 +127,13 @@ def fit(
         raise ValueError(
             f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD may not"
         )
+    held_out = None
+    if validation is not None:
+        held_out = _examples("validation", validation)
+        if [a.shape[1:] for a in held_out[0]] != [a.shape[1:] for a in data]:
+            shapes = ", ".join(str(a.shape) for a in held_out[0])
+            raise ValueError(f"validation must hold arrays like those of data, got shapes {shapes}")
     train = training(loss_and_grad, opt, reduction == "mean")
-    held_out = None if validation is None else _examples("validation", validation)
     history, best, waited = History(), None, 0
     began = time.perf_counter()
     with progress_bar(progress, epochs - initial_epoch, "epochs") as advance:
@@ -137,7 +143,7 @@ def fit(
             history.epoch.append(epoch)
             if held_out is not None:
                 history.validation.append(train.evaluate(*held_out))
-                if best is None or history.validation[-1] < best:
+                if best is None or math.isnan(best) or history.validation[-1] < best:
                     best, waited = history.validation[-1], 0
                     kept = train.copy() if patience is not None else None
                 else:
@@ -188,7 +194,7 @@ def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patie
             raise ValueError(f"{name} must be at least {least}, got {value}")
     if initial_epoch > epochs:
         raise ValueError(f"initial_epoch must be at most epochs, {epochs}, got {initial_epoch}")
-    if reduction not in ("sum", "mean"):
+    if not isinstance(reduction, str) or reduction not in ("sum", "mean"):
         raise ValueError(f"reduction must be 'sum' or 'mean', got {describe(reduction)}")
     if patience is not None and validation is None:
         raise ValueError("patience must come with validation data, got none")

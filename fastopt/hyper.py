@@ -59,7 +59,7 @@ class Hyper:
         value = self.values[name]
         if callable(value):
             value = value(t - 1)
-            check_hyper(f"{name} (a schedule, at step {t - 1})", value, self.rule.hyper.get(name, 0.0))
+            check_hyper(name, value, self.rule.hyper.get(name, 0.0), f"{name} (a schedule, at step {t - 1})")
         return float(value)
 
     def numbers(self) -> dict:
@@ -72,7 +72,7 @@ class Hyper:
             raise ValueError(f"{where} must have the names {', '.join(self.values)}, got {describe(numbers)}")
         for name, value in numbers.items():
             if value is not None:
-                check_hyper(f"{where}[{name!r}]", value, self.rule.hyper.get(name, 0.0))
+                check_hyper(name, value, self.rule.hyper.get(name, 0.0), f"{where}[{name!r}]")
             elif not callable(self.values[name]):
                 raise ValueError(f"{name} was a schedule when saved and must be given again, got {self.values[name]!r}")
 

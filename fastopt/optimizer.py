@@ -186,7 +186,7 @@ class Optimizer:
     def _clip(self, pieces, grads):
         """The factor of ``clip_norm``, or None if the step is to be skipped; raises if it is to be refused."""
         gradients = [g for _, _, g, _ in pieces]
-        if self._check_finite and not math.isfinite(reduce.norm(gradients, self._lanes, threads=self._threads)):
+        if self._check_finite and not reduce.all_finite(gradients, self._lanes, self._threads):
             if self._check_finite == "skip":
                 return None
             self._refuse_not_finite(grads)

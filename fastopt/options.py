@@ -3,6 +3,7 @@
 import sys
 
 import numba
+import numpy as np
 
 from .errors import describe
 
@@ -13,7 +14,7 @@ def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=
     for name, value in (("clip_value", clip_value), ("clip_norm", clip_norm)):
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{name} must be a number or None, got {describe(value)}")
         if not 0 < value <= sys.float_info.max:
             raise ValueError(f"{name} must be finite and greater than 0, got {describe(value)}")
@@ -22,7 +23,7 @@ def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=
     if parallel is not None and not isinstance(parallel, bool):
         raise TypeError(f"parallel must be True, False or None, got {describe(parallel)}")
     if threads is not None:
-        if isinstance(threads, bool) or not isinstance(threads, int):
+        if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
             raise TypeError(f"threads must be a whole number or None, got {describe(threads)}")
         most = numba.config.NUMBA_NUM_THREADS
         if not 1 <= threads <= most:

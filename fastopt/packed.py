@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .arrays import check_kind, flatten, order_of
-from .errors import describe
+from .arrays import check_kind, flatten, order_of, rebuild
+from .errors import describe, shorten
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -37,15 +37,21 @@ class Packed:
         return len(self._children)
 
     def __setitem__(self, key, value):
-        view = self._children[key]
+        view, name = self._children[key], f"entry {shorten(repr(key), 40)}"
         if value is view:
             return
-        if isinstance(view, Packed):
-            raise TypeError(f"entry {key!r} is a nest of arrays: assign to its arrays one by one")
-        check_kind(f"entry {key!r}", value)
-        if value.shape != view.shape or value.dtype != view.dtype:
-            raise ValueError(f"entry {key!r} must be {describe(view)}, got {describe(value)}")
+        if not isinstance(view, np.ndarray):
+            raise TypeError(f"{name} must be assigned array by array, got {describe(value)} for a nest of arrays")
+        check_kind(name, value)
+        if value.dtype != view.dtype:
+            raise TypeError(f"{name} must have dtype {view.dtype}, got {value.dtype}")
+        if value.shape != view.shape:
+            raise ValueError(f"{name} must have shape {view.shape}, got {value.shape}")
         view[...] = value
+
+    def __reduce__(self):
+        """Copies and pickles are packed anew: their views would not be views of their buffers."""
+        return pack, (rebuild(self, (leaf for _, leaf in flatten(self, ""))),)
 
     def __repr__(self):
         return f"pack({self._children!r})"

@@ -31,6 +31,8 @@ def __getattr__(name: str):
     while name.startswith("Record_") and (found := re.match(r"\d+", rest)):
         size = int(found.group())
         keys.append(rest[found.end() : found.end() + size])
+        if len(keys[-1]) < size:
+            break
         rest = rest[found.end() + size :]
     if not keys or rest or not all(map(is_field, keys)):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -69,10 +69,11 @@ class Training:
         for g in self.buffers:
             g.fill(0.0)
         loss = self.loss_and_grad(self.params, self.grads, *batch)
-        try:
-            return float(loss)
-        except TypeError:
-            raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}") from None
+        if not isinstance(loss, (int, float, np.integer, np.floating)) and not (
+            isinstance(loss, np.ndarray) and loss.ndim == 0 and loss.dtype.kind in "iuf"
+        ):
+            raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}")
+        return float(loss)
 
     def copy(self):
         return [leaf.copy(order="K") for leaf in self.opt._blocks.leaves]
@@ -90,7 +91,7 @@ def as_arguments(nest):
     if not all(isinstance(child, np.ndarray) for child in children):
         raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
     if not isinstance(nest, Mapping):
-        return tuple(children)
+        return type(nest)(*children) if hasattr(nest, "_fields") else tuple(children)
     if not all(map(is_field, nest)):
         raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
     return record(nest)(*children)

@@ -124,8 +124,7 @@ def test_a_changed_rule_never_runs_old_code(place):
     assert not [name for name in after["compiled"] if name.startswith("nothing")]
     for _, _, file, old, new in EDITS:
         place.edit(file, new, old)
-    again = place.run(code)
-    assert again["answers"] == before["answers"]
+    assert (again := place.run(code))["answers"] == before["answers"]
     assert not [name for name in again["compiled"] if "_float64_" in name]
 
 

@@ -25,16 +25,6 @@ def fit(x, grad, y, weight, t):
     return f
 
 
-def value(x, y, weight, t):
-    return fit(x, np.zeros_like(x), y, weight, t)
-
-
-def gradient(x, y, weight, t):
-    g = np.zeros_like(x)
-    fit(x, g, y, weight, t)
-    return g
-
-
 def square(x, grad, centre):
     """(x − c)²; a number per problem."""
     for i in range(x.size):
@@ -54,12 +44,16 @@ def ellipse(x, grad, A, centre):
     return f
 
 
-fit_, value_, gradient_, square_, ellipse_ = map(njit, (fit, value, gradient, square, ellipse))
-value_ = njit(lambda x, y, weight, t: fit_(x, np.zeros_like(x), y, weight, t))
+fit_, square_, ellipse_ = map(njit, (fit, square, ellipse))
 
 
 @njit
-def gradient_(x, y, weight, t):
+def value(x, y, weight, t):
+    return fit_(x, np.zeros_like(x), y, weight, t)
+
+
+@njit
+def gradient(x, y, weight, t):
     g = np.zeros_like(x)
     fit_(x, g, y, weight, t)
     return g
@@ -79,8 +73,8 @@ def problems(k, dtype=np.float64, seed=0):
 
 
 def solve(X0, args, shared, compiled=True, form="inplace", progress=False, method="adam", **options):
-    inplace, separate = (fit_, (value_, gradient_)) if compiled else (fit, (value, gradient))
-    fun, jac = {"inplace": (inplace, form), "jac": separate}.get(form, (separate[0], form))
+    fun = value if form != "inplace" else fit_ if compiled else fit
+    jac = gradient if form == "jac" else form
     options = {"lr": 0.05, "maxiter": 400, "gtol": 1e-3} | options
     before = X0.copy()
     res = fastopt.minimize_many(fun, X0, args, shared, method, jac, options=options, progress=progress)
@@ -110,10 +104,9 @@ def assert_is_minimize(k, *given, **options):
 
 
 OPTIONS = [
-    {}, {"ftol": 1e-7}, {"xtol": 1e-4}, {"best": True, "maxiter": 50}, {"maxfun": 60}, {"lr": schedules.cosine(0.1, 400)},
-    {"clip_norm": 0.5}, {"clip_norm": 0.5, "clip_value": 0.2, "lr": schedules.exponential(0.1, 0.99)},
-    {"weight_decay": 0.01, "clip_value": 0.5}, {"maximize": True, "maxiter": 5}, {"amsgrad": True}, {"inline": False},
-    {"betas": (0.8, schedules.constant(0.9))}, {"maxiter": 0}, {"method": "lion", "lr": 1e-3}, {"method": "gd"},
+    {}, {"ftol": 1e-7}, {"xtol": 1e-3}, {"best": True, "maxiter": 50}, {"maxfun": 60}, {"maxiter": 0}, {"inline": False},
+    {"lr": schedules.cosine(0.1, 400)}, {"clip_norm": 0.5, "clip_value": 0.2, "lr": schedules.exponential(0.1, 0.99)},
+    {"maximize": True, "weight_decay": 0.01, "clip_value": 0.5, "maxiter": 5}, {"method": "gd", "lr": 0.01},
 ]  # fmt: skip
 
 
@@ -122,26 +115,28 @@ def test_each_problem_is_a_minimize(options):
     res = assert_is_minimize(17, *problems(17), **options)
     if not options:
         assert len(set(res.nit)) > 10, "each stops by itself"
-        assert {0, 1} == set(res.status)
+        assert res.success.all()
 
 
 @pytest.mark.parametrize("form", ["jac", "2-point"])
 def test_the_other_forms(form):
     assert_is_minimize(5, *problems(5), form=form)
-    same(solve(*problems(5), form=form)[0], solve(*problems(5), form=form, compiled=False)[0])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_python_function_gets_the_same(dtype):
-    """Where exp is the same in compiled code as in NumPy, which it need not be."""
-    assert_is_minimize(9, *problems(9, dtype))
+PYTHON = [
+    (np.float32, {}),
+    (np.float64, {"best": True}),
+    (np.float64, {"clip_norm": 0.5, "lr": schedules.cosine(0.5, 400)}),
+]
+
+
+@pytest.mark.parametrize(("dtype", "options"), PYTHON)
+def test_a_python_function_gets_the_same(dtype, options):
     X0, c = np.linspace(-3, 5, 18).astype(dtype).reshape(9, 2), np.arange(9).astype(dtype)
-    for options in ({}, {"ftol": 1e-6}, {"best": True}, {"clip_norm": 0.5}, {"lr": schedules.cosine(0.1, 400)}):
-        a, b = (
-            fastopt.minimize_many(f, X0, c, jac="inplace", options={"lr": 0.1} | options) for f in (square_, square)
-        )
-        same(a, b)
-        np.testing.assert_allclose(a.x, np.c_[c, c], atol=0.01)
+    options = {"lr": 0.1} | options
+    a, b = (fastopt.minimize_many(f, X0, c, jac="inplace", options=options) for f in (square_, square))
+    same(a, b)
+    np.testing.assert_allclose(a.x, np.c_[c, c], atol=0.05)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -174,8 +169,6 @@ def test_rows_of_any_dimension(compiled):
         g, np.zeros((5, 1)), (np.arange(10.0)[::2],), (), "adam", "inplace", options={"lr": 0.1}
     )
     np.testing.assert_allclose(res.x[:, 0], np.arange(10)[::2], atol=1e-4)
-    res = fastopt.minimize_many(g, np.zeros((3, 1)), shared=2.0, jac="inplace", options={"lr": 0.1})
-    np.testing.assert_allclose(res.x, 2, atol=1e-4)
     ints = fastopt.minimize_many(g, np.zeros((3, 1), int), np.arange(3), jac="inplace", options={"lr": 0.1})
     assert ints.x.dtype == np.float64
     np.testing.assert_allclose(ints.x[:, 0], np.arange(3), atol=1e-4)
@@ -239,32 +232,12 @@ def test_maxtime_and_progress(compiled, capsys):
 # ---------------------------------------------------------------- refusals
 
 
-class OwnError(Exception):
-    pass
-
-
-def raising(x):
-    raise OwnError("a message\nof mine")
-
-
 def one(x):
     return x[0]
 
 
-def short(x):
-    return x[1:]
-
-
-def short_pair(x):
-    return x[0], x[1:]
-
-
-def nothing(x, grad):
-    grad[:] = 1.0
-
-
-def untypable(x, grad):
-    return x.no_such_thing
+def raising(x):
+    raise KeyError("a message", "of mine")
 
 
 def alone(fun, X0, **more):
@@ -290,8 +263,10 @@ def test_objectives_refused(call):
     no(ValueError, "jac", "4-point", jac="4-point")
     no(TypeError, "fun", "callable", "3", fun=3)
     no(TypeError, "fun(x, grad", "square(x, grad, centre)")
-    no(TypeError, "-> float", "returns none", fun=njit(nothing))
-    assert no(TypeError, "untypable", "no_such_thing", fun=njit(untypable)).__cause__ is not None
+    no(TypeError, "-> float", "returns none", fun=njit(lambda x, grad: None))
+    assert (
+        no(TypeError, "must compile", "no_such_thing", fun=njit(lambda x, grad: x.no_such_thing)).__cause__ is not None
+    )
     no(TypeError, "(float, array)", "one", fun=njit(one), jac=True)
     no(TypeError, "array", "one", fun=njit(one), jac=njit(one))
     for bad in ({}, "text", [1.0], None):
@@ -301,12 +276,12 @@ def test_objectives_refused(call):
 
 def test_objectives_refused_when_they_are_called():
     for f in (njit, lambda f: f):
-        refused(ValueError, "gradient", "shape of x", fun=f(one), jac=f(short), args=())
-        refused(ValueError, "gradient", "shape of x", fun=f(short_pair), jac=True, args=())
+        refused(ValueError, "gradient", "shape of x", fun=f(one), jac=f(lambda x: x[1:]), args=())
+        refused(ValueError, "gradient", "shape of x", fun=f(lambda x: (x[0], x[1:])), jac=True, args=())
     refused(ValueError, "gradient", "shape of x", fun=one, jac=one, args=())
-    refused(TypeError, "number", "None", fun=nothing, args=())
+    refused(TypeError, "number", "None", fun=lambda x, grad: None, args=())
     refused(TypeError, "(f, g)", "one", fun=one, jac=True, args=())
-    with pytest.raises(OwnError, match="^a message\nof mine$"):
+    with pytest.raises(KeyError, match=r"^\('a message', 'of mine'\)$"):
         fastopt.minimize(raising, [1.0], jac="2-point")
 
 
@@ -334,7 +309,7 @@ def test_arrays_of_problems_refused():
     for bad in (np.zeros(3), 1.0, np.zeros((2, 2, 2)), [1.0]):
         refused(ValueError, "X0", "(k, d)", call=many, x0=bad)
     for bad in ([["a"]], [[None]], [[1j]], [[1.0], [1.0, 2.0]]):
-        refused((TypeError, ValueError), "0", call=many, x0=bad)
+        refused((TypeError, ValueError), "0 must", call=many, x0=bad)
     two = np.zeros((2, 1))
     for bad, error in ((np.zeros(3), ValueError), (np.array(1.0), TypeError), ([1, 2], TypeError), (1.0, TypeError)):
         with pytest.raises(error, match=r"^args\[0\] must .*leading axis.*got [^\n]*$"):

@@ -12,7 +12,7 @@ from . import objective, templates
 from .bind import compiled, link
 from .loop import take
 from .parts import cast_like, compiled_form
-from .reduce import CHUNK, UNITS, settled
+from .reduce import CHUNK, SMALL, UNITS, settled
 from .reduce import serial as squares_of
 from .stage import staged
 from .templates import coefficients, sweep
@@ -86,7 +86,7 @@ def scale(g, by):
 def step(blocks, table, like, lanes, row, numbers, counts):
     """One update of all blocks, unless the gradient is refused or skipped."""
     factor = 1.0
-    if CHECKS and not norm(blocks, math.inf, lanes) < math.inf:
+    if CHECKS and not squares_of_all(blocks, math.inf, SMALL, lanes) < math.inf:
         counts[SKIPPED if SKIPS else BAD] += 1
         return
     if CLIPS:
@@ -111,13 +111,18 @@ def clipped(h, factor):
     return (*h[:-2], h[-2] * factor, h[-1])
 
 
+def squares_of_all(blocks, bound, unit, lanes):
+    squares = 0.0
+    for block in blocks:
+        g = block[1]
+        squares += squares_of(g, bound, unit, lanes[: (g.size + CHUNK - 1) // CHUNK])
+    return squares
+
+
 def norm(blocks, bound, lanes):
     squares = unit = 0.0
     for unit in UNITS:
-        squares = 0.0
-        for block in blocks:
-            g = block[1]
-            squares += squares_of(g, bound, unit, lanes[: (g.size + CHUNK - 1) // CHUNK])
+        squares = squares_of_all(blocks, bound, unit, lanes)
         if settled(squares, unit):
             break
     return math.sqrt(squares) / unit

@@ -57,7 +57,8 @@ def parallel(g, bound, unit, lanes):
 
 
 # The squares of very large and of very small numbers leave float64's range: then once more, scaled (exactly).
-UNITS = (1.0, 2.0**-565, 2.0**565)
+SMALL = 2.0**-565  # with it no square of a finite number overflows
+UNITS = (1.0, SMALL, 1.0 / SMALL)
 
 
 def settled(squares, unit):
@@ -99,6 +100,11 @@ def norm(arrays, lanes, bound=math.inf, threads=None):
         if settled(squares, unit):
             break
     return math.sqrt(squares) / unit
+
+
+def all_finite(arrays, lanes, threads=None):
+    """Whether no element is NaN or infinite."""
+    return math.isfinite(sum(_squares(g, math.inf, SMALL, lanes[: -(-g.size // CHUNK)], threads) for g in arrays))
 
 
 def _squares(g, bound, unit, lanes, threads):

@@ -19,7 +19,8 @@ def inner(*args):
 def stage(p, g, bound, scale, decay):
     """clip(g, ±bound)·scale + decay·p, with NaN kept."""
     g = bound if g > bound else -bound if g < -bound else g
-    return g * scale + decay * p
+    g = g * scale
+    return g + decay * p if decay else g  # an infinite p must not turn into NaN
 
 
 def update(p, g, *rest):

@@ -127,14 +127,15 @@ class Rule:
         raise TypeError(f"a rule is made of functions and is not pickled; import {self.name!r} where it is defined")
 
 
-def check_hyper(name, value, default):
+def check_hyper(name, value, default, where=None):
     """Raise unless ``value`` is a finite number in the range that ``name`` has (a bool where the default is)."""
+    where = where or name
     if isinstance(default, bool):
         if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name} must be True or False, got {describe(value)}")
+            raise TypeError(f"{where} must be True or False, got {describe(value)}")
         return
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {describe(value)}")
+        raise TypeError(f"{where} must be a number, got {describe(value)}")
     low, high, closed = RANGES.get(name, (-math.inf, math.inf, False))
     try:
         number = float(value)
@@ -147,4 +148,4 @@ def check_hyper(name, value, default):
             wanted = f"finite and at least {low:g}"
         else:
             wanted = f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"
-        raise ValueError(f"{name} must be {wanted}, got {describe(value)}")
+        raise ValueError(f"{where} must be {wanted}, got {describe(value)}")
