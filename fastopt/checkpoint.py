@@ -89,10 +89,9 @@ def load(path, opt) -> None:
         header, arrays = _read(path, file)
     names = opt._blocks.names
     if header["names"] != names:
-        theirs = next((n for n in header["names"] if n not in names), f"{len(header['names'])} arrays in another order")
-        raise ValueError(
-            f"{path} must hold the parameters {shorten(', '.join(names), 100)}, got {shorten(str(theirs), 60)}"
-        )
+        theirs = next((n for n in header["names"] if n not in names), "them in another order")
+        wanted = shorten(", ".join(names), 100)
+        raise ValueError(f"{path} must hold the parameters {wanted}, got {shorten(str(theirs), 60)}")
     params = [arrays[f"params/{i}"] for i in range(len(names))]
     for name, mine, a in zip(names, opt._blocks.leaves, params):
         if a.dtype != mine.dtype:
@@ -118,17 +117,16 @@ def _read(path, file):
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays["header"].tobytes())
-        known = header["format"]
+        known = header.get("format")
     except Exception as error:  # zip, NumPy and JSON have many ways to say that a file is damaged
         raise ValueError(f"{path} must be a file that fastopt.save wrote, got one that cannot be read") from error
     if known != FORMAT:
         raise ValueError(f"{path} must have the format {FORMAT!r}, got {describe(known)}")
-    try:
-        needed = [f"params/{i}" for i in range(len(header["names"]))]
-        needed += [f"state/{slot}/{i}" for slot in header["state"] for i in range(len(header["names"]))]
-        whole = {"rule", "t", "hyper"} <= header.keys() and set(needed) <= arrays.keys()
-    except (KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise ValueError(f"{path} must hold all that fastopt.save writes, got a part of it")
+    missing = [key for key in ("rule", "t", "hyper", "names", "state") if key not in header]
+    if not missing:
+        for i, name in enumerate(header["names"]):
+            missing += [name] if f"params/{i}" not in arrays else []
+            missing += [f"{slot} of {name}" for slot in header["state"] if f"state/{slot}/{i}" not in arrays]
+    if missing:
+        raise ValueError(f"{path} must hold {shorten(str(missing[0]), 60)}, got a file without it")
     return header, arrays

@@ -32,7 +32,8 @@ class Optimizer:
     clip_value : float, optional
         Clip every element of the raw gradient to ±clip_value.
     clip_norm : float, optional
-        Then scale all gradients together by min(1, clip_norm/(norm + 1e-6)).
+        Then scale all gradients together by min(1, clip_norm/(norm + 1e-6)); a scale below the smallest normal number
+        counts as zero.
     check_finite : bool or "skip"
         True refuses a NaN or infinite gradient with nothing applied; "skip" leaves that step out and counts it in
         ``skipped``; False lets it through, as NumPy would.

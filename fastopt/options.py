@@ -1,6 +1,6 @@
 """The options that every optimiser takes, checked."""
 
-import sys
+import math
 
 import numba
 import numpy as np
@@ -16,7 +16,11 @@ def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=
             continue
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{name} must be a number or None, got {describe(value)}")
-        if not 0 < value <= sys.float_info.max:
+        try:
+            number = float(value)
+        except OverflowError:  # an int beyond all floats
+            number = math.inf
+        if not (math.isfinite(number) and number > 0):
             raise ValueError(f"{name} must be finite and greater than 0, got {describe(value)}")
     if not isinstance(check_finite, bool) and not (isinstance(check_finite, str) and check_finite == "skip"):
         raise ValueError(f"check_finite must be True, False or 'skip', got {describe(check_finite)}")

@@ -36,7 +36,7 @@ class Training:
         self.params = as_arguments(opt.params)
         self.steps = _gradients(opt.params)  # what the optimiser is stepped with
         self.buffers = _buffers(self.steps)
-        self.grads = as_arguments(self.steps)
+        self.grads = as_arguments(self.steps, opt.params)
         self.sums = [np.empty_like(buffer) for buffer in self.buffers]
 
     def epoch(self, data, n, order, batch_size, accumulate) -> float:
@@ -83,15 +83,19 @@ class Training:
             leaf[...] = old
 
 
-def as_arguments(nest):
-    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping."""
+def as_arguments(nest, like=None):
+    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping.
+
+    A named tuple stays one, also where ``nest`` has only the structure of one, ``like``.
+    """
+    like = nest if like is None else like
     if isinstance(nest, np.ndarray):
         return nest
     children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
     if not all(isinstance(child, np.ndarray) for child in children):
         raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
     if not isinstance(nest, Mapping):
-        return type(nest)(*children) if hasattr(nest, "_fields") else tuple(children)
+        return type(like)(*children) if hasattr(like, "_fields") else tuple(children)
     if not all(map(is_field, nest)):
         raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
     return record(nest)(*children)

@@ -60,7 +60,7 @@ FORMS = {"jac": (value, gradient), True: (both, True), "inplace": (inplace, "inp
 FORMS |= {form: (value, form) for form in ("2-point", "3-point", "cs")}
 COMPILED = {f: njit(f) for f in (value, gradient, both, inplace)}
 X0, C, W = np.array([0.9, -1.2, 0.4]), np.array([0.3, -0.7, 0.5]), 0.75
-NEVER = {"gtol": 0.0, "maxiter": 10**9, "inline": False}
+NEVER = {"gtol": 0.0, "maxiter": 10**9, "inline": False, "lr": 1e-3}
 each_form = pytest.mark.parametrize("form", FORMS)
 each_path = pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "interpreted"])
 
@@ -117,7 +117,7 @@ def test_compiled_is_interpreted(form, dtype, ftol):
 
 @pytest.mark.parametrize("form", ["inplace", "jac", "2-point", True])
 def test_inlined_is_by_address(form):
-    same(solve(form, inline=True, maxiter=60, lr=0.05), solve(form, inline=False, maxiter=60, lr=0.05))
+    same(solve(form, inline=True, maxiter=60), solve(form, inline=False, maxiter=60))
 
 
 @each_path
@@ -134,13 +134,11 @@ VARIANTS = [
     ("adam", fastopt.Adam, {"bias_correction": False}),
     ("rmsprop", fastopt.RMSprop, {"centered": True, "momentum": 0.5}),
     ("adagrad", fastopt.Adagrad, {"initial_accumulator_value": 0.5}),
-    ("adamw", fastopt.AdamW, {"weight_decay": 0.3}),
     ("adam", fastopt.Adam, {"weight_decay": 0.3}),
     ("adam", fastopt.Adam, {"clip_value": 0.2, "weight_decay": schedules.exponential(0.1, 0.9)}),
     ("gd", fastopt.GD, {"clip_norm": 0.5}),
     ("gd", fastopt.GD, {"maximize": True, "lr": 1e-4}),
     ("gd", fastopt.GD, {"clip_norm": 0.5, "clip_value": 0.3, "weight_decay": 0.1}),
-    ("adam", fastopt.Adam, {"lr": schedules.cosine(0.1, 70)}),
     ("gd", fastopt.GD, {"lr": schedules.warmup(5, 0.01), "clip_norm": 0.5, "weight_decay": 0.1}),
 ]
 
@@ -197,10 +195,10 @@ def test_maxfun_is_never_exceeded(form, extra, compiled):
 
 @each_path
 def test_maxtime(compiled):
-    solve(compiled=compiled, **NEVER | {"maxiter": 1})
+    solve(compiled=compiled, **NEVER | {"maxiter": 1})  # compiles
     began = time.perf_counter()
-    assert solve(compiled=compiled, lr=1e-3, maxtime=0.2, **NEVER).status == 7
-    assert 0.2 <= time.perf_counter() - began < 0.4
+    assert solve(compiled=compiled, maxtime=0.2, **NEVER).status == 7
+    assert 0.2 <= time.perf_counter() - began < 0.5
 
 
 def test_ctrl_c_is_answered():

@@ -17,10 +17,6 @@ BOX = (np.array([-1.0, -0.5, -np.inf]), np.array([0.25, np.inf, 1.5]))
 X0 = np.array([0.1, 0.2, 0.3])
 
 
-def outside(x, low, high):
-    return any([low[i] > x[i] or x[i] > high[i] for i in range(x.size)])  # noqa: C419  for Numba
-
-
 def value(x, A, b, low, high):
     f = 0.0
     for i in range(x.size):
@@ -209,17 +205,7 @@ def test_bounds(door, bounds, jac, compiled):
         assert (res.status, res.success) == (0, True)
         np.testing.assert_allclose(res.x, wanted.x, atol=1e-5)
         assert abs(res.fun - wanted.fun) <= 1e-6
-    assert not any(outside(x, *BOX) for x in inside)
-
-
-@each_path
-@each_door
-def test_bounds_of_one_side_and_none(door, compiled):
-    free = solve(door, compiled)
-    np.testing.assert_allclose(solve(door, compiled, bounds=[(None, None)] * 3).x, free.x, atol=1e-6)
-    half = (np.array([0.0, -0.5, -9.0]), np.full(3, np.inf))
-    wanted = scipy.optimize.minimize(value, X0, (A, B, *FREE), "L-BFGS-B", gradient, bounds=Bounds(*half), tol=1e-12)
-    np.testing.assert_allclose(solve(door, compiled, bounds=Bounds(half[0]), where=half).x, wanted.x, atol=1e-4)
+    assert all(np.all((BOX[0] <= x) & (x <= BOX[1])) for x in inside)
 
 
 @pytest.mark.parametrize("jac", [gradient, "2-point", "3-point"])
@@ -298,9 +284,3 @@ def test_not_finite(f, g, reads, compiled):
     res = here(fun, [0.25], "gd", **more)
     assert (res.status, res.success, res.x[0]) == (3, False, pytest.approx(0.25 if noticed else -1.75))
     np.testing.assert_array_equal((res.fun, res.jac[0]), (f, g))
-
-
-def test_scipy_is_told_that_numbers_ended():
-    for start, wanted in ((1.0, True), (np.nan, False)):
-        res = there(lambda x: float(x[0] ** 2), [start], jac=lambda x: 2 * x, options={"lr": 0.1})
-        assert (res.success, np.isnan(res.fun)) == (wanted, not wanted)
