@@ -122,7 +122,8 @@ def _read(path, file):
         raise ValueError(f"{path} must be a file that fastopt.save wrote, got one that cannot be read") from error
     if known != FORMAT:
         raise ValueError(f"{path} must have the format {FORMAT!r}, got {describe(known)}")
-    missing = [key for key in ("rule", "t", "hyper", "names", "state") if key not in header]
+    missing = [key for key in ("rule", "t", "hyper") if key not in header]
+    missing += [key for key in ("names", "state") if not isinstance(header.get(key), list)]
     if not missing:
         for i, name in enumerate(header["names"]):
             missing += [name] if f"params/{i}" not in arrays else []

@@ -84,9 +84,7 @@ def adam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_corre
     return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
-def adamw(
-    p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2
-):
+def adamw(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2):
     p = p * (1 - lr * weight_decay)
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**2
@@ -181,9 +179,7 @@ def clip_by_norm(grads, limit):
 class Reference:
     """`params`, `state[slot]` are lists of float64 arrays, replaced by every step; `t` counts the steps."""
 
-    def __init__(
-        self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper
-    ):
+    def __init__(self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper):
         self.rule, slots = RULES[rule]
         self.params = [np.array(p, dtype=np.float64) for p in params]
         start = hyper.pop("initial_accumulator_value", 0.0) if rule == "adagrad" else 0.0

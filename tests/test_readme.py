@@ -19,7 +19,8 @@ def test_the_example_runs(block, capsys, tmp_path, monkeypatch):
 
 
 def test_there_are_examples_of_every_way_in():
-    for name in ("fastopt.Adam(", "fastopt.fit(", "fastopt.minimize(", "minimize_many(", "fastopt.method(", "jit.adam("):
+    ways = ("fastopt.Adam(", "fastopt.fit(", "fastopt.minimize(", "minimize_many(", "fastopt.method(", "jit.adam(")
+    for name in ways:
         assert any(name in block for block in BLOCKS), name
 
 
