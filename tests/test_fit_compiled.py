@@ -75,12 +75,12 @@ def scalar(p, g, X, y):
 
 
 @njit(cache=True)
-def mixed(w, g, X, y, each, mask, Z, tag):
+def mixed(w, g, X, each, mask, Z):
     total = np.float32(0.0)
-    for i in range(len(y)):
+    for i in range(len(each)):
         if mask[i]:
-            g[each[i] % 3] += w[0] * X[i, 1] + Z[i, 1, 0] - y[i] + tag[i].real
-            total += Z[i, 0, 1] + each[i]
+            g[each[i] % 3] += w[0] * X[i, 1] + Z[i, 1, 0].real
+            total += Z[i, 0, 1].imag + each[i]
     return total
 
 
@@ -183,12 +183,12 @@ HALF = fastopt.schedules.exponential(0.1, 0.9)
 OPTIONS = {
     "schedules": {"lr": HALF, "betas": (lambda k: 0.9 - 0.01 * k, 0.99)},
     "clip_value": {"clip_value": 0.5},
-    "clip_norm": {"clip_norm": 0.7},
+    "clip_norm": {"clip_norm": 4.0},  # clips some
     "weight_decay": {"weight_decay": fastopt.schedules.cosine(0.1, 12), "lr": HALF},
     "maximize": {"maximize": True},
     "check_finite": {"check_finite": True},
-    "all": {"check_finite": "skip", "maximize": True, "clip_value": 2, "clip_norm": 1, "weight_decay": 0.1, "lr": HALF},
-    "no bias_correction, threads": {"bias_correction": False, "parallel": True, "threads": 2},
+    "all": {"check_finite": "skip", "maximize": True, "clip_value": 2, "clip_norm": 2, "weight_decay": 0.1, "lr": HALF},
+    "no bias_correction": {"bias_correction": False, "parallel": False, "threads": 1},
 }
 
 
@@ -229,7 +229,7 @@ def test_many_slices(both):
 
 @pytest.mark.parametrize("batch_size", [None, 5])
 def test_data_of_many_kinds(both, batch_size):
-    data = (X.astype(np.float32), Y, EACH.astype(np.uint8), X[:, 0] > 0, RNG.normal(size=(N, 2, 3)), Y + 1j)
+    data = (X.astype(np.float32), EACH.astype(np.uint8), X[:, 0] > 0, RNG.normal(size=(N, 2, 3)) + 1j * X[:, :1, None])
     both(mixed, adam(lambda: array(np.float32)), data, batch_size=batch_size)
 
 
@@ -338,40 +338,32 @@ def test_schedules_that_leave_their_range(both, bad):
 
 
 def test_the_choice_of_the_path(both, monkeypatch):
-    def way(params, loss=linear):
-        return type(training(loss, fastopt.SGD(params), False))
+    def way(params, loss=linear, **options):
+        return type(training(loss, fastopt.SGD(params, **options), False))
 
     for dtype in (np.float32, np.float64):
         most = cpu.threshold(fastopt.RULES[1], dtype)
         assert (
             way(np.zeros(most - 1, dtype)) is way([np.zeros(most - 1, dtype), np.zeros(9, dtype)]) is CompiledTraining
         )
-        assert way(np.zeros(most, dtype)) is Training
+        if config.NUMBA_NUM_THREADS > 1:
+            assert way(np.zeros(most, dtype)) is Training
+        assert way(np.zeros(most, dtype), parallel=False) is way(np.zeros(most, dtype), threads=1) is CompiledTraining
     assert way(array(), linear.py_func) is Training
     assert way([array(np.float32), array()]) is way(pack([array(np.float32), array()])) is Training
     both(indexed, adam(lambda: [W(np.float32), b(float)]), compiled=False)  # two dtypes
+    both(linear, adam(lambda: np.ones(300_000), parallel=False, clip_norm=0.7), epochs=1)
     monkeypatch.setattr(config, "DISABLE_JIT", True)
     assert way(array()) is Training
 
 
-@njit
-def short(w, g, X):
-    return 0.0
-
-
-@njit
-def no_loss(w, g, X, y):
-    g[0] = 1.0
-
-
-@njit
-def pair(w, g, X, y):
-    return 1.0, w
-
-
-@njit
-def broken(w, g, X, y):
-    return w.nothing
+WRONG = {  # what is said of it: the loss
+    "<lambda>(w, g, X)": njit(lambda w, g, X: 0.0),
+    "none": njit(lambda w, g, X, y: None),
+    "Tuple": njit(lambda w, g, X, y: (1.0, w)),
+    "complex128": njit(lambda w, g, X, y: 1j),
+    "nothing": njit(lambda w, g, X, y: w.nothing),
+}
 
 
 @njit("float64(float64[::1], float64[::1], float64[:, ::1])")
@@ -380,20 +372,17 @@ def explicit(w, g, X):
     return 0.5 * np.sum(w * w)
 
 
-@pytest.mark.parametrize(
-    ("loss", "said"), [(short, "short(w, g, X)"), (no_loss, "none"), (pair, ""), (broken, "nothing")]
-)
-def test_wrong_losses(loss, said):
+@pytest.mark.parametrize("said", WRONG)
+def test_wrong_losses(said):
     opt = fastopt.SGD(array())
     before = contents(opt)
     with pytest.raises(TypeError) as caught:
-        fit(loss, opt, (X, Y), batch_size=5, epochs=1)
+        fit(WRONG[said], opt, (X, Y), batch_size=5, epochs=1)
     message = str(caught.value)
     assert message.startswith("loss_and_grad must ")
     assert "loss_and_grad(params, grads, arg1, arg2) -> float" in message
     assert said in message
-    assert len(message) <= 300
-    assert len(message.splitlines()) == 1
+    assert len(message) <= 300 > len(message.splitlines()) * 200
     assert contents(opt) == before
 
 

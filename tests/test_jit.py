@@ -43,7 +43,7 @@ STAMP = hashlib.sha256(b"".join(file.read_bytes() for file in SOURCES)).hexdiges
 
 def compiled(function, **options):
     """Compiled as a user's function, and cached until the package changes."""
-    function.__qualname__ += STAMP
+    function.__qualname__ += STAMP  # also if something changes that stamps do not cover
     return njit(cache=True, **options)(function)
 
 
@@ -72,7 +72,7 @@ def user_loop(function, rule):
     for t in range(1, len(G) + 1):
         if t % 2: f({by_position})
         else: f({by_keyword})"""
-    names = {"f": function}
+    names = {"f": function, "__name__": __name__}
     exec(compile(source, __file__, "exec"), names)
     return compiled(names[f"loop_{rule.name}"])
 

@@ -105,7 +105,8 @@ def assert_is_minimize(k, *given, **options):
 
 OPTIONS = [
     {}, {"ftol": 1e-7}, {"xtol": 1e-3}, {"best": True, "maxiter": 50}, {"maxfun": 60}, {"maxiter": 0},
-    {"inline": False}, {"lr": schedules.cosine(0.1, 400)}, {"clip_norm": 0.5, "clip_value": 0.2, "lr": schedules.exponential(0.1, 0.99)},
+    {"inline": False}, {"lr": schedules.cosine(0.1, 400)},
+    {"clip_norm": 0.5, "clip_value": 0.2, "lr": schedules.exponential(0.1, 0.99)},
     {"maximize": True, "weight_decay": 0.01, "clip_value": 0.5, "maxiter": 5}, {"method": "gd", "lr": 0.01},
 ]  # fmt: skip
 
