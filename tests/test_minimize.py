@@ -180,6 +180,8 @@ def test_tests_stop_where_they_say(compiled):
         res = solve(compiled=compiled, method="nesterov", lr=0.02, **off | options)
         assert (res.status, res.nit) == (status, nit)
         assert bits(res.x) == bits(x[nit])
+    for options in ({"ftol": 0.02}, {"xtol": 3e-3}):  # f falls by 0.05 from 4.3; x moves by 0.0033 from 1.2
+        assert solve(compiled=compiled, method="gd", lr=3e-4, gtol=0.0, **options).nit == 1
 
 
 @each_path
