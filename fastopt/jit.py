@@ -92,9 +92,8 @@ def _run(x, g, state, t, h):
     x = flat(x)
     if g.size != x.size:
         raise ValueError("g must have the size of x")
-    for s in state:
-        if s.size != x.size:
-            raise ValueError("the state arrays must have the size of x")
+    if not all_of_size(state, x.size):
+        raise ValueError("the state arrays must have the size of x")
     mark()
     sweep(x, g, state, cast_like(coefficients(t, *h), x))
 
@@ -146,6 +145,17 @@ def _flat(a):
     raise TypingError(f"fastopt.jit takes contiguous arrays, got {a}")
 
 
+def all_of_size(arrays, size):
+    return all(a.size == size for a in arrays)
+
+
+@compiled_form(all_of_size)
+def _all_of_size(arrays, size):
+    if not len(arrays):
+        return lambda arrays, size: True
+    return lambda arrays, size: arrays[0].size == size and all_of_size(arrays[1:], size)
+
+
 def flat_like(x, arrays):
     return tuple(flat(a) for a in arrays)
 
@@ -154,9 +164,13 @@ def flat_like(x, arrays):
 def _flat_like(x, arrays):
     if not len(arrays):
         return lambda x, arrays: ()
-    if not isinstance(arrays[0], types.Array) or (arrays[0].dtype, arrays[0].ndim) != (x.dtype, x.ndim):
-        raise TypingError(f"fastopt.jit takes arrays of one dtype and number of dimensions, got {x} and {arrays[0]}")
+    if not isinstance(x, types.Array) or not isinstance(arrays[0], types.Array) or _form(arrays[0]) != _form(x):
+        raise TypingError(f"fastopt.jit takes arrays of one dtype, dimension and memory order, got {x} and {arrays[0]}")
     return lambda x, arrays: (flat(arrays[0]), *flat_like(x, arrays[1:]))
+
+
+def _form(a):
+    return a.dtype, a.ndim, a.layout if a.ndim > 1 else ""
 
 
 # --- what loops need besides -----------------------------------------------------------------------------------------

@@ -109,10 +109,12 @@ def compile_for(function, takes, role, form):
     except TypeError:
         signature = inspect.signature(function.py_func)
         raise TypeError(f"{role} must be callable as {call}, but it is {name}{signature}") from None
-    if takes not in function.overloads and not function._can_compile:  # explicit signatures: call it from another
-        function = njit(link(_pass_on, function=function))
+    fixed = not function._can_compile and takes not in function.overloads  # compiled for other types only
+    if fixed or not _has_arity(function.py_func, len(takes)):
+        function = _of_arity(function, len(takes))
     try:
-        function.compile(takes)
+        if takes not in function.overloads:
+            function.compile(takes)
     except NumbaError as error:
         raise TypeError(f"{role} must compile as {call}, but {name} does not: {first_reason(error)}") from error
     returns = function.overloads[takes].signature.return_type
@@ -130,8 +132,16 @@ def _inlined(function):
 RETURNS = {True: "(float, array)", "gradient": "array", "cs": "complex"}
 
 
-def _pass_on(*arguments):
-    return function(*arguments)  # noqa: F821  bound
+def _has_arity(function, n):
+    """Whether it has just n parameters: defaults and ``*args`` would change what is passed at its address."""
+    kinds = [p.kind for p in inspect.signature(function).parameters.values()]
+    return kinds == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * n
+
+
+def _of_arity(function, n):
+    """A function of n arguments that calls this one."""
+    names = ", ".join(f"a{i}" for i in range(n))
+    return njit(eval(f"lambda {names}: function({names})", {"function": function}))
 
 
 def _returns_rightly(returns, form):

@@ -136,6 +136,7 @@ class CompiledTraining(Training):
                 begin, t = int(counts[epoch.AT]), int(counts[epoch.T])
                 updates = min(self.limit, -(-(n - begin) // (size * accumulate)))
                 table = self._table(t, updates)
+                updates = table.shape[1] if self.scheduled else updates
                 before = time.perf_counter()
                 kernel(
                     address, self.params, self.grads, data, scratch, order, self.blocks, self.memory, self.sum,
@@ -150,8 +151,15 @@ class CompiledTraining(Training):
 
     def _table(self, t, updates):
         """The hyperparameters of the next slice: by group, and by step where there are schedules."""
-        steps = range(t + 1, t + updates + 1) if self.scheduled else (t + 1,)
-        return np.array([[self.opt._numbers(hyper, s, self.opt._sign) for s in steps] for hyper in self.opt._hyper])
+        rows: list = []
+        for step in range(t + 1, t + updates + 1) if self.scheduled else (t + 1,):
+            try:
+                rows.append([self.opt._numbers(hyper, step, self.opt._sign) for hyper in self.opt._hyper])
+            except Exception:
+                if not rows:
+                    raise
+                break  # the steps before it are taken first; then it comes again
+        return np.array(rows).swapaxes(0, 1).copy()
 
     def _kernel(self, data, scratch, accumulate):
         """The compiled epoch for these data, and the address of the loss."""
@@ -165,6 +173,9 @@ class CompiledTraining(Training):
             clips=opt._clip_norm is not None,
             stage=opt._staged,
         )
+        unknown = [a.dtype.str for a in data if a.dtype.kind not in "fiucb" or not a.dtype.isnative or a.dtype == "f2"]
+        if unknown:
+            raise TypeError(f"data must hold arrays of native numbers for a Numba function, got dtype {unknown[0]}")
         kinds = tuple(typeof(a) for a in (self.params, self.grads, data, scratch, self.blocks, self.memory))
         return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
 

@@ -209,18 +209,20 @@ import numpy as np, fastopt
 from test_minimize import COMPILED, NEVER, X0, C, inplace
 def run(**more): fastopt.minimize(COMPILED[inplace], X0, (C, 0.75, np.zeros(2, np.int64)), "adam", "inplace", options=NEVER | more)
 run(maxiter=10)
-print("ready", flush=True)
-try: run()
-except KeyboardInterrupt: print("stopped", np.float64(1e-310) * 1.0 != 0, flush=True)
+for _ in range(3):
+    print("ready", flush=True)
+    try: run()
+    except KeyboardInterrupt: print("stopped", np.float64(1e-310) * 1.0 != 0, flush=True)
 """  # noqa: E501
     env = {k: v for k, v in INSTALLED.items() if v} | {"PYTHONPATH": f"{INSTALLED['PYTHONPATH']}:{sys.path[0]}"}
     with subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(0.5)
-        began = time.perf_counter()
-        child.send_signal(signal.SIGINT)
-        assert child.stdout.readline() == "stopped True\n"
-        assert time.perf_counter() - began < 0.3
+        for _ in range(3):
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(0.5)
+            began = time.perf_counter()
+            child.send_signal(signal.SIGINT)
+            assert child.stdout.readline() == "stopped True\n"
+            assert time.perf_counter() - began < 0.3
 
 
 @each_path

@@ -1,6 +1,6 @@
 """Stamps in users' cached functions, so that those are compiled again once a rule has changed."""
 
-import pickle
+from importlib import import_module
 
 from numba import types
 from numba.extending import intrinsic
@@ -32,6 +32,8 @@ def mark_of(rule):
 
 
 class _Stamp:
+    """The two functions of a rule, by name, with the digest of their code when the caller was compiled."""
+
     def __init__(self, update, coefficients):
         self.functions = update, coefficients
 
@@ -39,20 +41,32 @@ class _Stamp:
         """Called by Numba when a cached function is loaded."""
 
     def __reduce__(self):
-        return _restore, (*self.functions, _code(*self.functions))
+        names = [(f.__module__, f.__qualname__) for f in self.functions]
+        return _restore, (*names, _code(*self.functions))
 
     def can_be_pickled(self):
         try:
-            pickle.dumps(self)
-        except (pickle.PicklingError, AttributeError, TypeError):
+            return all(_find(f.__module__, f.__qualname__) is f for f in self.functions)
+        except OSError:
             return False
-        return True
+
+
+def _find(module, name):
+    """The function of that name today; OSError if there is none."""
+    try:
+        found = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise OSError(f"{module}.{name} is gone") from error
+    return getattr(found, "py_func", found)
 
 
 def _restore(update, coefficients, code):
-    if _code(update, coefficients) != code:
+    functions = _find(*update), _find(*coefficients)
+    if _code(*functions) != code:
         raise OSError("a rule of fastopt has changed")
-    return _Stamp(update, coefficients)
+    return _Stamp(*functions)
 
 
 def _code(update, coefficients):
