@@ -83,6 +83,16 @@ def load(path, opt) -> None:
         If the file cannot be read.
     TypeError, ValueError
         If it is no checkpoint, is damaged, or does not fit ``opt``. Then nothing was changed.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.npz")
+    >>> fastopt.save(path, fastopt.SGD({"w": np.full(2, 0.5)}, lr=0.1))
+    >>> params = {"w": np.zeros(2)}
+    >>> fastopt.load(path, fastopt.SGD(params))
+    >>> params["w"]
+    array([0.5, 0.5])
     """
     _check(opt)
     with open(path, "rb") as file:

@@ -29,6 +29,17 @@ class History:
         The same of the validation data after the epoch; empty without.
     stopped : str or None
         "callback" or "patience" where training ended before its last epoch.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> def loss_and_grad(w, g, y):
+    ...     g[:] = (w - y).sum()
+    ...     return 0.5 * ((w - y) ** 2).sum()
+    >>> opt = fastopt.GD(np.zeros(1), lr=0.25)
+    >>> hist = fastopt.fit(loss_and_grad, opt, np.ones(2), batch_size=None, epochs=3)
+    >>> hist.loss, hist.epoch, hist.stopped
+    ([1.0, 0.25, 0.0625], [0, 1, 2], None)
     """
 
     loss: list[float] = field(default_factory=list)

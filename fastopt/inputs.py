@@ -29,7 +29,12 @@ def limits(bounds, x):
     low: Any
     high: Any
     if hasattr(bounds, "lb"):
-        low, high = np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape)
+        try:
+            low, high = np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape)
+        except ValueError:
+            raise ValueError(
+                f"bounds must have shape {x.shape}, got {np.shape(bounds.lb)}, {np.shape(bounds.ub)}"
+            ) from None
     else:
         try:
             pairs = [(low, high) for low, high in bounds]
@@ -39,7 +44,10 @@ def limits(bounds, x):
             raise ValueError(f"bounds must have one pair for each of the {x.size} variables, got {len(pairs)}")
         low = [-np.inf if low is None else low for low, _ in pairs]
         high = [np.inf if high is None else high for _, high in pairs]
-    low, high = np.array(low, x.dtype), np.array(high, x.dtype)
+    try:
+        low, high = np.array(low, x.dtype), np.array(high, x.dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"bounds must be numbers or None, got {describe(bounds)}") from None
     if not np.all(low <= high):
         i = int(np.flatnonzero(~(low <= high))[0])
         raise ValueError(f"bounds must have low <= high, got ({low[i]}, {high[i]}) for variable {i}")

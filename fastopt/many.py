@@ -99,10 +99,10 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
             advance(end - begin, "")
         status = problems.counts[:, STATUS]
         status[status == RUNNING] = MAXTIME
-        again = not flags.reads_value or s.best or bool((status == NONFINITE).any())
+        again = np.full(len(X), not flags.reads_value or s.best) | (status == NONFINITE)
         if s.best:
             X[:] = problems.best
-        if again:
+        if again.any():
             problems.evaluate()
     if (status == RAISED).any():
         _warn(problems, np.flatnonzero(status == RAISED))
@@ -115,9 +115,8 @@ def _result(problems, given, flags, again):
     d = problems.X.shape[1]
     nit, status = problems.counts[:, NIT].copy(), problems.counts[:, STATUS].copy()
     nfev, njev = given.evaluations(nit + 1, d, flags.reads_value)
-    if again:
-        more = given.evaluations(1, d, True)
-        nfev, njev = nfev + more[0], njev + more[1]
+    more = given.evaluations(1, d, True)
+    nfev, njev = nfev + more[0] * again, njev + more[1] * again
     values = problems.numbers[:, VALUE].copy()
     values[status == RAISED] = np.nan
     status[~np.isfinite(values) & (status != RAISED)] = NONFINITE
@@ -141,7 +140,10 @@ def _warn(problems, raised):
 
 
 def _starts(X0):
-    X = np.asarray(X0)
+    try:
+        X = np.asarray(X0)
+    except ValueError:
+        raise ValueError(f"X0 must be an array of numbers, got {describe(X0)} that is none") from None
     if X.ndim != 2:
         raise ValueError(f"X0 must have shape (k, d), got {X.shape}")
     return start(X.reshape(-1)).reshape(X.shape)

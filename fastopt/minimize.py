@@ -160,8 +160,7 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
         value = float(numbers[0])
         if s.best:
             x[:] = best
-        moved_back = status == NONFINITE and counts[NIT] > 0
-        if not flags.reads_value or s.best or moved_back:
+        if not flags.reads_value or s.best or status == NONFINITE:
             value = float(plan.once(fun, jac, args, x, g, low, high))
             more = given.evaluations(1, x.size, True)
             nfev, njev = nfev + more[0], njev + more[1]
@@ -191,5 +190,6 @@ def most_iterations(s, given, d, flags):
     if s.maxfun is None:
         return s.maxiter, MAXITER
     per_point = max(given.evaluations(1, d, flags.reads_value))
-    points = s.maxfun // per_point
+    at_end = 0 if flags.reads_value and not s.best else given.evaluations(1, d, True)[0]
+    points = max(1, (s.maxfun - at_end) // per_point)
     return (points - 1, MAXFUN) if points - 1 < s.maxiter else (s.maxiter, MAXITER)

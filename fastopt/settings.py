@@ -1,6 +1,7 @@
 """The method and options of ``minimize`` and ``minimize_many``, checked."""
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -73,7 +74,9 @@ def known_options(rule) -> dict:
 
 def settings(method, options, tol=None) -> Settings:
     """The rule and the options of a call; raises where something is unknown or out of range."""
-    options = options or {}
+    options = {} if options is None else options
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a mapping, got {describe(options)}")
     try:
         return _remembered(method, tol, *options.keys(), *options.values())
     except TypeError:  # an option that cannot be hashed, or one that is refused

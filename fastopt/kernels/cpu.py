@@ -55,12 +55,9 @@ def step(rule, dtype, size, *, stage=False, parallel=None, threads=None):
         parallel = False
     if not parallel:
         return kernel(rule, dtype, stage=stage)
-    many = kernel(rule, dtype, parallel=True, stage=stage)
+    many, one = kernel(rule, dtype, parallel=True, stage=stage), kernel(rule, dtype, stage=stage)
 
     def launch(p, g, state, t, h):
-        def alone():
-            return kernel(rule, dtype, stage=stage)(p, g, state, t, h)
-
-        return in_threads(lambda chunks: many(p, g, state, t, h, chunks), alone, threads)
+        return in_threads(lambda chunks: many(p, g, state, t, h, chunks), lambda: one(p, g, state, t, h), threads)
 
     return launch

@@ -56,35 +56,46 @@ def assign(g, new):
 
 def two_point(fun, jac, x, g, args, low, high):
     """Forward differences, or backward ones where the bounds need it."""
-    f = call_fun(fun, (x, *args))
+    f = float(call_fun(fun, (x, *args)))
     for i in range(x.size):
-        keep = x[i]
-        h = step(keep, precision(x) ** 0.5)
-        x[i] = keep + (h if inside(keep + h, low, high, i) else -h)
-        g[i] = (call_fun(fun, (x, *args)) - f) / (x[i] - keep)
+        keep = float(x[i])
+        x[i] = keep + fitting(step(keep, precision(x) ** 0.5), keep, low, high, i)
+        h = float(x[i]) - keep
+        g[i] = (float(call_fun(fun, (x, *args))) - f) / h if h != 0.0 else 0.0
         x[i] = keep
     return f
 
 
 def three_point(fun, jac, x, g, args, low, high):
     """Central differences, or one-sided ones of the same order where the bounds need it."""
-    f = call_fun(fun, (x, *args))
+    f = float(call_fun(fun, (x, *args)))
     for i in range(x.size):
-        keep = x[i]
+        keep = float(x[i])
         h = step(keep, precision(x) ** (1 / 3))
         if inside(keep + h, low, high, i) and inside(keep - h, low, high, i):
             x[i] = keep + h
-            above, right = call_fun(fun, (x, *args)), x[i]
+            above, right = float(call_fun(fun, (x, *args))), float(x[i])
             x[i] = keep - h
-            g[i] = (above - call_fun(fun, (x, *args))) / (right - x[i])
+            g[i] = (above - float(call_fun(fun, (x, *args)))) / (right - float(x[i]))
         else:
-            h = h if inside(keep + 2 * h, low, high, i) else -h
+            h = 0.5 * fitting(2 * h, keep, low, high, i)
             x[i] = keep + h
-            near = call_fun(fun, (x, *args))
+            near = float(call_fun(fun, (x, *args)))
             x[i] = keep + 2 * h
-            g[i] = (4 * near - call_fun(fun, (x, *args)) - 3 * f) / (x[i] - keep)
+            h = float(x[i]) - keep
+            g[i] = (4 * near - float(call_fun(fun, (x, *args))) - 3 * f) / h if h != 0.0 else 0.0
         x[i] = keep
     return f
+
+
+def fitting(h, at, low, high, i):
+    """h, or -h, or as far as the bounds let go."""
+    if inside(at + h, low, high, i):
+        return h
+    if inside(at - h, low, high, i):
+        return -h
+    up, down = high[i] - at, at - low[i]
+    return float(up if up > down else -down)
 
 
 def inside(to, low, high, i):

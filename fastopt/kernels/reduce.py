@@ -66,12 +66,12 @@ def settled(squares, unit):
     return 1e-250 < squares < math.inf or (unit < 1.0 and squares >= math.inf)
 
 
-def norm_of(g):
-    """The 2-norm of one flat array, for compiled code."""
+def norm_of(g, bound=math.inf):
+    """The 2-norm of one flat array, each element clipped to ±bound, for compiled code."""
     lanes = np.empty(((g.size + CHUNK - 1) // CHUNK, LANES))
     squares = unit = 0.0
     for unit in UNITS:
-        squares = serial(g, math.inf, unit, lanes)
+        squares = serial(g, bound, unit, lanes)
         if settled(squares, unit):
             break
     return math.sqrt(squares) / unit

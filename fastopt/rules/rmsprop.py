@@ -55,15 +55,9 @@ HYPER = {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8}
 
 
 def variant(option, function, state, **more):
-    return Rule(
-        name=f"rmsprop_{option}",
-        label="RMSprop",
-        update=function,
-        coefficients=with_momentum if more else coefficients,
-        state=state,
-        hyper=HYPER | more,
-        doc=__doc__,
-    )
+    scale = with_momentum if more else coefficients
+    named = {"name": f"rmsprop_{option}", "label": "RMSprop", "doc": __doc__}
+    return Rule(update=function, coefficients=scale, state=state, hyper=HYPER | more, **named)
 
 
 RULE = Rule(
