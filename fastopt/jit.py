@@ -134,8 +134,7 @@ def flat(a):
 
 @compiled_form(flat)
 def _flat(a):
-    if not isinstance(a, types.Array) or a.dtype not in (types.float32, types.float64):
-        raise TypingError(f"fastopt.jit takes arrays of float32 or float64, got {a}")
+    _check_kind(a)
     if a.ndim == 1:
         return lambda a: a
     if a.layout == "C":
@@ -164,9 +163,15 @@ def flat_like(x, arrays):
 def _flat_like(x, arrays):
     if not len(arrays):
         return lambda x, arrays: ()
-    if not isinstance(x, types.Array) or not isinstance(arrays[0], types.Array) or _form(arrays[0]) != _form(x):
+    _check_kind(x)
+    if not isinstance(arrays[0], types.Array) or _form(arrays[0]) != _form(x):
         raise TypingError(f"fastopt.jit takes arrays of one dtype, dimension and memory order, got {x} and {arrays[0]}")
     return lambda x, arrays: (flat(arrays[0]), *flat_like(x, arrays[1:]))
+
+
+def _check_kind(a):
+    if not isinstance(a, types.Array) or a.dtype not in (types.float32, types.float64):
+        raise TypingError(f"fastopt.jit takes arrays of float32 or float64, got {a}")
 
 
 def _form(a):
