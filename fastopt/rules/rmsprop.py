@@ -55,9 +55,9 @@ HYPER = {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8}
 
 
 def variant(option, function, state, **more):
-    name, scale = f"rmsprop_{option}", with_momentum if more else coefficients
-    hyper = HYPER | more
-    return Rule(name=name, label="RMSprop", update=function, coefficients=scale, state=state, hyper=hyper)
+    scale = with_momentum if more else coefficients
+    named: dict = {"name": f"rmsprop_{option}", "label": "RMSprop", "doc": __doc__}
+    return Rule(update=function, coefficients=scale, state=state, hyper=HYPER | more, **named)
 
 
 RULE = Rule(
