@@ -67,6 +67,7 @@ class Blocks:
         self._spans = disjoint_spans(*zip(*owned))
         self._packed = params if isinstance(params, Packed) and params.buffers else None
         self._tree = rebuild(params, iter(self.leaves))
+        self._keys = list(self._tree) if isinstance(self._tree, dict) else []
         self._flat = all(isinstance(child, np.ndarray) for child in _children(self._tree))
         self._table: gather.Table | None = None
         self._gathered: list[Any] = []
@@ -107,7 +108,7 @@ class Blocks:
                 return grads
             if isinstance(grads, tuple):
                 return list(grads)
-            if list(grads) == list(tree):
+            if list(grads) == self._keys:
                 return list(grads.values())
         return list(leaves_like(tree, grads, "grads"))
 

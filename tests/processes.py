@@ -77,7 +77,7 @@ class Place:
         mine = {"PYTHONPATH": str(self.folder), "NUMBA_CACHE_DIR": str(self.cache)}
         mine["PYTHONDONTWRITEBYTECODE"] = "1"  # Python's own cache misses edits within a second
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", CHILD.replace("#code", code)],
+            [sys.executable, "-P", "-W", "error", "-c", CHILD.replace("#code", code)],
             env={k: v for k, v in (inherited | mine | env).items() if v is not None},
             capture_output=True,
             text=True,
