@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 import fastopt
 
-BATCH, EPOCHS, SEED = 32, 4, 0
+BATCH, EPOCHS, SEED = 32, 20, 0
 
 
 def digits():

@@ -9,7 +9,7 @@ import numpy as np
 from .errors import describe
 from .optimizer import Optimizer
 from .progress import progress_bar
-from .training import training
+from .training import training_of
 
 
 @dataclass
@@ -144,12 +144,12 @@ def fit(
         if [a.shape[1:] for a in held_out[0]] != [a.shape[1:] for a in data]:
             shapes = ", ".join(str(a.shape) for a in held_out[0])
             raise ValueError(f"validation must hold arrays like those of data, got shapes {shapes}")
-    train = training(loss_and_grad, opt, reduction == "mean")
+    train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, batch_size, accumulate)
     history, best, waited = History(), None, 0
     began = time.perf_counter()
     with progress_bar(progress, epochs - initial_epoch, "epochs") as advance:
         for epoch in range(initial_epoch, epochs):
-            loss = train.epoch(data, n, _order(n, batch_size, seed, epoch), batch_size, accumulate)
+            loss = train.epoch(_order(n, batch_size, seed, epoch))
             history.loss.append(loss)
             history.epoch.append(epoch)
             if held_out is not None:

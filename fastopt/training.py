@@ -18,33 +18,37 @@ from .packed import Packed, pack
 from .records import is_field, record
 
 
-def training(loss_and_grad, opt, mean):
+def training_of(loss_and_grad, opt) -> type["Training"]:
     """The compiled way where it can be taken, and where no step was to be parallel."""
     blocks = opt._blocks.all
     compilable = isinstance(loss_and_grad, Dispatcher) and not config.DISABLE_JIT
     serial = all(block.run is cpu.kernel(opt.rule, block.p.dtype, stage=opt._staged) for block in blocks)
     if compilable and serial and len({block.p.dtype for block in blocks}) == 1:
-        return CompiledTraining(loss_and_grad, opt, mean)
-    return Training(loss_and_grad, opt, mean)
+        return CompiledTraining
+    return Training
 
 
 class Training:
-    """The loss, bound to an optimiser's parameters and to buffers for their gradient."""
+    """The loss, bound to an optimiser's parameters, to buffers for their gradient and to the examples."""
 
-    def __init__(self, loss_and_grad, opt, mean):
+    def __init__(self, loss_and_grad, opt, mean, data, batch_size, accumulate):
         self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
+        self.data, self.n, self.batch_size, self.accumulate = data, len(data[0]), batch_size, accumulate
         self.params = as_arguments(opt.params)
         self.steps = _gradients(opt.params)  # what the optimiser is stepped with
         self.buffers = _buffers(self.steps)
         self.grads = as_arguments(self.steps, opt.params)
         self.sums = [np.empty_like(buffer) for buffer in self.buffers]
 
-    def epoch(self, data, n, order, batch_size, accumulate) -> float:
-        """One pass: an update per ``accumulate`` batches. Returns the sum, or mean, of the losses."""
-        total, pending = 0.0, []
-        for start in range(0, n, batch_size):
-            end = min(start + batch_size, n)
-            batch = data if order is None else [a[order[start:end]] for a in data]
+    def epoch(self, order) -> float:
+        """One pass in this order (None: one batch holds all examples): an update per ``accumulate`` batches.
+
+        Returns the sum, or mean, of the losses.
+        """
+        n, accumulate, total, pending = self.n, self.accumulate, 0.0, []
+        for start in range(0, n, self.batch_size):
+            end = min(start + self.batch_size, n)
+            batch = self.data if order is None else [a[order[start:end]] for a in self.data]
             total += self._call(batch)
             pending.append(end - start)
             if accumulate > 1:
@@ -113,21 +117,22 @@ def _buffers(nest):
 class CompiledTraining(Training):
     """Slices of an epoch's updates, each one call of compiled code."""
 
-    def __init__(self, loss_and_grad, opt, mean):
-        super().__init__(loss_and_grad, opt, mean)
+    def __init__(self, loss_and_grad, opt, mean, data, batch_size, accumulate):
+        super().__init__(loss_and_grad, opt, mean, data, batch_size, accumulate)
         pieces = opt._blocks.pieces(self.steps)
         self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
         self.lanes = reduce.workspace(max(p.size for p, _, _, _ in self.blocks))
         self.memory, self.sum = flat(self.buffers[0]), flat(self.sums[0])
         self.scheduled = any(hyper.scheduled for hyper in opt._hyper)
         self.limit = 1
+        self.data, self.size = tuple(data), min(batch_size, self.n)
+        rows = [np.empty((self.size, *a.shape[1:]), a.dtype) for a in data] if self.size < self.n else []
+        self.scratch = tuple(rows)  # for the examples of a batch
+        self.kernel, self.address = self._kernel()
 
-    def epoch(self, data, n, order, batch_size, accumulate) -> float:
-        opt, size = self.opt, min(batch_size, n)
-        data = tuple(data)
-        scratch = () if order is None else tuple(np.empty((size, *a.shape[1:]), a.dtype) for a in data)
+    def epoch(self, order) -> float:
+        opt, n, size, accumulate = self.opt, self.n, self.size, self.accumulate
         order = np.arange(0) if order is None else order
-        kernel, address = self._kernel(data, scratch, accumulate)
         bound = math.inf if opt._clip_value is None else float(opt._clip_value)
         numbers = np.array([0.0, opt._clip_norm or 0.0, bound])
         counts = np.array([0, opt.t, opt.skipped, 0])
@@ -138,9 +143,10 @@ class CompiledTraining(Training):
                 table = self._table(t, updates)
                 updates = table.shape[1] if self.scheduled else updates
                 before = time.perf_counter()
-                kernel(
-                    address, self.params, self.grads, data, scratch, order, self.blocks, self.memory, self.sum,
-                    table, tuple(table[0, 0].tolist()), self.lanes, (updates, n, size, accumulate, t), numbers, counts,
+                self.kernel(
+                    self.address, self.params, self.grads, self.data, self.scratch, order, self.blocks, self.memory,
+                    self.sum, table, tuple(table[0, 0].tolist()), self.lanes, (updates, n, size, accumulate, t),
+                    numbers, counts,
                 )  # fmt: skip
                 self.limit = next_slice(updates, time.perf_counter() - before)
                 if counts[epoch.BAD]:
@@ -161,22 +167,24 @@ class CompiledTraining(Training):
                 break  # the steps before it are taken first; then it comes again
         return np.array(rows).swapaxes(0, 1).copy()
 
-    def _kernel(self, data, scratch, accumulate):
+    def _kernel(self):
         """The compiled epoch for these data, and the address of the loss."""
         opt = self.opt
         flags = epoch.Flags(
-            gathers=bool(scratch),
-            accumulates=accumulate > 1,
+            gathers=bool(self.scratch),
+            accumulates=self.accumulate > 1,
             mean=self.mean,
             checks=bool(opt._check_finite),
             skips=opt._check_finite == "skip",
             clips=opt._clip_norm is not None,
             stage=opt._staged,
         )
-        unknown = [a.dtype.str for a in data if a.dtype.kind not in "fiucb" or not a.dtype.isnative or a.dtype == "f2"]
-        if unknown:
-            raise TypeError(f"data must hold arrays of native numbers for a Numba function, got dtype {unknown[0]}")
-        kinds = tuple(typeof(a) for a in (self.params, self.grads, data, scratch, self.blocks, self.memory))
+        native = [a.dtype.kind in "fiucb" and a.dtype.isnative and a.dtype != "f2" for a in self.data]
+        if not all(native):
+            wrong = self.data[native.index(False)].dtype.str
+            raise TypeError(f"data must hold arrays of native numbers for a Numba function, got dtype {wrong}")
+        held = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory)
+        kinds = tuple(typeof(a) for a in held)
         return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
 
 

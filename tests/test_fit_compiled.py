@@ -13,7 +13,7 @@ import fastopt
 from fastopt import fit, pack
 from fastopt.kernels import cpu
 from fastopt.rules import ALL_RULES
-from fastopt.training import CompiledTraining, Training, training
+from fastopt.training import CompiledTraining, Training, training_of
 
 N = 23
 RNG = np.random.default_rng(5)
@@ -122,13 +122,13 @@ def both(monkeypatch):
 
     def run(loss, make, data=(X, Y), compiled=True, **options):
         outcomes, ways = [], []
-        for way in (training, Training):
+        for choose in (training_of, lambda *_: Training):
 
-            def chosen(*arguments, way=way):
-                ways.append(way(*arguments))
+            def chosen(*arguments, choose=choose):
+                ways.append(choose(*arguments))
                 return ways[-1]
 
-            monkeypatch.setattr(sys.modules["fastopt.fit"], "training", chosen)
+            monkeypatch.setattr(sys.modules["fastopt.fit"], "training_of", chosen)
             opt = make()
             try:
                 hist = fit(loss, opt, data, **{"batch_size": 5, "epochs": 3, **options})
@@ -137,7 +137,7 @@ def both(monkeypatch):
             except Exception as error:
                 hist, outcome = error, (type(error), str(error))
             outcomes.append((outcome, contents(opt)))
-        assert [type(way) for way in ways] == [CompiledTraining if compiled else Training, Training]
+        assert ways == [CompiledTraining if compiled else Training, Training]
         assert outcomes[0] == outcomes[1]
         assert np.array([1e-310])[0] * 0.5 > 0.0  # subnormal numbers count again
         return opt, hist
@@ -339,7 +339,7 @@ def test_schedules_that_leave_their_range(both, bad):
 
 def test_the_choice_of_the_path(both, monkeypatch):
     def way(params, loss=linear, **options):
-        return type(training(loss, fastopt.SGD(params, **options), False))
+        return training_of(loss, fastopt.SGD(params, **options))
 
     for dtype in (np.float32, np.float64):
         most = cpu.threshold(fastopt.RULES[1], dtype)

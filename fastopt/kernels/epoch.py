@@ -148,7 +148,15 @@ def _gather(to, data, order):
             a[k] = b[order[k]]
         gather(to[1:], data[1:], order)
 
-    return first_and_rest
+    def first_of_rows_and_rest(to, data, order):  # 5 times as fast as assigning rows
+        a, b = to[0], data[0]
+        for k in range(order.size):
+            i = order[k]
+            for j in range(a.shape[1]):
+                a[k, j] = b[i, j]
+        gather(to[1:], data[1:], order)
+
+    return first_of_rows_and_rest if to[0].ndim == 2 else first_and_rest
 
 
 def head(arrays, n):

@@ -11,13 +11,27 @@ arithmetic is done; losses are summed in float64. ``y`` is integer or real where
 
 import math
 from collections import namedtuple
+from functools import cache
 
 import numpy as np
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
-_helper = njit(nogil=True, error_model="numpy")
-_loss = njit(cache=True, nogil=True, error_model="numpy")  # cacheable: losses close over nothing but a number
+from fastopt.kernels.bind import digest
+from fastopt.problems import pieces
+
 MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
+
+
+@cache
+def _digest():
+    return digest(tuple(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
+
+
+def _loss(function):
+    """Compile, with a disk cache that sees edits of the pieces. The function closes over nothing but a number."""
+    function.__qualname__ += f"_{_digest()}"
+    return njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
 def linear(l2=0.0):
@@ -33,10 +47,10 @@ def linear(l2=0.0):
 
     @_loss
     def loss_and_grad(params, grads, X, y):
-        predictor = _predict(X, params, y)
-        loss = _gaussian(predictor, y)
+        predictor = pieces.predict(X, params, y)
+        loss = pieces.gaussian(predictor, y)
         np.dot(X.T, predictor, grads)
-        return loss + _add_penalty(params, grads, l2 * len(X))
+        return loss + pieces.add_penalty(params, grads, l2 * len(X))
 
     return loss_and_grad
 
@@ -54,10 +68,10 @@ def logistic(l2=0.0):
 
     @_loss
     def loss_and_grad(params, grads, X, y):
-        predictor = _predict(X, params, y)
-        loss = _bernoulli(predictor, y)
+        predictor = pieces.predict(X, params, y)
+        loss = pieces.bernoulli(predictor, y)
         np.dot(X.T, predictor, grads)
-        return loss + _add_penalty(params, grads, l2 * len(X))
+        return loss + pieces.add_penalty(params, grads, l2 * len(X))
 
     return loss_and_grad
 
@@ -76,10 +90,10 @@ def softmax(l2=0.0):
 
     @_loss
     def loss_and_grad(params, grads, X, y):
-        scores = _predict(X, params, y)
-        loss = _categorical(scores, y)
+        scores = pieces.predict(X, params, y)
+        loss = pieces.categorical(scores, y)
         np.dot(X.T, scores, grads)
-        return loss + _add_penalty(params, grads, l2 * len(X))
+        return loss + pieces.add_penalty(params, grads, l2 * len(X))
 
     return loss_and_grad
 
@@ -97,10 +111,10 @@ def poisson(l2=0.0):
 
     @_loss
     def loss_and_grad(params, grads, X, y):
-        predictor = _predict(X, params, y)
-        loss = _poisson(predictor, y)
+        predictor = pieces.predict(X, params, y)
+        loss = pieces.poisson(predictor, y)
         np.dot(X.T, predictor, grads)
-        return loss + _add_penalty(params, grads, l2 * len(X))
+        return loss + pieces.add_penalty(params, grads, l2 * len(X))
 
     return loss_and_grad
 
@@ -120,20 +134,20 @@ def mlp(l2=0.0):
 
     @_loss
     def loss_and_grad(params, grads, X, y):
-        hidden = _predict(X, params.W1, y)
-        _tanh(hidden, params.b1)
+        hidden = pieces.predict(X, params.W1, y)
+        pieces.tanh(hidden, params.b1)
         scores = np.dot(hidden, params.W2)
-        scores += params.b2
-        loss = _categorical(scores, y)
+        pieces.add_to_rows(scores, params.b2)
+        loss = pieces.categorical(scores, y)
         np.dot(hidden.T, scores, grads.W2)
-        grads.b2[:] = scores.sum(axis=0)
+        pieces.sum_rows(scores, grads.b2)
         slope = np.dot(scores, params.W2.T)
-        slope *= hidden.dtype.type(1) - hidden * hidden
+        pieces.through_tanh(slope, hidden)
         np.dot(X.T, slope, grads.W1)
-        grads.b1[:] = slope.sum(axis=0)
+        pieces.sum_rows(slope, grads.b1)
         weight = l2 * len(X)
-        loss += _add_penalty(params.W1, grads.W1, weight) + _add_penalty(params.b1, grads.b1, weight)
-        return loss + _add_penalty(params.W2, grads.W2, weight) + _add_penalty(params.b2, grads.b2, weight)
+        loss += pieces.add_penalty(params.W1, grads.W1, weight) + pieces.add_penalty(params.b1, grads.b1, weight)
+        return loss + pieces.add_penalty(params.W2, grads.W2, weight) + pieces.add_penalty(params.b2, grads.b2, weight)
 
     return loss_and_grad
 
@@ -153,98 +167,3 @@ def _penalty_weight(l2):
     if not 0 <= l2 < math.inf:
         raise ValueError(f"l2 must be finite and at least 0, got {l2!r}")
     return float(l2)
-
-
-@_helper
-def _predict(X, params, y):
-    if len(X) != len(y):
-        raise ValueError("X and y must have the same number of examples")
-    return np.dot(X, params)
-
-
-# The distributions: each returns the summed loss and overwrites the model's predictions by its derivatives.
-# dtype.type(1) keeps float32 arithmetic in float32, np.float64(0) makes float64 sums, compiled or not.
-
-
-@_helper
-def _gaussian(predictor, y):
-    loss = np.float64(0)
-    for i in range(len(y)):
-        predictor[i] -= y[i]
-        loss += 0.5 * predictor[i] * predictor[i]
-    return loss
-
-
-@_helper
-def _bernoulli(predictor, y):
-    loss, one = np.float64(0), predictor.dtype.type(1)
-    for i in range(len(y)):
-        z = predictor[i]
-        small = np.exp(-abs(z))  # at most 1, so that nothing overflows
-        loss += np.log1p(small) + ((1 - y[i]) * z if z > 0 else -(y[i] * z))
-        predictor[i] = (one if z > 0 else small) / (one + small) - y[i]
-    return loss
-
-
-@_helper
-def _poisson(predictor, y):
-    loss = np.float64(0)
-    for i in range(len(y)):
-        mean = np.exp(predictor[i])
-        loss += mean - y[i] * predictor[i] + math.lgamma(y[i] + 1.0)
-        predictor[i] = mean - y[i]
-    return loss
-
-
-@_helper
-def _categorical(scores, y):
-    loss = np.float64(0)
-    for i in range(len(y)):
-        row, label = scores[i], y[i]
-        if label < 0 or label >= len(row):  # compiled code would write outside the array
-            raise ValueError("y must hold class labels from 0 to classes - 1")
-        row -= row.max()  # so that nothing overflows
-        loss -= row[label]
-        np.exp(row, row)
-        total = row.sum()
-        loss += np.log(total)
-        row /= total
-        row[label] -= 1
-    return loss
-
-
-@njit(nogil=True, error_model="numpy", fastmath={"reassoc"})  # a sum in any order runs in vector registers
-def _add_penalty(params, grads, weight):
-    if weight == 0:
-        return 0.0
-    theta, grad, scale = params.reshape(-1), grads.reshape(-1), params.dtype.type(weight)
-    squares = np.float64(0)
-    for i in range(len(theta)):
-        squares += np.float64(theta[i]) * theta[i]
-        grad[i] += scale * theta[i]
-    return 0.5 * weight * squares
-
-
-# sinh(u) = u(1 + u²/(2·3)·(1 + u²/(4·5)·…)), cosh(u) = 1 + u²/(1·2)·(1 + u²/(3·4)·…): 7 terms for |u| < 0.63
-_SINH = tuple(1 / (2 * k * (2 * k + 1)) for k in range(7, 0, -1))
-_COSH = tuple(1 / (2 * k * (2 * k - 1)) for k in range(7, 0, -1))
-
-
-@_helper
-def _tanh(matrix, bias):
-    """Overwrite matrix by tanh(matrix + bias), to 5 roundings. With no call in it the loop runs in vector
-    registers, 4 to 7 times as fast as with the C library's tanh, which was half of a training step."""
-    real = matrix.dtype.type
-    one, limit = real(1), real(20)  # tanh(20) rounds to 1
-    for i in range(len(matrix)):
-        for j in range(len(bias)):
-            x = matrix[i, j] + bias[j]
-            u = real(1 / 32) * (limit if x > limit else (-limit if x < -limit else x))  # NaN stays
-            sinh, cosh = one, one
-            for k in range(7):
-                sinh = one + u * u * real(_SINH[k]) * sinh
-                cosh = one + u * u * real(_COSH[k]) * cosh
-            sinh *= u
-            for _ in range(5):  # to twice the argument, until it is x
-                sinh, cosh = (one + one) * sinh * cosh, sinh * sinh + cosh * cosh
-            matrix[i, j] = sinh / cosh
