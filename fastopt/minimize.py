@@ -122,13 +122,11 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
     from scipy.optimize import OptimizeResult  # not at import: it takes a fifth of a second
 
     fun, jac = plan.addresses
-    g, old, best = np.zeros_like(x), x.copy(), x.copy() if s.best else x
+    g, old, best = np.zeros(x.shape, x.dtype), x.copy(), x.copy() if s.best else x
     state = first_state(s, x)
-    tests = np.array([test if test > 0.0 else -1.0 for test in (s.gtol, s.ftol, s.xtol)])
     numbers, counts = np.array([0.0, 0.0, -1.0 if s.maximize else 1.0]), np.array([0, RUNNING, 0])
     most, reason = most_iterations(s, given, x.size, flags)
-    table = np.array([s.row(1)])
-    like = tuple(table[0].tolist())
+    table, like = s.first_rows
     sizes = (x.size, *(getattr(a, "size", 1) for a in args))
     limit = plan.pace.get(sizes, FIRST_SLICE) if notify is None else 1
     began, told, status = time.perf_counter(), 0, RUNNING
@@ -139,7 +137,7 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
                 table = np.array([s.row(nit + k) for k in range(1, limit + 1)])
             before = time.perf_counter()
             plan.loop(
-                fun, jac, args, x, g, old, best, state, table, like, low, high, tests, numbers, counts,
+                fun, jac, args, x, g, old, best, state, table, like, low, high, s.tests, numbers, counts,
                 (limit, most, reason, nit),
             )  # fmt: skip
             status = int(counts[STATUS])

@@ -27,7 +27,6 @@ class Problems:
         self.X, self.args, self.shared = X, args, shared
         self.G, self.old, self.best = np.zeros_like(X), X.copy(), X.copy() if s.best else X
         self.state = first_state(s, X)
-        self.tests = np.array([test if test > 0.0 else -1.0 for test in (s.gtol, s.ftol, s.xtol)])
         self.numbers = np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0], (k, 1))
         self.counts = np.tile(np.array([0, RUNNING, 0]), (k, 1))
         self.most, self.reason = most_iterations(s, given, d, flags)
@@ -70,7 +69,7 @@ class CompiledProblems(Problems):
             before = time.perf_counter()
             self._call(
                 "loop", begin, end, self.X, self.G, self.old, self.best, self.state, table, tuple(table[0].tolist()),
-                self.unbounded, self.unbounded, self.tests, self.numbers, self.counts,
+                self.unbounded, self.unbounded, self.s.tests, self.numbers, self.counts,
                 (limit, self.most, self.reason, nit),
             )  # fmt: skip
             nit += limit
@@ -118,7 +117,7 @@ class InterpretedProblems(Problems):
                 try:
                     self.plan.loop(
                         0, 0, row, self.X[i], self.G[i], self.old[i], self.best[i], state, table,
-                        tuple(table[0].tolist()), self.unbounded, self.unbounded, self.tests, self.numbers[i],
+                        tuple(table[0].tolist()), self.unbounded, self.unbounded, self.s.tests, self.numbers[i],
                         self.counts[i], (FIRST_SLICE, self.most, self.reason, nit),
                     )  # fmt: skip
                 except Exception:

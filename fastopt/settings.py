@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
 
 from .api import choose, variant_keywords
 from .errors import describe
@@ -14,8 +16,9 @@ from .rules import ALL_RULES, Rule
 RULES_BY_NAME = {rule.name: rule for rule in ALL_RULES}
 
 
-class Settings(NamedTuple):
-    """Options, checked."""
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Options, checked, and what loops are given of them."""
 
     rule: Rule
     hyper: Hyper
@@ -31,9 +34,19 @@ class Settings(NamedTuple):
     best: bool
     inline: bool | None
 
-    @property
+    @cached_property
     def staged(self):
         return self.maximize or self.clip_value is not None or self.clip_norm is not None or self.hyper.decays()
+
+    @cached_property
+    def tests(self):
+        return np.array([test if test > 0.0 else -1.0 for test in (self.gtol, self.ftol, self.xtol)])
+
+    @cached_property
+    def first_rows(self):
+        """The row of the first step, as a table of one and as a tuple."""
+        row = self.row(1)
+        return np.array([row]), row
 
     def row(self, t):
         """What the loop makes the coefficients of step t from."""

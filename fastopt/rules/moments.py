@@ -7,7 +7,8 @@ HYPER = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 
 def bias(beta, t):
     """1 - beta**t, without cancellation: the weight that an average started at zero has gathered after t steps."""
-    return -math.expm1(t * math.log(beta)) if beta > 0.0 else 1.0
+    x = t * math.log(beta) if beta > 0.0 else -math.inf
+    return -math.expm1(x) if x > -40.0 else 1.0  # what is left rounds to 1, and costs no call
 
 
 def moments(g, m, v, beta1, rest1, beta2, rest2):
