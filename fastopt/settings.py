@@ -127,14 +127,14 @@ def _settings(method, options, tol):
 
 
 def _check_number(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {describe(value)}")
     if not value >= least:
         raise ValueError(f"{name} must be at least {least:g}, got {value!r}")
 
 
 def _check_count(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number, got {describe(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")

@@ -239,6 +239,12 @@ def test_the_best_iterate(compiled):
 
 
 @each_path
+def test_numpy_numbers_as_options(compiled):
+    res = solve(compiled=compiled, maxiter=np.int32(7), gtol=np.float32(0), maxfun=np.int64(100))
+    assert (res.nit, res.status) == (7, 1)
+
+
+@each_path
 def test_the_value_is_evaluated_where_it_is_read(compiled):
     """As counted in ``solve``: at the end only, or at every point."""
     assert solve("jac", compiled, maxiter=20).nfev == 1

@@ -5,6 +5,7 @@ never hits it, so a rule is bound as a *global*: the template's code object with
 look at (functions in other files, options) goes into the name, as a digest.
 """
 
+import dis
 import hashlib
 from functools import cache
 from pathlib import Path
@@ -47,10 +48,24 @@ def is_plain(value):
     return isinstance(value, FunctionType) and value not in OVERLOADED and not config.DISABLE_JIT
 
 
+def helpers_of(function):
+    """The plain functions among the globals that a function reads, by name."""
+    codes = [function.__code__, *(c for c in function.__code__.co_consts if isinstance(c, CodeType))]
+    read = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    values = {name: function.__globals__.get(name) for name in sorted(read)}
+    return {name: value for name, value in values.items() if is_plain(value)}
+
+
+def refuse_recursion(function, callers=()):
+    for name, value in helpers_of(function).items():
+        if value in callers:
+            raise TypeError(f"{name} must not call itself: only a Numba function with a signature can")
+        refuse_recursion(value, (*callers, value))
+
+
 def inner(function):
-    """The function with every plain function among its globals compiled: Numba cannot call those."""
-    values = {name: function.__globals__.get(name) for name in names_in(function.__code__)}
-    return link(function, **{name: jitted(value) for name, value in values.items() if is_plain(value)})
+    """The function with its helpers compiled: Numba cannot call plain functions."""
+    return link(function, **{name: jitted(value) for name, value in helpers_of(function).items()})
 
 
 @cache
@@ -67,6 +82,7 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
     """
     if config.DISABLE_JIT:
         return function
+    refuse_recursion(function)
     bound = inner(function)
     bound.__qualname__ = f"{name}_{digest(function, besides)}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
