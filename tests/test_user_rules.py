@@ -36,5 +36,5 @@ def test_a_helper_named_like_an_attribute():
 
 def test_a_helper_that_calls_itself():
     rule = fastopt.Rule(name="recursive", update=with_real, coefficients=with_recursion, hyper={"lr": 0.5})
-    with pytest.raises(TypeError, match="^halved must not call itself"):
+    with pytest.raises(TypeError, match=r"^halved must not call itself"):
         fastopt.Optimizer(np.ones(3), rule)
