@@ -63,13 +63,14 @@ def jax_peers():
 
 @pytest.fixture
 def figure(request, benchmark):
-    """``figure(what, samples, unit, most=, least=)``: a line of the table, kept in the benchmark's record too."""
+    """``figure(what, samples, unit, most=, least=, listed=)``: kept in the benchmark's record, and a line of the table."""
 
-    def note(what, samples, unit, **target):
+    def note(what, samples, unit, listed=True, **target):
         if benchmark.disabled:
             return
         line = Figure(what, np.asarray(samples), unit, **target)
-        request.config.stash.setdefault(FIGURES, []).append(line)
+        if listed:
+            request.config.stash.setdefault(FIGURES, []).append(line)
         low, median, high = np.quantile(line.samples, (0.25, 0.5, 0.75))
         best = line.samples.min()
         benchmark.extra_info[what] = {"median": median, "q1": low, "q3": high, "min": best, "unit": unit, **target}

@@ -1,60 +1,84 @@
-"""One step of 1000 elements, all checks on, for every rule; beside PyTorch where it is installed."""
+"""One step of every rule: of 1000 elements, of 10⁷ beside what memory allows, and of every size between."""
 
-import numpy as np
+import numba
 import pytest
-from conftest import Contestant
-from reference import Reference
+from step_peers import OPTAX, TORCH, Start, fastopts, limit, numpys, optaxs, torches
 
 import fastopt
 
-SIZE, STEPS = 1000, 5
-MOST = {"float32": 1.6, "float64": 2.6}  # µs
-TORCH = {  # its class and what it needs besides; "fused" where it has such a kernel
-    "gd": ("SGD", {"fused": True}),
-    "sgd": ("SGD", {"fused": True}),
-    "momentum": ("SGD", {"fused": True, "momentum": 0.9}),
-    "nesterov": ("SGD", {"fused": True, "momentum": 0.9, "nesterov": True}),
-    "adagrad": ("Adagrad", {"fused": True}),
-    "adadelta": ("Adadelta", {"foreach": True}),
-    "rmsprop": ("RMSprop", {"foreach": True}),
-    "adam": ("Adam", {"fused": True}),
-    "adamw": ("AdamW", {"fused": True}),
-    "amsgrad": ("Adam", {"fused": True, "amsgrad": True}),
-    "adamax": ("Adamax", {"foreach": True}),
-    "nadam": ("NAdam", {"foreach": True}),
-    "radam": ("RAdam", {"foreach": True}),
-}
+STEPS = 5  # before the race, to compare results
+SMALL, LARGE = 1000, 10**7
+SIZES = [10, 100, 1000, 10**4, 10**5, 10**6, 10**7, 5 * 10**7]
+MOST = {"float32": 1.6, "float64": 2.6}  # µs, for a small step with all its checks
+BOUND_BY_DIVISION = ("adagrad", "rmsprop", "lion", "nadam")  # in float32; and adadelta
+RTOL = {"float32": 1e-5, "float64": 1e-6}
+
+each_dtype = pytest.mark.parametrize("dtype", MOST)
+each_rule = pytest.mark.parametrize("rule", fastopt.RULES, ids=lambda rule: rule.name)
+BY_NAME = {rule.name: rule for rule in fastopt.RULES}
 
 
-def ours(rule, start, g, expected):
-    p = start.copy()
-    opt = fastopt.Optimizer(p, rule)
-    return Contestant(lambda: opt.step(g), lambda: p, expected)
+def kind_of(rule):
+    return "fused" if "fused" in TORCH[rule.name][1] else "foreach"
 
 
-def theirs(torch, rule, start, g, expected):
-    cls, keywords = TORCH[rule.name]
-    p = torch.tensor(start, requires_grad=True)
-    p.grad = torch.tensor(g)
-    opt = getattr(torch.optim, cls)([p], **keywords)
-    return Contestant(opt.step, lambda: p.detach().numpy(), expected)
-
-
-@pytest.mark.parametrize("dtype", MOST)
-@pytest.mark.parametrize("rule", fastopt.RULES, ids=lambda rule: rule.name)
-def test_step(race, figure, torch, rule, dtype):
-    rng = np.random.default_rng(0)
-    start, g = rng.normal(size=SIZE).astype(dtype), rng.normal(size=SIZE).astype(dtype)
-    reference = Reference(rule.name, [start])
-    for _ in range(STEPS):
-        reference.step([g.astype(float)])
-    contestants = {"fastopt": ours(rule, start, g, reference.params[0])}
+@each_dtype
+@each_rule
+def test_small(race, figure, torch, rule, dtype):
+    start = Start(rule, SMALL, dtype, STEPS)
+    contestants = {"fastopt": fastopts(rule, start)}
     if torch and rule.name in TORCH:
-        contestants["PyTorch"] = theirs(torch, rule, start, g, reference.params[0])
-    seconds = race(contestants, STEPS, 1e-5 if dtype == "float32" else 1e-6)
+        contestants[f"PyTorch {kind_of(rule)}"] = torches(torch, rule, start)
+    seconds = race(contestants, STEPS, RTOL[dtype])
     if seconds is None:
         return
-    figure(f"step of {SIZE}, {dtype}, {rule.name}", seconds["fastopt"] * 1e6, "µs", most=MOST[dtype])
-    if "PyTorch" in seconds:
-        kind = "fused" if "fused" in TORCH[rule.name][1] else "foreach"
-        figure(f"  PyTorch {kind} over fastopt", seconds["PyTorch"] / seconds["fastopt"], "×", least=15)
+    figure(f"step of {SMALL}, {dtype}, {rule.name}", seconds["fastopt"] * 1e6, "µs", most=MOST[dtype])
+    for peer in list(contestants)[1:]:
+        figure(f"  {peer} over fastopt", seconds[peer] / seconds["fastopt"], "×", least=15)
+
+
+@each_dtype
+@each_rule
+def test_large(race, figure, torch, jax_peers, rule, dtype):
+    start = Start(rule, LARGE, dtype, STEPS)
+    contestants = {"fastopt": fastopts(rule, start), "the limit": limit(rule, start)}
+    if torch and rule.name in TORCH:
+        torch.set_num_threads(numba.get_num_threads())
+        contestants[f"PyTorch {kind_of(rule)}"] = torches(torch, rule, start)
+    if jax_peers and rule.name in OPTAX:
+        contestants["optax"] = optaxs(jax_peers, rule, start)
+    seconds = race(contestants, STEPS, RTOL[dtype], rounds=20)
+    if seconds is None:
+        return
+    bound = rule.name == "adadelta" or (rule.name in BOUND_BY_DIVISION and dtype == "float32")
+    least = {"the limit": 0.85 if bound else 0.95, "optax": 1.6}
+    figure(f"step of 10⁷, {dtype}, {rule.name}", seconds["fastopt"] * 1e3, "ms")
+    for peer in list(contestants)[1:]:
+        figure(f"  {peer} over fastopt", seconds[peer] / seconds["fastopt"], "×", least=least.get(peer, 1.15))
+
+
+@each_dtype
+@each_rule
+def test_sizes(race, figure, rule, dtype):
+    contestants = {size: fastopts(rule, Start(rule, size, dtype, STEPS)) for size in SIZES}
+    seconds = race(contestants, STEPS, RTOL[dtype], rounds=20)
+    for size in SIZES if seconds is not None else ():
+        figure(f"step, {dtype}, {rule.name}, n = {size}", seconds[size] * 1e6, "µs", listed=False)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_adam_of_any_size(race, figure, torch, jax_peers, size):
+    """The whole field on one rule, for the picture."""
+    rule = BY_NAME["adam"]
+    start = Start(rule, size, "float32", STEPS)
+    contestants = {"fastopt": fastopts(rule, start), "the limit": limit(rule, start), "NumPy": numpys(start)}
+    if torch:
+        torch.set_num_threads(1 if size < 10**5 else numba.get_num_threads())
+        contestants["PyTorch fused"] = torches(torch, rule, start)
+        contestants["PyTorch foreach"] = torches(torch, rule, start, foreach=True)
+        contestants["PyTorch for-loop"] = torches(torch, rule, start, foreach=False)
+    if jax_peers:
+        contestants["optax"] = optaxs(jax_peers, rule, start)
+    seconds = race(contestants, STEPS, 1e-5, rounds=60 if size < 10**6 else 8)
+    for name in contestants if seconds is not None else ():
+        figure(f"Adam, float32, n = {size}: {name}", seconds[name] * 1e6, "µs", listed=False)
