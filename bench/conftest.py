@@ -63,7 +63,7 @@ def jax_peers():
 
 @pytest.fixture
 def figure(request, benchmark):
-    """``figure(what, samples, unit, most=, least=, listed=)``: kept in the benchmark's record, and a line of the table."""
+    """``figure(what, samples, unit, most=, least=, listed=)``: a line of the table, kept in the benchmark's record."""
 
     def note(what, samples, unit, listed=True, **target):
         if benchmark.disabled:

@@ -7,6 +7,7 @@ from conftest import Contestant
 from reference import Reference
 
 import fastopt
+from fastopt.crossover import limit_rule
 
 PERIOD = 1000  # elements, after which parameters and gradients repeat, so that the reference stays quick
 
@@ -115,33 +116,9 @@ def numpys(start):
     return start.contestant(step, lambda: p)
 
 
-def _limit0(p, g, lr):
-    return (p - lr * g,)
-
-
-def _limit1(p, g, a, lr):
-    return p - lr * g, a + lr * g
-
-
-def _limit2(p, g, a, b, lr):
-    return p - lr * g, a + lr * g, b - lr * g
-
-
-def _limit3(p, g, a, b, c, lr):
-    return p - lr * g, a + lr * g, b - lr * g, c + lr * g
-
-
-LIMITS = [
-    fastopt.Rule(
-        name=f"limit{k}", update=update, coefficients=lambda t, lr: (lr,), state=tuple("abc"[:k]), hyper={"lr": 1e-3}
-    )
-    for k, update in enumerate((_limit0, _limit1, _limit2, _limit3))
-]
-
-
 def limit(rule, start, **options):
-    """What memory allows: a kernel that reads and writes as many arrays, with hardly any arithmetic."""
+    """What memory allows: a kernel that moves the same bytes, with hardly any arithmetic."""
     p = start.p.copy()
-    opt = fastopt.Optimizer(p, LIMITS[len(rule.state)], **options)
+    opt = fastopt.Optimizer(p, limit_rule(len(rule.state)), **options)
     expected = start.some(start.p) - start.steps * 1e-3 * start.some(start.g)
     return Contestant(lambda: opt.step(start.g), lambda: start.some(p), expected)
