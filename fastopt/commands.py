@@ -106,8 +106,6 @@ def crossover(
     plot: Annotated[str | None, Option(metavar="OUT.png", help="Draw the times against size.")] = None,
 ):
     """Measure a step against its size on every target, and say from which size on each is the fastest."""
-    # Threads that wait busily lose their core to any other process for milliseconds, per step; read when they start.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from .crossover import measure, table, verdicts
 
     picked, dtypes = chosen(rule or ["adam"]), chosen_dtypes(dtype)

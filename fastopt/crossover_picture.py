@@ -36,18 +36,19 @@ def _panel(axes, times):
         if size is not None and size > times.sizes[0]:
             axes.axvline(size, color="0.75", linewidth=1, zorder=0)
             axes.annotate(
-                f"{fast} wins", (size, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0),
+                f"{fast} wins", (size, 0.97), xycoords=("data", "axes fraction"), xytext=(4, 0),
                 textcoords="offset points", color="0.35", fontsize=9,
             )  # fmt: skip
     threshold = cpu.threshold(times.rule, times.dtype)
     axes.axvline(threshold, color="0.75", linewidth=1, linestyle="--", zorder=0)
     axes.set(xscale="log", yscale="log", xlabel="elements")
     axes.set_title(f"{times.rule.name}, {times.dtype}", loc="left", fontweight="bold")
-    axes.set_ylim(bottom=0.5 * min(map(min, (microseconds[name] for name in names))))
+    shown = [time for name in names for time in microseconds[name]]
+    axes.set_ylim(0.5 * min(shown), 2 * max(shown))
     axes.grid(which="major", color="0.88", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(which="both", length=0)
     axes.xaxis.set_major_locator(LogLocator(numticks=12))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} µs" if y < 1000 else f"{y / 1000:g} ms"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.legend(frameon=False, loc="upper left", title=f"dashed: default threshold, {threshold}")
+    axes.legend(frameon=False, loc="lower right", title=f"dashed: default threshold, {threshold}")
