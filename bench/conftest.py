@@ -8,6 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import machine
+import numba
 import numpy as np
 import pytest
 
@@ -16,6 +18,24 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the reference t
 # Seconds that a contestant runs in each round (short, so that most are free of interruptions), and how many rounds.
 ROUND, ROUNDS = 5e-4, 400
 FIGURES = pytest.StashKey[list]()
+
+# What --quick keeps: a tenth of the rounds, one rule of each number of state arrays, nothing that takes a gigabyte.
+QUICK_RULES, QUICK_SIZE = ("sgd", "adagrad", "adam"), 10**7
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="fewer rounds and rules, in two minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    def kept(item):
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        rule = getattr(params.get("rule"), "name", QUICK_RULES[0])
+        return rule in QUICK_RULES and params.get("size", 0) <= QUICK_SIZE
+
+    if config.getoption("quick"):
+        config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
+        items[:] = [item for item in items if kept(item)]
 
 
 @dataclass
@@ -61,21 +81,45 @@ def jax_peers():
     return jax_peers
 
 
+def quartiles(samples):
+    low, median, high = map(float, np.quantile(samples, (0.25, 0.5, 0.75)))
+    return {"median": median, "q1": low, "q3": high, "min": float(np.min(samples))}
+
+
 @pytest.fixture
 def figure(request, benchmark):
-    """``figure(what, samples, unit, most=, least=, listed=)``: kept in the benchmark's record, and a line of the table."""
+    """``figure(what, samples, unit, most=, least=)``: a line of the table, kept in the benchmark's record."""
 
-    def note(what, samples, unit, listed=True, **target):
+    def note(what, samples, unit, **target):
         if benchmark.disabled:
             return
         line = Figure(what, np.asarray(samples), unit, **target)
-        if listed:
-            request.config.stash.setdefault(FIGURES, []).append(line)
-        low, median, high = np.quantile(line.samples, (0.25, 0.5, 0.75))
-        best = line.samples.min()
-        benchmark.extra_info[what] = {"median": median, "q1": low, "q3": high, "min": best, "unit": unit, **target}
+        request.config.stash.setdefault(FIGURES, []).append(line)
+        benchmark.extra_info.setdefault("figures", {})[what] = {**quartiles(line.samples), "unit": unit, **target}
 
     return note
+
+
+@pytest.fixture
+def curve(benchmark):
+    """``curve(title, name, size, seconds)``: a point of a picture of time against size, kept in the record."""
+
+    def note(title, name, size, seconds):
+        if not benchmark.disabled:
+            curves = benchmark.extra_info.setdefault("curves", {}).setdefault(title, {})
+            curves.setdefault(name, []).append({"size": size, **quartiles(seconds)})
+
+    return note
+
+
+@pytest.fixture(autouse=True)
+def threads(benchmark):
+    """How many threads each side ran on, kept in the record."""
+    yield
+    found = {"Numba": numba.get_num_threads()}
+    if torch := sys.modules.get("torch"):
+        found["PyTorch"] = torch.get_num_threads()
+    benchmark.extra_info["threads"] = found
 
 
 @dataclass
@@ -88,7 +132,7 @@ class Contestant:
 
 
 @pytest.fixture
-def race(benchmark):
+def race(benchmark, request):
     """``race({name: Contestant}, steps, rtol, rounds=)``: seconds per step by name, one sample per round.
 
     Before, each contestant is stepped so many times, and checked to that relative tolerance. The first contestant is
@@ -105,6 +149,8 @@ def race(benchmark):
             benchmark(first)
             return None
         calls = {name: enough_calls(contestant.step) for name, contestant in contestants.items()}
+        if request.config.getoption("quick"):
+            rounds = max(4, rounds // 10)
         seconds = {name: np.empty(rounds) for name in contestants}
         names, order = list(contestants), np.random.default_rng(0)
         gc.collect()
@@ -135,6 +181,12 @@ def enough_calls(step):
     while (taken := min(lap(step, calls) for _ in range(laps)) * calls) < ROUND / 2:  # the least: not interrupted
         calls *= 2
     return max(1, round(calls * ROUND / taken))
+
+
+def pytest_benchmark_update_machine_info(machine_info):
+    found = machine.describe(machine_info.get("cpu", {}))
+    machine_info.clear()  # of the computer's own name, for one
+    machine_info.update(found)
 
 
 def pytest_terminal_summary(terminalreporter, config):

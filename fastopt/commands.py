@@ -38,6 +38,13 @@ def output():
     return console if console.is_terminal else Console(highlight=False, width=1000)
 
 
+def check_dtype(name):
+    from .warmup import DTYPES
+
+    if name not in DTYPES:
+        raise BadInput(f"--dtype must be {' or '.join(DTYPES)}, got {name!r}")
+
+
 @app.command()
 @refusing()
 def compare(
@@ -95,7 +102,25 @@ def warmup(
     """Compile the kernels that later runs need, and keep them in the cache."""
     from .warmup import DTYPES, run
 
-    unknown = [name for name in dtype or [] if name not in DTYPES]
-    if unknown:
-        raise BadInput(f"--dtype must be {' or '.join(DTYPES)}, got {unknown[0]!r}")
+    for name in dtype or []:
+        check_dtype(name)
     run(chosen(rule or []), list(dict.fromkeys(dtype or DTYPES)), output())
+
+
+@app.command()
+@refusing()
+def crossover(
+    rule: Annotated[str, Option(help="The rule to step.")] = "adam",
+    dtype: Annotated[str, Option(help="float32 or float64.")] = "float32",
+    plot: Annotated[str | None, Option(metavar="OUT.png", help="Write a picture of time against size.")] = None,
+):
+    """Measure steps of every size on every target, and say from what size on threads pay."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from .compare.request import check_picture
+    from .crossover_report import perform
+
+    (one,) = chosen([rule])
+    check_dtype(dtype)
+    if plot is not None:
+        check_picture(plot)
+    perform(one, dtype, plot, output())

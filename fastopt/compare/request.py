@@ -97,13 +97,19 @@ def check(request: Request) -> list[Rule]:
     if request.model is not None and request.model not in MODELS:
         raise BadInput(f"--model must be {', '.join(MODELS)}, got {request.model!r}")
     if request.plot is not None:
-        if Path(request.plot).suffix.lower() not in PICTURES:
-            raise BadInput(f"--plot must end in {', '.join(PICTURES)}, got {request.plot!r}")
-        from . import picture  # noqa: F401  # matplotlib, if missing, is missed now
-    for option, path in (("--plot", request.plot), ("--json", request.json)):
-        if path is not None:
-            check_path(option, Path(path))
+        check_picture(request.plot)
+    if request.json is not None:
+        check_path("--json", Path(request.json))
     return chosen(request.rules)
+
+
+def check_picture(path: str):
+    """Raise unless ``--plot`` can be written there."""
+    if Path(path).suffix.lower() not in PICTURES:
+        raise BadInput(f"--plot must end in {', '.join(PICTURES)}, got {path!r}")
+    from . import picture  # noqa: F401  # matplotlib, if missing, is missed now
+
+    check_path("--plot", Path(path))
 
 
 def check_path(option: str, path: Path):
