@@ -12,12 +12,13 @@ import machine
 import numba
 import numpy as np
 import pytest
+import table
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the reference that results are checked against
 
 # Seconds that a contestant runs in each round (short, so that most are free of interruptions), and how many rounds.
 ROUND, ROUNDS = 5e-4, 400
-FIGURES = pytest.StashKey[list]()
+RECORDS = pytest.StashKey[list]()
 
 # What --quick keeps: a tenth of the rounds, one rule of each number of state arrays, nothing that takes a gigabyte.
 QUICK_RULES, QUICK_SIZE = ("sgd", "adagrad", "adam"), 10**7
@@ -36,25 +37,6 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("quick"):
         config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
         items[:] = [item for item in items if kept(item)]
-
-
-@dataclass
-class Figure:
-    """One line of the table: samples, of which the median counts, and the most or the least that it should be."""
-
-    what: str
-    samples: np.ndarray
-    unit: str
-    most: float | None = None
-    least: float | None = None
-
-    def cells(self):
-        low, median, high = np.quantile(self.samples, (0.25, 0.5, 0.75))
-        most, least = self.most, self.least
-        target = f"≤ {most:g} {self.unit}" if most is not None else f"≥ {least:g} {self.unit}" if least else ""
-        met = "" if not target else "yes" if (median <= most if most is not None else median >= least) else "no"
-        best = "" if self.unit == "×" else f"{self.samples.min():.3g}"
-        return self.what, target, f"{median:.3g} {self.unit}", f"{low:.3g} to {high:.3g}", best, met
 
 
 @pytest.fixture
@@ -87,15 +69,13 @@ def quartiles(samples):
 
 
 @pytest.fixture
-def figure(request, benchmark):
+def figure(benchmark):
     """``figure(what, samples, unit, most=, least=)``: a line of the table, kept in the benchmark's record."""
 
     def note(what, samples, unit, **target):
         if benchmark.disabled:
             return
-        line = Figure(what, np.asarray(samples), unit, **target)
-        request.config.stash.setdefault(FIGURES, []).append(line)
-        benchmark.extra_info.setdefault("figures", {})[what] = {**quartiles(line.samples), "unit": unit, **target}
+        benchmark.extra_info.setdefault("figures", {})[what] = {**quartiles(samples), "unit": unit, **target}
 
     return note
 
@@ -113,13 +93,15 @@ def curve(benchmark):
 
 
 @pytest.fixture(autouse=True)
-def threads(benchmark):
-    """How many threads each side ran on, kept in the record."""
+def record(benchmark, request):
+    """Keep the record for the table, with how many threads each side ran on."""
     yield
     found = {"Numba": numba.get_num_threads()}
     if torch := sys.modules.get("torch"):
         found["PyTorch"] = torch.get_num_threads()
     benchmark.extra_info["threads"] = found
+    kept = {"fullname": request.node.nodeid, "extra_info": benchmark.extra_info}
+    request.config.stash.setdefault(RECORDS, []).append(kept)
 
 
 @dataclass
@@ -190,14 +172,7 @@ def pytest_benchmark_update_machine_info(machine_info):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    lines = [figure.cells() for figure in config.stash.get(FIGURES, [])]
-    if not lines:
-        return
-    terminalreporter.section("figures: medians, with quartiles, beside their targets")
-    lines.insert(0, ("", "target", "measured", "quartiles", "best", "met"))
-    widths = [max(len(line[k]) for line in lines) for k in range(6)]
-    for line in lines:
-        cells = [
-            cell.ljust(width) if k in (0, 5) else cell.rjust(width) for k, (cell, width) in enumerate(zip(line, widths))
-        ]
-        terminalreporter.write_line("  ".join(cells).rstrip())
+    found = table.rows(config.stash.get(RECORDS, []))
+    if found:
+        terminalreporter.section("medians, and how many times as long the peers took")
+        terminalreporter.write_line(table.text(found))
