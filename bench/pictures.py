@@ -32,8 +32,12 @@ def panels_of(question, benchmarks, rows):
             for title, lines in benchmark["extra_info"].get("curves", {}).items():
                 for name, points in lines.items():
                     curves.setdefault(title, {}).setdefault(name, []).extend(points)
-    out += [lambda axes, t=title, ls=lines: sizes(axes, t, ls) for title, lines in curves.items()]
-    out += [lambda axes, t=title, rs=some: ratios(axes, t, rs) for title, some in grouped(rows).items()]
+    out += [lambda axes, t=title, ls=lines: sizes(axes, t, ls) for title, lines in sorted(curves.items())]
+    out += [
+        lambda axes, t=title, rs=some: ratios(axes, t, rs)
+        for title, some in grouped(rows).items()
+        if title not in curves
+    ]
     aimed = [row for row in rows if "most" in row.figure and not row.peers]
     if aimed:
         out.append(lambda axes: shares(axes, aimed))
@@ -104,7 +108,7 @@ def ratios(axes, title, rows):
     log_ratio(axes)
     axes.set_xlabel("time over fastopt's (| target)")
     axes.set_title(title, loc="left", fontsize=11)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1, 0.99), handletextpad=0.1)
 
 
 def shares(axes, rows):

@@ -68,7 +68,7 @@ def test_sizes(race, curve, rule, dtype):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_adam_of_any_size(race, curve, torch, jax_peers, size):
+def test_adam_of_any_size(race, figure, curve, torch, jax_peers, size):
     """The whole field on one rule."""
     rule = BY_NAME["adam"]
     start = Start(rule, size, "float32", STEPS)
@@ -83,3 +83,7 @@ def test_adam_of_any_size(race, curve, torch, jax_peers, size):
     seconds = race(contestants, STEPS, 1e-5, rounds=60 if size < 10**6 else 8)
     for name in contestants if seconds is not None else ():
         curve("Adam, float32", name, size, seconds[name])
+    if seconds is not None:
+        figure(f"Adam, float32, {size} elements", seconds["fastopt"] * 1e6, "µs")
+        for peer in list(contestants)[1:]:
+            figure(f"  {peer} over fastopt", seconds[peer] / seconds["fastopt"], "×")
