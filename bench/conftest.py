@@ -171,8 +171,14 @@ def pytest_benchmark_update_machine_info(machine_info):
     machine_info.update(found)
 
 
+def pytest_benchmark_update_json(output_json):
+    output_json["commit_info"] = {key: output_json["commit_info"].get(key) for key in ("id", "time", "dirty")}
+    for benchmark in output_json["benchmarks"]:  # the quartiles are kept
+        benchmark["stats"].pop("data", None)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     found = table.rows(config.stash.get(RECORDS, []))
-    if found:
+    if found and not config.getoption("benchmark_json"):  # ci/bench prints what is in the file
         terminalreporter.section("medians, and how many times as long the peers took")
         terminalreporter.write_line(table.text(found))

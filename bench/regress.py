@@ -29,7 +29,7 @@ def figures(data):
 
 
 def is_worse(new, old):
-    """Whether it is worse beyond the spread; of ratios less is worse, unless the target is a most."""
+    """Whether it is worse beyond the spread; a ratio is when it fell, unless its target is a most."""
     factor = RATIO if new["unit"] == "×" else TIME
     if new["unit"] == "×" and "most" not in new:
         return new["q3"] < old["q1"] and new["median"] * factor < old["median"]
@@ -37,20 +37,18 @@ def is_worse(new, old):
 
 
 def regressions(run, committed):
-    """``(benchmark, what, new, old)`` of all that became slower. Targets are of what both have."""
+    """``(benchmark, what, new, old)`` of all that became slower."""
     new, old = figures(run), figures(committed)
-    with_ratio = {name for (name, _), figure in new.items() if "least" in figure}
+    against_peers = {name for (name, _), figure in new.items() if "least" in figure}
+
+    def judged(name, figure):
+        return table.aims(figure) if figure["unit"] == "×" else name not in against_peers
+
     return [
         (name, what, figure, old[name, what])
         for (name, what), figure in new.items()
-        if (name, what) in old
-        and (is_aimed_ratio(figure) or name not in with_ratio)
-        and is_worse(figure, old[name, what])
+        if (name, what) in old and judged(name, figure) and is_worse(figure, old[name, what])
     ]
-
-
-def is_aimed_ratio(figure):
-    return figure["unit"] == "×" and table.aims(figure)
 
 
 def side_by_side(run, committed):

@@ -38,7 +38,8 @@ class Row:
 
     def targets(self):
         own = [f"{sign} {self.figure[key]:g} {self.figure['unit']}" for key, sign in SIGNS if key in self.figure]
-        return own + [f"{column(peer)[0]} ≥ {figure['least']:g}" for peer, figure in self.peers.items() if aims(figure)]
+        beside = [f"{column(peer)[0]} ≥ {figure['least']:g}" for peer, figure in self.peers.items() if aims(figure)]
+        return list(dict.fromkeys(own + beside))
 
 
 SIGNS = (("most", "≤"), ("least", "≥"))

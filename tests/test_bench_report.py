@@ -1,4 +1,4 @@
-"""The README's section on performance is what bench/report.py makes of the committed results; regressions are noticed."""
+"""The README's section on performance is what bench/report.py makes of the results; regressions are noticed."""
 
 import copy
 import json
