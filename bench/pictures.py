@@ -38,8 +38,8 @@ def panels_of(question, benchmarks, rows):
         for title, some in grouped(rows).items()
         if title not in curves
     ]
-    aimed = [row for row in rows if "most" in row.figure and not row.peers]
-    if aimed:
+    aimed = [row for row in rows if "most" in row.figure]
+    if aimed and not any(row.peers for row in rows):
         out.append(lambda axes: shares(axes, aimed))
     return out
 

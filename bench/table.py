@@ -87,7 +87,8 @@ def cells(row, columns):
     beside = {name: [] for name in columns}
     for peer, ratio in row.peers.items():
         name, variant = column(peer)
-        beside[name].append(f"{number(ratio['median'])} {variant}".strip())
+        unsteady = "~" if ratio["q3"] > 2 * ratio["q1"] else ""
+        beside[name].append(f"{unsteady}{number(ratio['median'])} {variant}".strip())
     targets, misses = row.targets(), row.misses()
     verdict = f"no: {', '.join(misses)}" if misses else "yes" if targets else ""
     measured = f"{number(figure['median'])} {figure['unit']}"
