@@ -32,7 +32,8 @@ def section(data, folder):
     lines = [
         heading(data),
         f"{table.summary(found)} Columns with × say how many times as long as fastopt a peer took, from pairs in the "
-        "same round (~ where their quartiles are more than a factor of 2 apart); the limit is a kernel that moves the same bytes with hardly any arithmetic.",
+        "same round (~ where their quartiles are more than a factor of 2 apart); the limit is a kernel "
+        "that moves the same bytes with hardly any arithmetic.",
         f"![Time of a step against size, and the peers' over fastopt's]({folder}/step.png)",
         table.markdown(found),
     ]
