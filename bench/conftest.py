@@ -8,33 +8,35 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import machine
+import numba
 import numpy as np
 import pytest
+import table
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the reference that results are checked against
 
 # Seconds that a contestant runs in each round (short, so that most are free of interruptions), and how many rounds.
 ROUND, ROUNDS = 5e-4, 400
-FIGURES = pytest.StashKey[list]()
+RECORDS = pytest.StashKey[list]()
+
+# What --quick keeps: a tenth of the rounds, one rule of each number of state arrays, nothing that takes a gigabyte.
+QUICK_RULES, QUICK_SIZE = ("sgd", "adagrad", "adam"), 10**7
 
 
-@dataclass
-class Figure:
-    """One line of the table: samples, of which the median counts, and the most or the least that it should be."""
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="fewer rounds and rules, in two minutes")
 
-    what: str
-    samples: np.ndarray
-    unit: str
-    most: float | None = None
-    least: float | None = None
 
-    def cells(self):
-        low, median, high = np.quantile(self.samples, (0.25, 0.5, 0.75))
-        most, least = self.most, self.least
-        target = f"≤ {most:g} {self.unit}" if most is not None else f"≥ {least:g} {self.unit}" if least else ""
-        met = "" if not target else "yes" if (median <= most if most is not None else median >= least) else "no"
-        best = "" if self.unit == "×" else f"{self.samples.min():.3g}"
-        return self.what, target, f"{median:.3g} {self.unit}", f"{low:.3g} to {high:.3g}", best, met
+def pytest_collection_modifyitems(config, items):
+    def kept(item):
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        rule = getattr(params.get("rule"), "name", QUICK_RULES[0])
+        return rule in QUICK_RULES and params.get("size", 0) <= QUICK_SIZE
+
+    if config.getoption("quick"):
+        config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
+        items[:] = [item for item in items if kept(item)]
 
 
 @pytest.fixture
@@ -61,21 +63,45 @@ def jax_peers():
     return jax_peers
 
 
-@pytest.fixture
-def figure(request, benchmark):
-    """``figure(what, samples, unit, most=, least=, listed=)``: a line of the table, kept in the benchmark's record."""
+def quartiles(samples):
+    low, median, high = map(float, np.quantile(samples, (0.25, 0.5, 0.75)))
+    return {"median": median, "q1": low, "q3": high, "min": float(np.min(samples))}
 
-    def note(what, samples, unit, listed=True, **target):
+
+@pytest.fixture
+def figure(benchmark):
+    """``figure(what, samples, unit, most=, least=)``: a line of the table, kept in the benchmark's record."""
+
+    def note(what, samples, unit, **target):
         if benchmark.disabled:
             return
-        line = Figure(what, np.asarray(samples), unit, **target)
-        if listed:
-            request.config.stash.setdefault(FIGURES, []).append(line)
-        low, median, high = np.quantile(line.samples, (0.25, 0.5, 0.75))
-        best = line.samples.min()
-        benchmark.extra_info[what] = {"median": median, "q1": low, "q3": high, "min": best, "unit": unit, **target}
+        benchmark.extra_info.setdefault("figures", {})[what] = {**quartiles(samples), "unit": unit, **target}
 
     return note
+
+
+@pytest.fixture
+def curve(benchmark):
+    """``curve(title, name, size, seconds)``: a point of a picture of time against size, kept in the record."""
+
+    def note(title, name, size, seconds):
+        if not benchmark.disabled:
+            curves = benchmark.extra_info.setdefault("curves", {}).setdefault(title, {})
+            curves.setdefault(name, []).append({"size": size, **quartiles(seconds)})
+
+    return note
+
+
+@pytest.fixture(autouse=True)
+def record(benchmark, request):
+    """Keep the record for the table, with how many threads each side ran on."""
+    yield
+    found = {"Numba": numba.get_num_threads()}
+    if torch := sys.modules.get("torch"):
+        found["PyTorch"] = torch.get_num_threads()
+    benchmark.extra_info["threads"] = found
+    kept = {"fullname": request.node.nodeid, "extra_info": benchmark.extra_info}
+    request.config.stash.setdefault(RECORDS, []).append(kept)
 
 
 @dataclass
@@ -88,7 +114,7 @@ class Contestant:
 
 
 @pytest.fixture
-def race(benchmark):
+def race(benchmark, request):
     """``race({name: Contestant}, steps, rtol, rounds=)``: seconds per step by name, one sample per round.
 
     Before, each contestant is stepped so many times, and checked to that relative tolerance. The first contestant is
@@ -105,6 +131,8 @@ def race(benchmark):
             benchmark(first)
             return None
         calls = {name: enough_calls(contestant.step) for name, contestant in contestants.items()}
+        if request.config.getoption("quick"):
+            rounds = max(4, rounds // 10)
         seconds = {name: np.empty(rounds) for name in contestants}
         names, order = list(contestants), np.random.default_rng(0)
         gc.collect()
@@ -137,15 +165,20 @@ def enough_calls(step):
     return max(1, round(calls * ROUND / taken))
 
 
+def pytest_benchmark_update_machine_info(machine_info):
+    found = machine.describe(machine_info.get("cpu", {}))
+    machine_info.clear()  # of the computer's own name, for one
+    machine_info.update(found)
+
+
+def pytest_benchmark_update_json(output_json):
+    output_json["commit_info"] = {key: output_json["commit_info"].get(key) for key in ("id", "time", "dirty")}
+    for benchmark in output_json["benchmarks"]:  # the quartiles are kept
+        benchmark["stats"].pop("data", None)
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    lines = [figure.cells() for figure in config.stash.get(FIGURES, [])]
-    if not lines:
-        return
-    terminalreporter.section("figures: medians, with quartiles, beside their targets")
-    lines.insert(0, ("", "target", "measured", "quartiles", "best", "met"))
-    widths = [max(len(line[k]) for line in lines) for k in range(6)]
-    for line in lines:
-        cells = [
-            cell.ljust(width) if k in (0, 5) else cell.rjust(width) for k, (cell, width) in enumerate(zip(line, widths))
-        ]
-        terminalreporter.write_line("  ".join(cells).rstrip())
+    found = table.rows(config.stash.get(RECORDS, []))
+    if found and not config.getoption("benchmark_json"):  # ci/bench prints what is in the file
+        terminalreporter.section("medians, and how many times as long the peers took")
+        terminalreporter.write_line(table.text(found))

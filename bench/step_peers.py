@@ -2,12 +2,13 @@
 
 from functools import partial
 
+import numba
 import numpy as np
-from conftest import Contestant
+from conftest import Contestant, lap
 from reference import Reference
 
 import fastopt
-from fastopt.crossover import limit_rule
+from fastopt.limit import limit_of
 
 PERIOD = 1000  # elements, after which parameters and gradients repeat, so that the reference stays quick
 
@@ -69,6 +70,16 @@ def fastopts(rule, start, **options):
     return start.contestant(lambda: opt.step(start.g), lambda: p)
 
 
+def best_threads(torch, step):
+    """Let PyTorch run on one thread or on all, whichever is faster."""
+    taken = {}
+    for threads in (1, numba.config.NUMBA_NUM_THREADS) * 2:
+        torch.set_num_threads(threads)
+        lap(step, 3)
+        taken[threads] = min(taken.get(threads, np.inf), *(lap(step, 3) for _ in range(3)))
+    torch.set_num_threads(min(taken, key=taken.get))
+
+
 def torches(torch, rule, start, **kind):
     """PyTorch's fastest kernel for one array; ``kind`` picks another."""
     cls, keywords = TORCH[rule.name]
@@ -117,8 +128,8 @@ def numpys(start):
 
 
 def limit(rule, start, **options):
-    """What memory allows: a kernel that moves the same bytes, with hardly any arithmetic."""
+    """What memory allows: a kernel that reads and writes as many arrays, with hardly any arithmetic."""
     p = start.p.copy()
-    opt = fastopt.Optimizer(p, limit_rule(len(rule.state)), **options)
+    opt = fastopt.Optimizer(p, limit_of(rule), **options)
     expected = start.some(start.p) - start.steps * 1e-3 * start.some(start.g)
     return Contestant(lambda: opt.step(start.g), lambda: start.some(p), expected)

@@ -38,6 +38,13 @@ def output():
     return console if console.is_terminal else Console(highlight=False, width=1000)
 
 
+def check_dtype(name):
+    from .warmup import DTYPES
+
+    if name not in DTYPES:
+        raise BadInput(f"--dtype must be {' or '.join(DTYPES)}, got {name!r}")
+
+
 @app.command()
 @refusing()
 def compare(
@@ -93,48 +100,26 @@ def warmup(
     dtype: Annotated[list[str] | None, Option(help="float32 or float64; repeatable.", show_default="both")] = None,
 ):
     """Compile the kernels that later runs need, and keep them in the cache."""
-    from .warmup import run
+    from .warmup import DTYPES, run
 
-    run(chosen(rule or []), chosen_dtypes(dtype), output())
+    for name in dtype or []:
+        check_dtype(name)
+    run(chosen(rule or []), list(dict.fromkeys(dtype or DTYPES)), output())
 
 
 @app.command()
 @refusing()
 def crossover(
-    rule: Annotated[list[str] | None, Option(help="A rule to measure; repeatable.", show_default="adam")] = None,
-    dtype: Annotated[list[str] | None, Option(help="float32 or float64; repeatable.", show_default="both")] = None,
-    plot: Annotated[str | None, Option(metavar="OUT.png", help="Draw the times against size.")] = None,
+    rule: Annotated[str, Option(help="The rule to step.")] = "adam",
+    dtype: Annotated[str, Option(help="float32 or float64.")] = "float32",
+    plot: Annotated[str | None, Option(metavar="OUT.png", help="Write a picture of time against size.")] = None,
 ):
-    """Measure a step against its size on every target, and say from which size on each is the fastest."""
-    from .crossover import measure, table, verdicts
+    """Measure steps of every size on every target, and say from what size on threads pay."""
+    from .compare.request import check_picture
+    from .crossover_report import perform
 
-    picked, dtypes = chosen(rule or ["adam"]), chosen_dtypes(dtype)
+    (one,) = chosen([rule])
+    check_dtype(dtype)
     if plot is not None:
-        from .compare.request import check_picture
-
         check_picture(plot)
-    console, runs = output(), []
-    for each in picked:
-        for kind in dtypes:
-            name = f"{each.name}, {kind}"
-            with console.status(name) as status:
-                runs.append(measure(each, kind, tick=lambda size, n=name: status.update(f"{n}: {size} elements")))
-            console.print(name, style="bold")
-            console.print(table(runs[-1]))
-            for sentence in verdicts(runs[-1]):
-                console.print(sentence, soft_wrap=not console.is_terminal)
-            console.print()
-    if plot is not None:
-        from .crossover_picture import draw
-
-        draw(runs, plot)
-        print(f"wrote {plot}", file=sys.stderr)
-
-
-def chosen_dtypes(names: list[str] | None) -> list[str]:
-    from .warmup import DTYPES
-
-    unknown = [name for name in names or [] if name not in DTYPES]
-    if unknown:
-        raise BadInput(f"--dtype must be {' or '.join(DTYPES)}, got {unknown[0]!r}")
-    return list(dict.fromkeys(names or DTYPES))
+    perform(one, dtype, plot, output())

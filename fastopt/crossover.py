@@ -1,124 +1,120 @@
-"""``fastopt crossover``: how the time of a step grows with size on every target, and where the fastest changes."""
+"""From what size on threads pay: the time of a step against its size, on every target present."""
 
 import math
-from functools import cache
-from itertools import pairwise
+from collections.abc import Callable
+from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
+import numba
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from .kernels import cpu
+from .limit import bytes_moved, limit_of
 from .optimizer import Optimizer
 from .rules import Rule
 
-SIZES = tuple(round(10 ** (k / 2)) for k in range(4, 15))  # 100 to 10⁷ elements
-ROUNDS, LEAST = 15, 1e-3  # samples, and the seconds that each takes at least
-TARGETS = {"serial": {"parallel": False}, "parallel": {"parallel": True}}  # what the optimiser is told
-LIMIT = "limit"
+SIZES = tuple(round(10 ** (k / 4)) for k in range(8, 29))  # 100 to 10⁷, four to a decade
+ROUNDS, ROUND = 15, 5e-4  # rounds, and seconds that a target runs in each
 
 
-class Times(NamedTuple):
-    """Seconds per step: by target, in the order of the sizes."""
+class Target(NamedTuple):
+    """Where steps can run."""
+
+    name: str
+    present: Callable[[], bool]
+    stepper: Callable[[Rule, np.dtype, int], Callable[[], None]]  # one step, done when it returns
+
+
+class Crossover(NamedTuple):
+    """Seconds per step by target, one for each size; and bytes per second that the limit's kernel moved."""
 
     rule: Rule
     dtype: str
     sizes: tuple[int, ...]
     seconds: dict[str, list[float]]
+    bandwidth: float
+
+    @property
+    def threshold(self) -> int:
+        """From what size on fastopt takes threads unasked."""
+        return cpu.threshold(self.rule, self.dtype)
 
 
-@cache
-def limit_rule(states: int) -> Rule:
-    """A rule that moves as many bytes as one with so many state arrays, with hardly any arithmetic."""
-    update = (_move0, _move1, _move2, _move3)[states]
-    state = tuple("abc"[:states])
-    return Rule(name=f"limit{states}", update=update, coefficients=_rate, state=state, hyper={"lr": 1e-3})
+def on_cpu(parallel: bool):
+    def stepper(rule, dtype, size):
+        opt = Optimizer(np.ones(size, dtype), rule, parallel=parallel)
+        g = np.ones(size, dtype)
+        return lambda: opt.step(g)
+
+    return stepper
 
 
-def _rate(t, lr):
-    return (lr,)
+TARGETS = (
+    Target("serial", lambda: True, on_cpu(False)),
+    Target("parallel", lambda: numba.config.NUMBA_NUM_THREADS > 1, on_cpu(True)),
+)
 
 
-def _move0(p, g, lr):
-    return (p - lr * g,)
+def present() -> list[Target]:
+    return [target for target in TARGETS if target.present()]
 
 
-def _move1(p, g, a, lr):
-    return p - lr * g, a + lr * g
-
-
-def _move2(p, g, a, b, lr):
-    return p - lr * g, a + lr * g, b - lr * g
-
-
-def _move3(p, g, a, b, c, lr):
-    return p - lr * g, a + lr * g, b - lr * g, c + lr * g
-
-
-def measure(rule, dtype, sizes=SIZES, targets=TARGETS, rounds=ROUNDS, tick=lambda size: None) -> Times:
-    """The median time of a step on each target by turns, and, as the target "limit", of what only moves the bytes."""
-    seconds: dict[str, list[float]] = {name: [] for name in (*targets, LIMIT)}
+def measure(rule: Rule, dtype: str, sizes=SIZES, tick: Callable[[], None] = lambda: None) -> Crossover:
+    """``tick`` is called after each size."""
+    seconds: dict[str, list[float]] = {target.name: [] for target in present()}
     for size in sizes:
-        tick(size)
-        g = np.random.default_rng(0).standard_normal(size).astype(dtype)
-        steps = {name: Optimizer(np.ones(size, dtype), rule, **options).step for name, options in targets.items()}
-        steps[LIMIT] = Optimizer(np.ones(size, dtype), limit_rule(len(rule.state))).step
-        calls = {name: _calls(step, g) for name, step in steps.items()}
-        samples = [{name: _lap(step, g, calls[name]) for name, step in steps.items()} for _ in range(rounds)]
-        for name, medians in seconds.items():
-            medians.append(float(np.median([sample[name] for sample in samples])))
-    return Times(rule, dtype, tuple(sizes), seconds)
+        for name, samples in by_turns(rule, dtype, size).items():
+            seconds[name].append(median(samples))
+        tick()
+    return Crossover(rule, dtype, tuple(sizes), seconds, bandwidth(rule, dtype, max(sizes)))
 
 
-def _lap(step, g, calls):
+def by_turns(rule: Rule, dtype: str, size: int) -> dict[str, list[float]]:
+    """Seconds per step by target, one sample per round."""
+    steps = {target.name: target.stepper(rule, np.dtype(dtype), size) for target in present()}
+    calls = {name: enough_calls(step) for name, step in steps.items()}
+    samples: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(ROUNDS):
+        for name, step in steps.items():
+            samples[name].append(lap(step, calls[name]))
+    return samples
+
+
+def bandwidth(rule: Rule, dtype: str, size: int) -> float:
+    """Bytes per second at this size of a kernel that moves as many with hardly any arithmetic."""
+    samples = by_turns(limit_of(rule), dtype, size).values()
+    return bytes_moved(rule, dtype, size) / min(median(taken) for taken in samples)
+
+
+def enough_calls(step) -> int:
+    """How many calls fill a round."""
+    step()
+    calls = 1
+    while (taken := lap(step, calls) * calls) < ROUND / 4:
+        calls *= 4
+    return max(1, round(calls * ROUND / taken))
+
+
+def lap(step, calls: int) -> float:
     """Seconds per call."""
     start = perf_counter()
     for _ in range(calls):
-        step(g)
+        step()
     return (perf_counter() - start) / calls
 
 
-def _calls(step, g):
-    """How many calls a sample takes."""
-    _lap(step, g, 2)  # compiles, and touches the memory
-    return max(1, math.ceil(LEAST / _lap(step, g, 3)))
+def beats_from(crossover: Crossover, winner: str, loser: str) -> float | None:
+    """From what size on one target is faster than the other at every size measured; None where it never is.
 
-
-def crossover(sizes, slow, fast) -> float | None:
-    """From which size on ``fast`` is faster for good, between sizes by straight lines in logarithms; None if never."""
-    ratios = [math.log(a / b) for a, b in zip(slow, fast)]  # positive where fast is faster
-    k = len(ratios)
-    while k and ratios[k - 1] > 0:
-        k -= 1
-    if k == len(ratios):
+    Between two sizes it is read off the straight line between the ratios, in logarithms.
+    """
+    ratios = [math.log(a / b) for a, b in zip(crossover.seconds[winner], crossover.seconds[loser])]
+    slower = [k for k, ratio in enumerate(ratios) if ratio >= 0]
+    last = slower[-1] if slower else -1
+    if last == len(ratios) - 1:
         return None
-    if k == 0:
-        return float(sizes[0])
-    part = ratios[k - 1] / (ratios[k - 1] - ratios[k])
-    return math.exp(math.log(sizes[k - 1]) + part * math.log(sizes[k] / sizes[k - 1]))
-
-
-def table(times: Times) -> Table:
-    out = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    out.add_column("elements", justify="right")
-    for name in times.seconds:
-        out.add_column(f"{name} µs", justify="right")
-    for k, size in enumerate(times.sizes):
-        out.add_row(str(size), *(f"{column[k] * 1e6:.4g}" for column in times.seconds.values()))
-    return out
-
-
-def verdicts(times: Times):
-    """A sentence per pair of targets, in the order of TARGETS: where the next beats the one before."""
-    names = [name for name in times.seconds if name != LIMIT]
-    for slow, fast in pairwise(names):
-        size = crossover(times.sizes, times.seconds[slow], times.seconds[fast])
-        if size is None:
-            yield f"{fast} is not faster than {slow} at the largest of these sizes"
-        elif size == times.sizes[0]:
-            yield f"{fast} is faster than {slow} at all of these sizes"
-        else:
-            yield f"{fast} is faster than {slow} from about {float(f'{size:.2g}'):.0f} elements on"
-    yield f"by default threads are used from {cpu.threshold(times.rule, times.dtype)} elements on"
+    if last < 0:
+        return float(crossover.sizes[0])
+    low, high = (math.log(crossover.sizes[k]) for k in (last, last + 1))
+    return math.exp(low + (high - low) * ratios[last] / (ratios[last] - ratios[last + 1]))

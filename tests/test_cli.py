@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pytest
 from command_line import QUICK, fresh, run, write_csv
+from support import BY_NAME
 
 import fastopt
+from fastopt.kernels.cpu import threshold
 from fastopt.rules_table import rules_markdown
 
 
@@ -145,7 +147,8 @@ def test_info():
     assert re.search(r"^devices +cpu \(no CUDA kernels in this version\)$", result.stdout, re.MULTILINE)
     assert re.search(rf"^numpy +{re.escape(np.__version__)}$", result.stdout, re.MULTILINE)
     assert re.search(r"^threading layer +\S+", result.stdout, re.MULTILINE)
-    assert re.search(r"^adam +14285 +7142", result.stdout, re.MULTILINE)
+    sizes = " +".join(str(threshold(BY_NAME["adam"], dtype)) for dtype in ("float32", "float64"))
+    assert re.search(rf"^adam +{sizes}", result.stdout, re.MULTILINE)
 
 
 def test_info_respects_the_cache_folder(tmp_path):

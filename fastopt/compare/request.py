@@ -104,9 +104,10 @@ def check(request: Request) -> list[Rule]:
 
 
 def check_picture(path: str):
+    """Raise unless ``--plot`` can be written there."""
     if Path(path).suffix.lower() not in PICTURES:
         raise BadInput(f"--plot must end in {', '.join(PICTURES)}, got {path!r}")
-    import matplotlib  # noqa: F401  # if it is missing, that is said now
+    from . import picture  # noqa: F401  # matplotlib, if missing, is missed now
 
     check_path("--plot", Path(path))
 

@@ -1,0 +1,136 @@
+"""One picture per question: time against size where sizes were timed, and every ratio beside its target."""
+
+import math
+
+import table
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+# Okabe and Ito's colours, told apart with any colour vision, each twice: the second seven lines are dashed.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
+
+
+def draw(benchmarks, folder):
+    """Write ``QUESTION.png`` for each question that was asked; returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found, paths = table.rows(benchmarks), []
+    for question, title in table.QUESTIONS.items():
+        panels = panels_of(question, benchmarks, [row for row in found if row.question == question])
+        if panels:
+            paths.append(folder / f"{question}.png")
+            picture(title, panels, paths[-1])
+    return paths
+
+
+def panels_of(question, benchmarks, rows):
+    """Functions that each draw one panel on axes."""
+    out = []
+    curves = {}
+    for benchmark in benchmarks:
+        if f"test_{question}.py" in benchmark["fullname"]:
+            for title, lines in benchmark["extra_info"].get("curves", {}).items():
+                for name, points in lines.items():
+                    curves.setdefault(title, {}).setdefault(name, []).extend(points)
+    out += [lambda axes, t=title, ls=lines: sizes(axes, t, ls) for title, lines in sorted(curves.items())]
+    out += [
+        lambda axes, t=title, rs=some: ratios(axes, t, rs)
+        for title, some in grouped(rows).items()
+        if title not in curves
+    ]
+    aimed = [row for row in rows if "most" in row.figure]
+    if aimed and not any(row.peers for row in rows):
+        out.append(lambda axes: shares(axes, aimed))
+    return out
+
+
+def grouped(rows):
+    """Rows with peers, those that differ in the last word of their work together."""
+    out = {}
+    for row in rows:
+        if row.peers:
+            out.setdefault(row.work.rpartition(", ")[0], []).append(row)
+    if any(len(some) < 3 for some in out.values()):
+        return {"": [row for some in out.values() for row in some]}
+    return out
+
+
+def picture(title, panels, path):
+    wide = 1 if len(panels) == 1 else 2
+    high = math.ceil(len(panels) / wide)
+    figure = Figure(figsize=(6.5 * wide, 4.2 * high + 0.5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=15, fontweight="bold", x=0.02, ha="left")
+    axes = figure.subplots(high, wide, squeeze=False).ravel()
+    for place, panel in zip(axes, panels):
+        place.grid(which="major", color="0.9", linewidth=0.8)
+        place.set_axisbelow(True)
+        place.spines[["top", "right"]].set_visible(False)
+        panel(place)
+        place.tick_params(which="both", length=0)
+    for place in axes[len(panels) :]:
+        place.set_axis_off()
+    figure.savefig(path)
+
+
+def sizes(axes, title, lines):
+    """Time per step against size; the limit is dashed."""
+    for k, (name, points) in enumerate(lines.items()):
+        points = sorted(points, key=lambda point: point["size"])
+        n, us = [p["size"] for p in points], [1e6 * p["median"] for p in points]
+        limit = name == "the limit"
+        style = {"color": "0.5" if limit else COLOURS[k % 7], "linestyle": "--" if limit or k >= 7 else "-"}
+        axes.plot(n, us, label=name, linewidth=2.4 if name == "fastopt" else 1.4, **style)
+        axes.fill_between(n, *([1e6 * p[q] for p in points] for q in ("q1", "q3")), color=style["color"], alpha=0.15)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("elements")
+    axes.set_ylabel("µs per step")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.legend(frameon=False, fontsize=8, ncols=2 if len(lines) > 7 else 1)
+
+
+def ratios(axes, title, rows):
+    """Each peer's time over fastopt's: a point with quartiles, and a tick at the target."""
+    columns = list(dict.fromkeys(table.column(peer)[0] for row in rows for peer in row.peers))
+    seen = set()
+    for height, row in enumerate(rows):
+        for peer, ratio in row.peers.items():
+            name = table.column(peer)[0]
+            colour = COLOURS[columns.index(name) % 7]
+            label = None if name in seen else name
+            seen.add(name)
+            axes.plot([ratio["q1"], ratio["q3"]], [height] * 2, color=colour, linewidth=2, alpha=0.4)
+            axes.plot(ratio["median"], height, "o", color=colour, markersize=6, label=label)
+            if "least" in ratio:
+                axes.plot(ratio["least"], height, "|", color=colour, markersize=11, markeredgewidth=1.6)
+    heights(axes, [row.work.removeprefix(title).lstrip(", ") for row in rows])
+    log_ratio(axes)
+    axes.set_xlabel("time over fastopt's (| target)")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1, 0.99), handletextpad=0.1)
+
+
+def shares(axes, rows):
+    """What was measured over the most that it should be."""
+    for height, row in enumerate(rows):
+        low, mid, high = (row.figure[q] / row.figure["most"] for q in ("q1", "median", "q3"))
+        axes.plot([low, high], [height] * 2, color=COLOURS[0], linewidth=2, alpha=0.4)
+        axes.plot(mid, height, "o", color=COLOURS[0] if mid <= 1 else COLOURS[3], markersize=6)
+    heights(axes, [row.work for row in rows])
+    axes.set_xlim(left=0)
+    axes.axvline(1, color="0.4", linewidth=1)
+    axes.set_xlabel("measured over the target")
+
+
+def heights(axes, labels):
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+
+
+def log_ratio(axes):
+    axes.set_xscale("log")
+    axes.axvline(1, color="0.4", linewidth=1)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
