@@ -15,6 +15,7 @@ from .checkpoint import load, save
 from .fit import History, fit
 from .many import minimize_many
 from .minimize import minimize
+from .moves import to_device, to_host
 from .optimizer import Optimizer
 from .packed import pack
 from .rules import RULES, Rule
@@ -39,5 +40,7 @@ __all__ = [
     "problems",
     "save",
     "schedules",
+    "to_device",
+    "to_host",
     *CONSTRUCTORS,
 ]

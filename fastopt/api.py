@@ -16,6 +16,7 @@ OPTIONS = {
     "parallel": None,
     "threads": None,
     "device": None,
+    "capturable": False,
 }
 
 
@@ -95,7 +96,7 @@ params : array, or sequence or mapping of arrays (nested too), or list of groups
     float32 or float64 NumPy arrays, contiguous and writable; updated in place.
 {numbers}
     Floats, or schedules: callables ``step -> float``, with step 0 at the first update.
-maximize, clip_value, clip_norm, check_finite, parallel, threads, device
+maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable
     As in :class:`fastopt.Optimizer`, which says what is raised too.
 
 Returns

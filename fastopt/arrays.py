@@ -15,11 +15,32 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 # --- one array -----------------------------------------------------------------------------------------------------
 
 
+def library_of(a) -> str:
+    """The package that an array's type comes from."""
+    return type(a).__module__.partition(".")[0]
+
+
+def is_on_device(a) -> bool:
+    """Whether an array is on a GPU. Imports nothing, and asks no driver."""
+    if isinstance(a, np.ndarray):
+        return False
+    if library_of(a) == "torch":
+        return bool(getattr(a, "is_cuda", False))
+    if hasattr(type(a), "__cuda_ndarray__"):  # Numba's
+        return True
+    try:
+        return hasattr(a, "__cuda_array_interface__")
+    except Exception:  # what libraries raise for an array that is on the CPU
+        return False
+
+
 def check_kind(name, a):
     """Raise unless ``a`` is a NumPy array of float32 or float64 that a kernel can read."""
     if type(a) is not np.ndarray and type(a) is not np.memmap:
-        if hasattr(a, "__cuda_array_interface__"):
-            raise RuntimeError(f"{name} must be a NumPy array: fastopt has no CUDA kernels yet, got {describe(a)}")
+        if is_on_device(a):
+            raise TypeError(
+                f"{name} must be a NumPy array here, got {describe(a)} on the GPU: fastopt.to_host copies it"
+            )
         if hasattr(a, "detach"):
             raise TypeError(f"{name} must be a NumPy array, got a PyTorch tensor: pass t.detach().numpy()")
         raise TypeError(f"{name} must be a NumPy array, got {describe(a)}")
@@ -78,9 +99,9 @@ def span(a) -> tuple[int, int]:
     return start, start + a.nbytes
 
 
-def disjoint_spans(names, arrays) -> list[tuple[int, int]]:
-    """The sorted spans of the arrays; raise where two of them share memory."""
-    spans = sorted((*span(a), name) for name, a in zip(names, arrays) if a.size)
+def disjoint_spans(named) -> list[tuple[int, int]]:
+    """The sorted spans of pairs (name, span), without the empty ones; raise where two of them share memory."""
+    spans = sorted((start, end, name) for name, (start, end) in named if start < end)
     for (_, end, first), (start, _, second) in pairwise(spans):
         if start < end:
             raise ValueError(f"parameters must not overlap in memory, got {first} and {second} that do")

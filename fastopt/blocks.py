@@ -1,6 +1,7 @@
 """Which kernel calls a nest of parameters takes, and how a nest of gradients is matched to them."""
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from .arrays import (
     leaves_like,
     order_of,
     rebuild,
+    span,
 )
 from .errors import describe, listing
 from .kernels import cpu, gather
@@ -50,27 +52,56 @@ class Blocks:
         self.leaves: list[np.ndarray] = []
         for group, root in enumerate(roots):
             named = list(flatten(root, f"params[{group}]" if grouped else "params"))
-            for name, leaf in named:
-                check_parameter(name, leaf)
+            taken = [self._taken(name, leaf) for name, leaf in named]
             first, packed = len(self.leaves), isinstance(root, Packed) and bool(root.buffers)
             self.names += [name for name, _ in named]
-            self.leaves += [leaf for _, leaf in named]
-            for p, members in _split(root if packed else None, self.leaves, first):
-                state = tuple(np.full(p.size, starts[group].get(slot, 0.0), p.dtype) for slot in rule.state)
+            self.leaves += taken
+            for p, members in self._split(root if packed else None, first):
+                state = tuple(self._full(p, starts[group].get(slot, 0.0)) for slot in rule.state)
                 self.all.append(Block(None, p, state, group, tuple(members), packed))
         self._options = {"parallel": parallel, "threads": threads}
         self._rule = rule
         self.bind(staged)
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
-        owned = [(self.names[b.members[0][0]], a) for b in self.all for a in (b.p, *b.state)]
-        self._spans = disjoint_spans(*zip(*owned))
+        owned = [(self.names[b.members[0][0]], self._span(a)) for b in self.all for a in (b.p, *b.state)]
+        self._spans = disjoint_spans(owned)
         self._packed = params if isinstance(params, Packed) and params.buffers else None
         self._tree = rebuild(params, iter(self.leaves))
         self._keys = list(self._tree) if isinstance(self._tree, dict) else []
-        self._flat = all(isinstance(child, np.ndarray) for child in _children(self._tree))
+        self._flat = all(child is leaf for child, leaf in zip_longest(_children(self._tree), self.leaves))
         self._table: gather.Table | None = None
         self._gathered: list[Any] = []
+
+    def _taken(self, name, leaf):
+        """The leaf as it is kept; raises unless it can be stepped in place."""
+        check_parameter(name, leaf)
+        return leaf
+
+    def _full(self, like, value):
+        """A new flat array of that size and dtype."""
+        return np.full(like.size, value, like.dtype)
+
+    def _flat_of(self, index):
+        return flat(self.leaves[index])
+
+    def _span(self, a):
+        return span(a)
+
+    def _split(self, packed, first):
+        """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""
+        leaves = self.leaves
+        if packed is None:
+            for index in range(first, len(leaves)):
+                yield self._flat_of(index), [(index, 0, leaves[index].size)]
+            return
+        for buffer in packed.buffers:
+            members, end = [], 0
+            for index in range(first, len(leaves)):
+                if leaves[index].dtype == buffer.dtype:
+                    members.append((index, end, end + leaves[index].size))
+                    end += leaves[index].size
+            yield buffer, members
 
     def bind(self, staged):
         """Give each block its kernel."""
@@ -124,7 +155,7 @@ class Blocks:
     def _checked(self, leaves) -> list:
         """The leaves as arrays or None, after NumPy's way of what ``Table.accepts`` does; raises at the first fault."""
         leaves = [
-            g if g is None else check_gradient(_of_gradient(name), g, p, self._spans)
+            g if g is None else check_gradient(of_gradient(name), g, p, self._spans)
             for name, g, p in zip(self.names, leaves, self.leaves)
         ]
         for block, buffer in zip(self.all, self._gathered):
@@ -148,7 +179,7 @@ class Blocks:
         """The name of the first gradient that holds a NaN or an Inf."""
         leaves = zip(self.names, leaves_like(self._tree, grads, "grads"))
         name = next(name for name, g in leaves if g is not None and not np.isfinite(g).all())
-        return _of_gradient(name)
+        return of_gradient(name)
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -180,7 +211,19 @@ class Blocks:
                     raise ValueError(f"{where} must have shape {view.shape}, got {a.shape}")
                 pairs.append((view, a))
         for view, a in pairs:
-            view[...] = a
+            self._write(view, a)
+
+    def _write(self, view, a):
+        view[...] = a
+
+    def host_leaves(self) -> list:
+        """The parameters as NumPy arrays."""
+        return self.leaves
+
+    def write_leaves(self, arrays):
+        """Copy NumPy arrays into the parameters."""
+        for leaf, a in zip(self.leaves, arrays):
+            self._write(leaf, a)
 
     def state_leaves(self, slot: int) -> list:
         """A state array per parameter, as a view."""
@@ -192,24 +235,9 @@ class Blocks:
         return [found[index] for index in range(len(self.leaves))]
 
 
-def _split(packed, leaves, first):
-    """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""
-    if packed is None:
-        for index in range(first, len(leaves)):
-            yield flat(leaves[index]), [(index, 0, leaves[index].size)]
-        return
-    for buffer in packed.buffers:
-        members, end = [], 0
-        for index in range(first, len(leaves)):
-            if leaves[index].dtype == buffer.dtype:
-                members.append((index, end, end + leaves[index].size))
-                end += leaves[index].size
-        yield buffer, members
-
-
 def _children(tree):
     return tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else (None,)
 
 
-def _of_gradient(name):
+def of_gradient(name):
     return name.replace("params", "grads", 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .arrays import flatten
 from .errors import describe, shorten
 from .optimizer import Optimizer
 
@@ -46,13 +47,13 @@ def save(path, opt) -> None:
     """
     _check(opt)
     saved = opt.state_dict()
-    names, params, state = opt._blocks.names, opt._blocks.leaves, opt._blocks.state_leaves
+    names, params = opt._blocks.names, opt._blocks.host_leaves()
     header = {"format": FORMAT, **{key: saved[key] for key in ("rule", "t", "hyper")}, "names": names}
     header["state"] = list(opt.rule.state)
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     arrays |= {f"params/{i}": a for i, a in enumerate(params)}
-    for k, slot in enumerate(opt.rule.state):
-        arrays |= {f"state/{slot}/{i}": a for i, a in enumerate(state(k))}
+    for slot, nest in saved["state"].items():
+        arrays |= {f"state/{slot}/{i}": a for i, (_, a) in enumerate(flatten(nest, ""))}
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
@@ -112,8 +113,7 @@ def load(path, opt) -> None:
         slot: opt._blocks.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]
     }
     opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | {"state": state})
-    for mine, a in zip(opt._blocks.leaves, params):
-        mine[...] = a
+    opt._blocks.write_leaves(params)
 
 
 def _check(opt):

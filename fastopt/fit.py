@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .device import first_on_device
 from .errors import describe
 from .optimizer import Optimizer
 from .progress import progress_bar
@@ -129,6 +130,10 @@ def fit(
     """
     if not isinstance(opt, Optimizer):
         raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
+    if first_on_device(opt.params, "params"):
+        raise TypeError(
+            "opt must have NumPy parameters for fit, got arrays on the GPU: step them in a loop of your own"
+        )
     if not callable(loss_and_grad):
         raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
     data, n = _examples("data", data)

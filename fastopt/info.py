@@ -12,6 +12,7 @@ from rich.table import Table
 
 from . import __version__
 from .api import CONSTRUCTORS
+from .device import missing
 from .kernels import cpu
 from .rules import RULES
 from .warmup import DTYPES, NO_CACHE, cache_folder
@@ -24,7 +25,7 @@ def facts() -> Iterator[tuple[str, str]]:
     yield "numpy", np.__version__
     yield "scipy", scipy.__version__
     yield "cpu", f"{llvmlite.binding.get_host_cpu_name()} ({platform.machine()}, {platform.system()})"
-    yield "devices", "cpu (no CUDA kernels in this version)"
+    yield "devices", f"cpu{', cuda' if missing() is None else f' (no cuda: {missing()})'}"
     yield "threads", f"{numba.get_num_threads()} of {numba.config.NUMBA_NUM_THREADS}"
     yield "threading layer", threading_layer()
     yield "kernel cache", cache_folder(cpu.kernel(RULES[0], np.dtype("float64"))) or NO_CACHE

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numba import typeof
 
+from .arrays import is_on_device
 from .errors import describe
 
 
 def start(x0):
     """A copy of x0 as a vector of float32 or float64."""
+    refuse_device("x0", x0)
     try:
         x = np.array(x0)  # a copy
     except ValueError:
@@ -20,6 +22,11 @@ def start(x0):
     if x.ndim > 1:
         raise ValueError(f"x0 must have one dimension, got shape {x.shape}")
     return np.ascontiguousarray(np.atleast_1d(x), np.float32 if x.dtype == np.float32 else np.float64)
+
+
+def refuse_device(name, a):
+    if is_on_device(a):
+        raise TypeError(f"{name} must be on the CPU, got {describe(a)} on the GPU: fastopt.to_host copies it")
 
 
 def limits(bounds, x):

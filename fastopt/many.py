@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from .errors import describe
-from .inputs import start
+from .inputs import refuse_device, start
 from .kernels.control import restored_control
 from .kernels.loop import NIT, NONFINITE, RAISED, RUNNING, STATUS, VALUE
 from .kernels.looped import Flags
@@ -140,6 +140,7 @@ def _warn(problems, raised):
 
 
 def _starts(X0):
+    refuse_device("X0", X0)
     try:
         X = np.asarray(X0)
     except ValueError:

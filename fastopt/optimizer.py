@@ -8,6 +8,7 @@ import numpy as np
 
 from .arrays import order_of
 from .blocks import Blocks
+from .device import first_on_device, require
 from .errors import describe
 from .hyper import Hyper
 from .kernels import reduce
@@ -41,8 +42,12 @@ class Optimizer:
         Whether to use several threads; by default from a size on where it pays. The result is the same to the bit.
     threads : int, optional
         How many threads at most; Numba's number by default.
-    device : "cpu", optional
+    device : "cpu" or "cuda", optional
         Asserts where the arrays are; nothing is moved.
+    capturable : bool
+        On a GPU: count steps and keep the coefficients on the device, so that a captured CUDA graph can replay
+        ``step``. Takes no schedules, and no ``check_finite``, which waits for the device. After ``load_state_dict`` a
+        graph must be captured again.
     **hyper : float or schedule
         The rule's hyperparameters (``betas=(beta1, beta2)`` for that pair). A schedule is a callable
         ``step -> float``, with step 0 at the first update. And ``weight_decay``, with every rule: L2 decay, which adds
@@ -75,6 +80,18 @@ class Optimizer:
     (True, 100)
     """
 
+    def __new__(cls, params=(), *args, **kwargs):
+        roots = {"params": params}
+        if is_groups(params):
+            roots = {f"params[{i}]": group["params"] for i, group in enumerate(params)}
+        found = next(filter(None, (first_on_device(root, name) for name, root in roots.items())), None)
+        if cls is Optimizer and found:
+            require(f"{found}, on the GPU,")
+            from .device_optimizer import DeviceOptimizer
+
+            cls = DeviceOptimizer
+        return super().__new__(cls)
+
     def __init__(
         self,
         params,
@@ -87,11 +104,12 @@ class Optimizer:
         parallel=None,
         threads=None,
         device=None,
+        capturable=False,
         **hyper,
     ):
         if not isinstance(rule, Rule):
             raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
-        check_options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device)
+        check_options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable)
         self.rule, self.t, self.skipped = rule, 0, 0
         self._grouped = is_groups(params)
         if self._grouped:
@@ -104,15 +122,30 @@ class Optimizer:
         self.params = roots if self._grouped else params
         self._clip_value, self._clip_norm = clip_value, clip_norm
         self._sign = -1.0 if maximize else 1.0
-        self._check_finite, self._threads = check_finite, threads
+        self._check_finite, self._threads, self._capturable = check_finite, threads, capturable
         clipped = clip_value is not None or clip_norm is not None
         self._stages = maximize or clipped
         self._staged = self._needs_stage()
         starts = [h.start for h in self._hyper]
-        self._blocks = Blocks(self.params, roots, self._grouped, rule, starts, self._staged, parallel, threads)
+        self._blocks: Blocks = self._place(roots, starts, parallel, threads, device)
         self.state = MappingProxyType({slot: self._blocks.views(k) for k, slot in enumerate(rule.state)})
+        self._prepare()
+
+    def _place(self, roots, starts, parallel, threads, device):
+        """The parameters as blocks, where they are."""
+        if device == "cuda":
+            require("device='cuda'")
+            raise TypeError(
+                "params must be on the GPU with device='cuda', got NumPy arrays: fastopt.to_device moves them"
+            )
+        if self._capturable:
+            raise ValueError("capturable must be False for NumPy arrays, got True: CUDA graphs replay steps on a GPU")
+        return Blocks(self.params, roots, self._grouped, self.rule, starts, self._staged, parallel, threads)
+
+    def _prepare(self):
+        """Make ready what steps need."""
         self._lanes = None
-        if clip_norm is not None or check_finite:
+        if self._clip_norm is not None or self._check_finite:
             self._lanes = reduce.workspace(max(block.p.size for block in self._blocks.all))
         self._hold_fast_path()
 
@@ -243,7 +276,7 @@ class Optimizer:
         if self._needs_stage() != self._staged:  # a weight decay came or went
             self._staged = not self._staged
             self._blocks.bind(self._staged)
-        self._hold_fast_path()
+        self._prepare()
 
     def __repr__(self):
         n, size = len(self._blocks.leaves), sum(leaf.size for leaf in self._blocks.leaves)

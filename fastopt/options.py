@@ -8,7 +8,9 @@ import numpy as np
 from .errors import describe
 
 
-def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=None, threads=None, device=None):
+def check_options(
+    maximize, clip_value, clip_norm, check_finite=False, parallel=None, threads=None, device=None, capturable=False
+):
     if not isinstance(maximize, bool):
         raise TypeError(f"maximize must be True or False, got {describe(maximize)}")
     for name, value in (("clip_value", clip_value), ("clip_norm", clip_norm)):
@@ -34,7 +36,11 @@ def check_options(maximize, clip_value, clip_norm, check_finite=False, parallel=
             raise ValueError(f"threads must be from 1 to {most} (NUMBA_NUM_THREADS), got {threads}")
         if parallel and threads == 1:
             raise ValueError("threads must be 2 or more with parallel=True, got 1")
-    if isinstance(device, str) and device == "cuda":
-        raise RuntimeError("device='cuda' must have CUDA kernels, and fastopt has none yet: its arrays are NumPy's")
-    if device is not None and not (isinstance(device, str) and device == "cpu"):
+    if device is not None and not (isinstance(device, str) and device in ("cpu", "cuda")):
         raise ValueError(f"device must be 'cpu', 'cuda' or None, got {describe(device)}")
+    if not isinstance(capturable, bool):
+        raise TypeError(f"capturable must be True or False, got {describe(capturable)}")
+    if capturable and check_finite:
+        raise ValueError(
+            f"check_finite must be False with capturable=True, got {check_finite!r}: it waits for the device"
+        )

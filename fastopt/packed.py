@@ -1,10 +1,12 @@
 """Nests of arrays over one buffer, which a kernel steps in one call."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .arrays import check_kind, flatten, order_of, rebuild
+from .arrays import check_kind, flatten, is_on_device, order_of, rebuild
+from .device_memory import DeviceMemory
 from .errors import describe, shorten
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
@@ -39,6 +41,9 @@ class Packed:
     def __setitem__(self, key, value):
         view, name = self._children[key], f"entry {shorten(repr(key), 40)}"
         if value is view:
+            return
+        if is_on_device(view):
+            DeviceMemory.assign(name, view, value)
             return
         if not isinstance(view, np.ndarray):
             raise TypeError(f"{name} must be assigned array by array, got {describe(value)} for a nest of arrays")
@@ -78,8 +83,8 @@ def pack(params, *, _fill=True):
     Parameters
     ----------
     params : sequence or mapping of arrays, nested as deep as you like
-        float32 and float64 arrays, C- or Fortran-ordered (kept), of any shape. They are copied; the views returned
-        are the parameters from then on.
+        float32 and float64 arrays, C- or Fortran-ordered (kept), of any shape, all on the CPU or all on one GPU. They
+        are copied; the views returned are the parameters from then on (Numba device arrays on a GPU).
 
     Returns
     -------
@@ -106,25 +111,23 @@ def pack(params, *, _fill=True):
     leaves = list(flatten(params, "params"))
     if leaves and leaves[0][1] is params:
         raise TypeError(f"params must be a sequence or a mapping of arrays, got {describe(params)}")
-    for name, leaf in leaves:
-        check_kind(name, leaf)
-        if not leaf.flags.forc:
-            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
+    memory = DeviceMemory if leaves and is_on_device(leaves[0][1]) else HostMemory
+    layout = tuple((name, *memory.facts(name, leaf)) for name, leaf in leaves)
     buffers = {}
-    for dtype in sorted({leaf.dtype for _, leaf in leaves}):
-        buffers[dtype] = _aligned_zeros(sum(leaf.size for _, leaf in leaves if leaf.dtype == dtype), dtype)
+    for dtype in sorted({dtype for _, _, dtype, _ in layout}):
+        buffers[dtype] = memory.zeros(sum(math.prod(shape) for _, shape, kind, _ in layout if kind == dtype), dtype)
     used = dict.fromkeys(buffers, 0)
     views = []
-    for _, leaf in leaves:
-        start = used[leaf.dtype]
-        used[leaf.dtype] += leaf.size
-        view = buffers[leaf.dtype][start : start + leaf.size].reshape(leaf.shape, order=order_of(leaf))
+    for (_, leaf), (_, shape, dtype, order) in zip(leaves, layout):
+        start = used[dtype]
+        used[dtype] += math.prod(shape)
+        view = memory.view(buffers[dtype], start, used[dtype], shape, order)
         if _fill:
-            view[...] = leaf
+            memory.fill(view, leaf)
         views.append(view)
     packed = _packed_node(params, iter(views))
     packed.buffers = tuple(buffers.values())
-    packed.layout = tuple((name, leaf.shape, leaf.dtype, order_of(leaf)) for name, leaf in leaves)
+    packed.layout = layout
     return packed
 
 
@@ -136,7 +139,26 @@ def _packed_node(tree, views):
     return next(views)
 
 
-def _aligned_zeros(size, dtype):
-    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -raw.__array_interface__["data"][0] % ALIGNMENT
-    return raw[start : start + size * dtype.itemsize].view(dtype)
+class HostMemory:
+    """Packing on the CPU."""
+
+    @staticmethod
+    def facts(name, leaf):
+        check_kind(name, leaf)
+        if not leaf.flags.forc:
+            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
+        return leaf.shape, leaf.dtype, order_of(leaf)
+
+    @staticmethod
+    def zeros(size, dtype):
+        raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+        start = -raw.__array_interface__["data"][0] % ALIGNMENT
+        return raw[start : start + size * dtype.itemsize].view(dtype)
+
+    @staticmethod
+    def view(buffer, start, end, shape, order):
+        return buffer[start:end].reshape(shape, order=order)
+
+    @staticmethod
+    def fill(view, leaf):
+        view[...] = leaf

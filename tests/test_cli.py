@@ -11,6 +11,7 @@ from command_line import QUICK, fresh, run, write_csv
 from support import BY_NAME
 
 import fastopt
+from fastopt.device import missing
 from fastopt.kernels.cpu import threshold
 from fastopt.rules_table import rules_markdown
 
@@ -144,7 +145,8 @@ def test_rules_as_markdown():
 def test_info():
     result = run("info")
     assert result.exit_code == 0, result.output
-    assert re.search(r"^devices +cpu \(no CUDA kernels in this version\)$", result.stdout, re.MULTILINE)
+    devices = rf"cpu \(no cuda: {re.escape(missing())}\)" if missing() else "cpu, cuda"
+    assert re.search(rf"^devices +{devices}$", result.stdout, re.MULTILINE)
     assert re.search(rf"^numpy +{re.escape(np.__version__)}$", result.stdout, re.MULTILINE)
     assert re.search(r"^threading layer +\S+", result.stdout, re.MULTILINE)
     sizes = " +".join(str(threshold(BY_NAME["adam"], dtype)) for dtype in ("float32", "float64"))

@@ -1,0 +1,155 @@
+"""What an array on a GPU is: whose, where, dtype, layout. The counterpart of arrays.py, for any library's arrays."""
+
+import importlib.util
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import config
+
+from .arrays import DTYPES, flatten, is_on_device, library_of
+from .errors import describe
+
+
+class Placed(NamedTuple):
+    """An array on a device. ``order`` is "C", "F", or None where it is neither."""
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: Any
+    order: str | None
+    writable: bool
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+
+def missing() -> str | None:
+    """Which piece is missing: the package, the driver or the device; None if CUDA works."""
+    if not config.ENABLE_CUDASIM and importlib.util.find_spec("numba_cuda") is None:
+        return 'the package numba-cuda is missing: pip install "fastopt[cuda]"'
+    from .kernels import cuda
+
+    return cuda.missing()
+
+
+def require(what) -> None:
+    """Raise unless CUDA works."""
+    piece = missing()
+    if piece is not None:
+        raise RuntimeError(f"{what} must have CUDA, got none: {piece}")
+
+
+def first_on_device(tree, name) -> str | None:
+    """The name of the first leaf on a GPU."""
+    return next((name for name, leaf in flatten(tree, name) if is_on_device(leaf)), None)
+
+
+def placed(name, a) -> Placed:
+    """Where an array is; raises unless it is float32 or float64 and on a device."""
+    if not is_on_device(a):
+        hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
+        raise TypeError(f"{name} must be on the GPU like the other arrays, got {describe(a)}{hint}")
+    found = _of_torch(a) if library_of(a) == "torch" else _of_interface(a)
+    if found is None or found.dtype not in DTYPES:
+        got = f"dtype {found.dtype.str if found.dtype.byteorder == '>' else found.dtype}" if found else describe(a)
+        raise TypeError(f"{name} must be float32 or float64 in native byte order, got {got}")
+    if found.address % found.dtype.itemsize:
+        raise ValueError(f"{name} must be aligned to its {found.dtype.itemsize}-byte items, got a misaligned array")
+    return found
+
+
+def placed_any(name, a) -> Placed:
+    """Where a contiguous array of any numbers is, that is on a device."""
+    found = _of_torch(a) if library_of(a) == "torch" else _of_interface(a)
+    if found is None:
+        raise TypeError(f"{name} must be an array of numbers, got {describe(a)}")
+    if found.order is None:
+        raise ValueError(f"{name} must be contiguous (C or Fortran order), got a strided array on the GPU")
+    return found
+
+
+def _of_torch(t) -> Placed | None:
+    """PyTorch's interface refuses tensors that require a gradient; their memory is like any other's."""
+    dtype = str(t.dtype).removeprefix("torch.")
+    if not hasattr(np, dtype) or t.layout != sys.modules["torch"].strided:
+        return None
+    shape, order = tuple(t.shape), None
+    if t.is_contiguous():
+        order = "C"
+    elif t.permute(*range(t.dim() - 1, -1, -1)).is_contiguous():
+        order = "F"
+    return Placed(t.data_ptr(), shape, np.dtype(dtype), order, True)
+
+
+def _of_interface(a) -> Placed:
+    from .kernels import cuda
+
+    facts = cuda.interface(a)
+    shape, dtype = tuple(facts["shape"]), np.dtype(facts["typestr"])
+    address, read_only = facts["data"]
+    return Placed(address or 0, shape, dtype, _order(shape, facts.get("strides"), dtype.itemsize), not read_only)
+
+
+def _order(shape, strides, itemsize) -> str | None:
+    if strides is None or 0 in shape:
+        return "C"
+    for order, axes in (("C", range(len(shape) - 1, -1, -1)), ("F", range(len(shape)))):
+        expected = itemsize
+        for k in axes:
+            if shape[k] != 1 and strides[k] != expected:
+                break
+            expected *= shape[k]
+        else:
+            return order
+    return None
+
+
+def check_parameter(name, a) -> Placed:
+    """Where an array is; raises unless it can be stepped in place."""
+    found = placed(name, a)
+    if found.order is None:
+        raise ValueError(f"{name} must be contiguous (C or Fortran order), got a strided array on the GPU")
+    if not found.writable:
+        raise ValueError(f"{name} must be writable, got a read-only array")
+    return found
+
+
+def check_gradient(name, g, p: Placed, spans) -> Placed:
+    """Where a gradient is; raises unless it fits the parameter and lies outside the address spans."""
+    found = placed(name, g)
+    if found.dtype != p.dtype:
+        raise TypeError(f"{name} must have dtype {p.dtype}, got {found.dtype}")
+    if found.shape != p.shape:
+        raise ValueError(f"{name} must have shape {p.shape}, got {found.shape}")
+    if found.order != p.order:
+        wanted = "C" if p.order == "C" else "Fortran"
+        raise ValueError(f"{name} must be contiguous in {wanted} order like its parameter, got another layout")
+    end = found.address + found.nbytes
+    if found.size and any(start < end and found.address < stop for start, stop in spans):
+        raise ValueError(f"{name} must not overlap the parameters or the optimiser's state, got an array that does")
+    return found
+
+
+def address_of(a) -> int:
+    """Where an array begins that was on the device before."""
+    if library_of(a) == "torch":
+        return a.data_ptr()
+    from .kernels import cuda
+
+    return cuda.interface(a)["data"][0] or 0
+
+
+def stream_of(library, device) -> int:
+    """The handle of the stream that the library's caller is on; 0, the default stream, without one."""
+    module = sys.modules.get(library)
+    if library == "torch":
+        return int(module.cuda.current_stream(device).cuda_stream)  # type: ignore[union-attr]
+    if library == "cupy":
+        return int(module.cuda.get_current_stream().ptr)  # type: ignore[union-attr]
+    return 0

@@ -1,0 +1,161 @@
+"""Blocks of parameters on a GPU: what kernels take, and how gradients on the device are matched to them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .blocks import Block, Blocks, of_gradient
+from .device import Placed, address_of, check_gradient, check_parameter, library_of, stream_of
+from .kernels import cuda, cuda_kernels
+
+
+class Piece(NamedTuple):
+    """What one launch is given: ``p``, ``g`` and ``state`` as kernels take them."""
+
+    block: Block
+    p: Any
+    g: Any
+    state: tuple
+    size: int
+
+
+class DeviceBlocks(Blocks):
+    """As :class:`Blocks`, with Numba device arrays over the parameters' memory as leaves.
+
+    Attributes
+    ----------
+    device : the index of the GPU that all arrays are on
+    """
+
+    def __init__(self, *args):
+        self.device, self._places, self._originals = 0, [], []
+        self._library = "numba"
+        super().__init__(*args)
+        self._tables: dict[int, Table] = {}
+
+    def _taken(self, name, leaf):
+        place = check_parameter(name, leaf)
+        if place.size:
+            device = cuda.ordinal(place.address)
+            if any(p.size for p in self._places) and device != self.device:
+                raise ValueError(f"{name} must be on GPU {self.device} like the other arrays, got GPU {device}")
+            self.device = device
+        if not self._places:
+            self._library = library_of(leaf)
+        self._places.append(place)
+        self._originals.append(leaf)
+        return cuda.view_of(place, leaf)
+
+    def _full(self, like, value):
+        with cuda.on(self.device):
+            return cuda_kernels.full(like.size, like.dtype, value, self.stream())
+
+    def _flat_of(self, index):
+        place = self._places[index]
+        return cuda.view(place.address, (place.size,), "C", place.dtype, self._originals[index])
+
+    def _span(self, a):
+        start = address_of(a)
+        return start, start + a.size * a.dtype.itemsize
+
+    def bind(self, staged):
+        """On the device the optimiser picks kernels: they depend on more than the block."""
+
+    def stream(self):
+        """The stream of the caller, as kernels take it."""
+        return cuda.stream(stream_of(self._library, self.device))
+
+    # --- gradients -------------------------------------------------------------------------------------------------
+
+    def pieces(self, grads) -> list:
+        self._check_unmoved()
+        leaves = self._match(grads)
+        places = [
+            g if g is None else self._gradient(of_gradient(name), g, p)
+            for name, g, p in zip(self.names, leaves, self._places)
+        ]
+        return [piece for k, block in enumerate(self.all) for piece in self._of_block(k, block, places)]
+
+    def _gradient(self, name, g, p):
+        place = check_gradient(name, g, p, self._spans)
+        if cuda.devices() > 1 and place.size and cuda.ordinal(place.address) != self.device:
+            where = cuda.ordinal(place.address)
+            raise ValueError(f"{name} must be on GPU {self.device} like its parameter, got GPU {where}")
+        return place
+
+    def _check_unmoved(self):
+        for name, leaf, place in zip(self.names, self._originals, self._places):
+            if address_of(leaf) != place.address:
+                raise ValueError(
+                    f"{name} must stay in the memory that the optimiser was made with, got another address"
+                )
+
+    def _of_block(self, k, block, places):
+        here = [(places[index], i, j) for index, i, j in block.members if places[index] is not None and j > i]
+        if len(here) > 1 and len(here) == sum(j > i for _, i, j in block.members):
+            start = here[0][0].address
+            size = block.p.dtype.itemsize
+            if all(place.address == start + i * size for place, i, _ in here):  # they are packed as the parameters are
+                here = [(Placed(start, (block.p.size,), block.p.dtype, "C", True), 0, block.p.size)]
+            else:
+                return [self._piece(block, 0, block.p.size, self._gathered_in(k, block, here))]
+        return [self._piece(block, i, j, cuda.at(place.address, j - i, place.dtype)) for place, i, j in here]
+
+    def _piece(self, block, i, j, g):
+        def part(a):
+            return cuda.at(address_of(a) + i * a.dtype.itemsize, j - i, a.dtype)
+
+        return Piece(block, part(block.p), g, tuple(map(part, block.state)), j - i)
+
+    def _gathered_in(self, k, block, here):
+        if k not in self._tables:
+            self._tables[k] = Table(block, here)
+        return self._tables[k].gather([place for place, _, _ in here], self.stream())
+
+    def first_not_finite(self, grads) -> str:
+        for name, g, p in zip(self.names, self._match(grads), self._places):
+            if (
+                g is not None
+                and not np.isfinite(cuda.to_host(cuda.view(address_of(g), p.shape, p.order, p.dtype, g))).all()
+            ):
+                return of_gradient(name)
+        raise AssertionError("a gradient was not finite, and is now: please report this")
+
+    # --- state -----------------------------------------------------------------------------------------------------
+
+    def copies(self, slot: int):
+        return self.nest([cuda.to_host(view) for view in self.state_leaves(slot)])
+
+    def state_leaves(self, slot: int) -> list:
+        found = {}
+        for block in self.all:
+            a = block.state[slot]
+            for index, i, _ in block.members:
+                place = self._places[index]
+                start = address_of(a) + i * a.dtype.itemsize if place.size else 0
+                found[index] = cuda.view(start, place.shape, place.order, place.dtype, a)
+        return [found[index] for index in range(len(self.leaves))]
+
+    def host_leaves(self) -> list:
+        return [cuda.to_host(leaf) for leaf in self.leaves]
+
+    def _write(self, view, a):
+        cuda.copy_in(view, a)
+
+
+class Table:
+    """The addresses of a block's gradients on the device, and the buffer they are gathered in."""
+
+    def __init__(self, block, here):
+        self.dtype, self.size, self.count = block.p.dtype, block.p.size, len(here)
+        self.starts = cuda.from_host(np.array([i for _, i, _ in here] + [here[-1][2]], np.int64))
+        self.buffer = cuda.array(self.size, self.dtype)
+        self.sources = cuda_kernels.Addresses(self.count)
+
+    def gather(self, places, stream):
+        """Copy gradients into the buffer, in one launch where they are where they were."""
+        sources = self.sources.of([(place.address, place.size, self.dtype) for place in places], stream)
+        out = cuda.pointer(self.buffer)
+        blocks = cuda_kernels.blocks(self.size, 1)
+        cuda_kernels.gather(self.dtype)(stream, blocks, sources, cuda.pointer(self.starts), self.count, out)
+        return out
