@@ -13,6 +13,7 @@ QUESTIONS = {
     "latency": "Latency of a fresh process",
     "crossover": "From what size on threads pay",
     "growth": "Growth",
+    "gpu": "A step on a GPU",
 }
 
 
