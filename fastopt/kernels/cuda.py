@@ -34,7 +34,7 @@ def missing() -> str | None:
     except cuda.CudaSupportError as raised:
         error = str(raised)
     if error is not None:
-        return f"the NVIDIA driver is missing ({' '.join(error.split())[:80]})"
+        return f"the NVIDIA driver is missing ({' '.join(error.split()).split('. ')[0][:120]})"
     return None if len(cuda.gpus) else "no CUDA device is visible"
 
 
