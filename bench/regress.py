@@ -5,6 +5,7 @@ beyond the spread. Elsewhere both are printed, side by side.
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import machine
 import table
 
 RESULTS = Path(__file__).parent / "results"
+LIMITED = "the limit over"
 
 # Quartiles apart, and medians by this factor. Ratios are of contestants in the same round, so that a slow machine slows
-# both; times alone, which are judged where there is no ratio, were seen to double while others used the memory.
-RATIO, TIME = 1.1, 2.0
+# both; but where memory is the limit it slows them differently, so there the ratio to the limit counts alone. Times,
+# which are judged where there is no ratio, were seen to double while others used the memory.
+LIMIT, RATIO, TIME = 1.1, 1.25, 2.0
 
 
 def figures(data):
@@ -28,9 +31,8 @@ def figures(data):
     }
 
 
-def is_worse(new, old):
+def is_worse(new, old, factor):
     """Whether it is worse beyond the spread; a ratio is when it fell, unless its target is a most."""
-    factor = RATIO if new["unit"] == "×" else TIME
     if new["unit"] == "×" and "most" not in new:
         return new["q3"] < old["q1"] and new["median"] * factor < old["median"]
     return new["q1"] > old["q3"] and new["median"] > old["median"] * factor
@@ -41,13 +43,20 @@ def regressions(run, committed):
     new, old = figures(run), figures(committed)
     against_peers = {name for (name, _), figure in new.items() if "least" in figure}
 
-    def judged(name, figure):
-        return table.aims(figure) if figure["unit"] == "×" else name not in against_peers
+    limited = {name for (name, what), figure in new.items() if LIMITED in what and table.aims(figure)}
+
+    def factor(name, what, figure):
+        """By how much it must be worse; infinite where something else is judged."""
+        if figure["unit"] != "×":
+            return math.inf if name in against_peers else TIME
+        if name in limited:
+            return LIMIT if LIMITED in what else math.inf
+        return RATIO if table.aims(figure) else math.inf
 
     return [
         (name, what, figure, old[name, what])
         for (name, what), figure in new.items()
-        if (name, what) in old and judged(name, figure) and is_worse(figure, old[name, what])
+        if (name, what) in old and is_worse(figure, old[name, what], factor(name, what, figure))
     ]
 
 

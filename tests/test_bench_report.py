@@ -103,9 +103,10 @@ def test_the_section_replaces_only_itself():
     ("new", "old", "worse"),
     [
         (figure(1.0, "×", least=1), figure(1.0, "×", least=1), False),
-        (figure(1.0, "×", least=1), figure(1.2, "×", least=1), True),
+        (figure(1.0, "×", least=1), figure(1.3, "×", least=1), True),
+        (figure(1.0, "×", least=1), figure(1.2, "×", least=1), False),
         (figure(1.2, "×", least=1), figure(1.0, "×", least=1), False),
-        (figure(1.0, "×", 0.3, least=1), figure(1.2, "×", 0.3, least=1), False),  # within the spread
+        (figure(1.0, "×", 0.3, least=1), figure(1.3, "×", 0.3, least=1), False),  # within the spread
         (figure(1.3, "×", most=1.1), figure(1.0, "×", most=1.1), True),
         (figure(1.5), figure(1.0), False),  # a time alone: others may have used the memory
         (figure(2.5), figure(1.0), True),
@@ -123,6 +124,15 @@ def test_a_time_with_a_peer_is_judged_by_their_ratio():
     slower = run(work=figure(1.3), **{peer: figure(15.0, "×", least=15)})
     assert not regress.regressions(slow_machine, old)
     assert [what for _, what, _, _ in regress.regressions(slower, old)] == [peer]
+
+
+def test_where_memory_is_the_limit_its_ratio_counts():
+    limit, peer = "  the limit over fastopt", "  PyTorch over fastopt"
+    old = run(**{limit: figure(1.0, "×", 0.02, least=0.95), peer: figure(2.0, "×", least=1.15)})
+    slow_peer = run(**{limit: figure(1.0, "×", 0.02, least=0.95), peer: figure(1.2, "×", least=1.15)})
+    slower = run(**{limit: figure(0.85, "×", 0.02, least=0.95), peer: figure(2.0, "×", least=1.15)})
+    assert not regress.regressions(slow_peer, old)
+    assert [what for _, what, _, _ in regress.regressions(slower, old)] == [limit]
 
 
 def test_exit_codes(tmp_path, monkeypatch, capsys):
