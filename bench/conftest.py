@@ -25,7 +25,7 @@ QUICK_RULES, QUICK_SIZE = ("sgd", "adagrad", "adam"), 10**7
 
 
 def pytest_addoption(parser):
-    parser.addoption("--quick", action="store_true", help="fewer rounds and rules, in two minutes")
+    parser.addoption("--quick", action="store_true", help="fewer rounds and rules, in two and a half minutes")
 
 
 def pytest_collection_modifyitems(config, items):
