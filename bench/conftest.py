@@ -3,9 +3,7 @@
 import gc
 import sys
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import machine
@@ -14,10 +12,11 @@ import numpy as np
 import pytest
 import table
 
+from fastopt.crossover import enough_calls, lap
+
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the reference that results are checked against
 
-# Seconds that a contestant runs in each round (short, so that most are free of interruptions), and how many rounds.
-ROUND, ROUNDS = 5e-4, 400
+ROUNDS = 400
 RECORDS = pytest.StashKey[list]()
 
 # What --quick keeps: a tenth of the rounds, one rule of each number of state arrays, nothing that takes a gigabyte.
@@ -147,22 +146,6 @@ def race(benchmark, request):
         return seconds
 
     return race
-
-
-def lap(step, calls):
-    """Seconds per call."""
-    start = perf_counter()
-    for _ in repeat(None, calls):
-        step()
-    return (perf_counter() - start) / calls
-
-
-def enough_calls(step):
-    """How many calls fill a round: with few, the first of them, whose data left the caches, would weigh too much."""
-    calls, laps = 1, 5 if lap(step, 1) < 100 * ROUND else 1
-    while (taken := min(lap(step, calls) for _ in range(laps)) * calls) < ROUND / 2:  # the least: not interrupted
-        calls *= 2
-    return max(1, round(calls * ROUND / taken))
 
 
 def pytest_benchmark_update_machine_info(machine_info):

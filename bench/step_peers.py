@@ -80,14 +80,14 @@ def best_threads(torch, step):
     torch.set_num_threads(min(taken, key=taken.get))
 
 
-def torches(torch, rule, start, **kind):
+def torches(torch, rule, start, device="cpu", **kind):
     """PyTorch's fastest kernel for one array; ``kind`` picks another."""
     cls, keywords = TORCH[rule.name]
     keywords = {k: v for k, v in keywords.items() if k not in ("fused", "foreach")} | kind if kind else keywords
-    p = torch.tensor(start.p, requires_grad=True)
-    p.grad = torch.tensor(start.g)
+    p = torch.tensor(start.p, device=device, requires_grad=True)
+    p.grad = torch.tensor(start.g, device=device)
     opt = getattr(torch.optim, cls)([p], **keywords)
-    return start.contestant(opt.step, lambda: p.detach().numpy())
+    return start.contestant(opt.step, lambda: p.detach().cpu().numpy())
 
 
 def optaxs(peers, rule, start):

@@ -40,18 +40,17 @@ class Blocks:
 
     Parameters
     ----------
-    params, roots : the nest that gradients must match, and its parts, one per group
-    grouped : whether there are groups
+    params, roots : the nest that gradients must match, and its parts by name, one per group
     rule, starts : the rule, and per group the start of its state
     staged, parallel, threads : see :func:`fastopt.kernels.cpu.step`
     """
 
-    def __init__(self, params, roots, grouped, rule, starts, staged, parallel, threads):
+    def __init__(self, params, roots, rule, starts, staged, parallel, threads):
         self.all: list[Block] = []
         self.names: list[str] = []
         self.leaves: list[np.ndarray] = []
-        for group, root in enumerate(roots):
-            named = list(flatten(root, f"params[{group}]" if grouped else "params"))
+        for group, (where, root) in enumerate(roots.items()):
+            named = list(flatten(root, where))
             taken = [self._taken(name, leaf) for name, leaf in named]
             first, packed = len(self.leaves), isinstance(root, Packed) and bool(root.buffers)
             self.names += [name for name, _ in named]

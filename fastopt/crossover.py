@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import repeat
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from .optimizer import Optimizer
 from .rules import Rule
 
 SIZES = tuple(round(10 ** (k / 4)) for k in range(8, 29))  # 100 to 10⁷, four to a decade
-ROUNDS, ROUND = 15, 5e-4  # rounds, and seconds that a target runs in each
+# Rounds, and seconds that a target runs in each: short, so that most are free of interruptions.
+ROUNDS, ROUND = 15, 5e-4
 
 
 class Target(NamedTuple):
@@ -88,18 +90,17 @@ def bandwidth(rule: Rule, dtype: str, size: int) -> float:
 
 
 def enough_calls(step) -> int:
-    """How many calls fill a round."""
-    step()
-    calls = 1
-    while (taken := lap(step, calls) * calls) < ROUND / 4:
-        calls *= 4
+    """How many calls fill a round: with few, the first of them, whose data left the caches, would weigh too much."""
+    calls, laps = 1, 5 if lap(step, 1) < 100 * ROUND else 1
+    while (taken := min(lap(step, calls) for _ in range(laps)) * calls) < ROUND / 2:  # the least: not interrupted
+        calls *= 2
     return max(1, round(calls * ROUND / taken))
 
 
 def lap(step, calls: int) -> float:
     """Seconds per call."""
     start = perf_counter()
-    for _ in range(calls):
+    for _ in repeat(None, calls):
         step()
     return (perf_counter() - start) / calls
 

@@ -13,9 +13,6 @@ from .crossover import SIZES, Crossover, beats_from, measure
 from .limit import bytes_moved
 from .rules import Rule
 
-# Okabe and Ito's colours, told apart with any colour vision
-COLOURS = ("#0072B2", "#E69F00", "#009E73")
-
 
 def perform(rule: Rule, dtype: str, plot: str | None, console: Console, sizes=SIZES):
     """Measure with progress on stderr, print, and write the picture."""
@@ -66,6 +63,8 @@ def verdicts(found: Crossover) -> list[str]:
 def draw(found: Crossover, path: str):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+    from .compare.picture import COLOURS
 
     figure = Figure(figsize=(8, 5.2), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

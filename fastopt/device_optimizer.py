@@ -26,7 +26,7 @@ class DeviceOptimizer(Optimizer):
             if value is not None:
                 raise ValueError(f"{name} must be None for arrays on the GPU, got {describe(value)}")
         self._counted = None
-        return DeviceBlocks(self.params, roots, self._grouped, self.rule, starts, self._staged, None, None)
+        return DeviceBlocks(self.params, roots, self.rule, starts, self._staged, None, None)
 
     def _prepare(self):
         if self._capturable and any(hyper.scheduled for hyper in self._hyper):

@@ -32,13 +32,9 @@ def to_device(params):
     Examples
     --------
     >>> import numpy as np, fastopt
-    >>> try:
-    ...     w = fastopt.to_device(np.ones(3))
-    ...     fastopt.SGD(w, lr=0.5).step(fastopt.to_device(np.ones(3)))
-    ...     result = fastopt.to_host(w)
-    ... except RuntimeError as error:       # no GPU here
-    ...     result = np.full(3, 0.5)
-    >>> result
+    >>> w = fastopt.to_device(np.ones(3))
+    >>> fastopt.SGD(w, lr=0.5).step(fastopt.to_device(np.ones(3)))
+    >>> fastopt.to_host(w)
     array([0.5, 0.5, 0.5])
     """
     for name, leaf in flatten(params, "params"):
@@ -76,12 +72,8 @@ def to_host(params):
     Examples
     --------
     >>> import numpy as np, fastopt
-    >>> try:
-    ...     w = fastopt.to_host({"w": fastopt.to_device(np.ones(3))})
-    ... except RuntimeError as error:       # no GPU here
-    ...     w = {"w": np.ones(3)}
-    >>> w["w"]
-    array([1., 1., 1.])
+    >>> fastopt.to_host({"w": fastopt.to_device(np.ones(3))})
+    {'w': array([1., 1., 1.])}
     """
     leaves = list(flatten(params, "params"))
     for name, leaf in leaves:

@@ -1,7 +1,6 @@
 """The optimiser object: parameters, state and hyperparameters, and a step in place."""
 
 import math
-from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -10,10 +9,12 @@ from .arrays import order_of
 from .blocks import Blocks
 from .device import first_on_device, require
 from .errors import describe
+from .groups import is_groups, roots_of
 from .hyper import Hyper
 from .kernels import reduce
 from .options import check_options
 from .rules import Rule
+from .state_dict import hyper_of
 
 
 class Optimizer:
@@ -81,15 +82,14 @@ class Optimizer:
     """
 
     def __new__(cls, params=(), *args, **kwargs):
-        roots = {"params": params}
-        if is_groups(params):
-            roots = {f"params[{i}]": group["params"] for i, group in enumerate(params)}
-        found = next(filter(None, (first_on_device(root, name) for name, root in roots.items())), None)
-        if cls is Optimizer and found:
-            require(f"{found}, on the GPU,")
-            from .device_optimizer import DeviceOptimizer
+        if cls is Optimizer:
+            names = (first_on_device(root, name) for name, root in roots_of(params).items())
+            found = next(filter(None, names), None)
+            if found:
+                require(f"{found}, on the GPU,")
+                from .device_optimizer import DeviceOptimizer
 
-            cls = DeviceOptimizer
+                cls = DeviceOptimizer
         return super().__new__(cls)
 
     def __init__(
@@ -112,14 +112,13 @@ class Optimizer:
         check_options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable)
         self.rule, self.t, self.skipped = rule, 0, 0
         self._grouped = is_groups(params)
+        roots = roots_of(params)
         if self._grouped:
-            roots = [group["params"] for group in params]
             own = [{name: value for name, value in group.items() if name != "params"} for group in params]
             self._hyper = [Hyper(rule, {**hyper, **mine}, f"group {i}") for i, mine in enumerate(own)]
         else:
-            roots = [params]
             self._hyper = [Hyper(rule, hyper, rule.label or rule.name)]
-        self.params = roots if self._grouped else params
+        self.params = list(roots.values()) if self._grouped else params
         self._clip_value, self._clip_norm = clip_value, clip_norm
         self._sign = -1.0 if maximize else 1.0
         self._check_finite, self._threads, self._capturable = check_finite, threads, capturable
@@ -140,7 +139,7 @@ class Optimizer:
             )
         if self._capturable:
             raise ValueError("capturable must be False for NumPy arrays, got True: CUDA graphs replay steps on a GPU")
-        return Blocks(self.params, roots, self._grouped, self.rule, starts, self._staged, parallel, threads)
+        return Blocks(self.params, roots, self.rule, starts, self._staged, parallel, threads)
 
     def _prepare(self):
         """Make ready what steps need."""
@@ -258,17 +257,7 @@ class Optimizer:
             If the rule, the structure, a dtype or a shape differs, or a hyperparameter was a schedule and is none
             here. Then nothing was changed.
         """
-        if not isinstance(d, Mapping) or d.keys() != {"rule", "t", "hyper", "state"}:
-            raise TypeError(f"d must be a mapping with the keys 'rule', 't', 'hyper', 'state', got {describe(d)}")
-        if d["rule"] != self.rule.name:
-            raise ValueError(f"d['rule'] must be {self.rule.name!r}, got {describe(d['rule'])}")
-        if not isinstance(d["t"], int) or isinstance(d["t"], bool) or d["t"] < 0:
-            raise ValueError(f"d['t'] must be a count of steps, got {describe(d['t'])}")
-        hyper = d["hyper"] if self._grouped else [d["hyper"]]
-        if not isinstance(hyper, list) or len(hyper) != len(self._hyper):
-            raise ValueError(f"d['hyper'] must have one mapping per group, {len(self._hyper)}, got {describe(hyper)}")
-        for mine, numbers in zip(self._hyper, hyper):
-            mine.check_numbers(numbers, "d['hyper']")
+        hyper = hyper_of(d, self.rule, self._hyper, self._grouped)
         self._blocks.load_state(self.rule.state, d["state"])
         for mine, numbers in zip(self._hyper, hyper):
             mine.take_numbers(numbers)
@@ -283,12 +272,3 @@ class Optimizer:
         hyper = self._hyper[0] if not self._grouped else f"{len(self._hyper)} groups"
         what = f"{n} array{'s' if n > 1 else ''}, {size} parameter{'s' if size != 1 else ''}"
         return f"<{self.rule.label or self.rule.name}({hyper}) on {what}, t={self.t}>"
-
-
-def is_groups(params) -> bool:
-    """Whether this is a list of groups: every item a mapping with "params"."""
-    return (
-        isinstance(params, (list, tuple))
-        and len(params) > 0
-        and all(isinstance(item, Mapping) and "params" in item for item in params)
-    )

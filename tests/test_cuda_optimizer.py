@@ -1,5 +1,7 @@
 """The optimiser on CUDA: options, layouts, packing, state that moves between devices."""
 
+import doctest
+
 import numpy as np
 import pytest
 from on_cuda import Foreign, gpu, host, on_gpu
@@ -8,6 +10,7 @@ from support import DTYPES, assert_close, bits, leaves, leaves_or_none, name_of,
 from test_cuda_steps import assert_same
 
 import fastopt
+from fastopt import moves
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # the simulator computes in NumPy
 
@@ -140,6 +143,12 @@ def test_packed(dtype, monkeypatch):
     for g in grads:
         ref.step(leaves_or_none(g))
     assert_close(leaves(host({k: packed[k] for k in names})), ref.params, "parameters")
+
+
+def test_examples():
+    failed, tried = doctest.testmod(moves)
+    assert tried >= 5
+    assert not failed
 
 
 def test_resume_across_devices():

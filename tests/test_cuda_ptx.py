@@ -95,8 +95,8 @@ def test_sweep(name, dtype, template, card):
 @pytest.mark.parametrize("name", BY_NAME)
 def test_advance(name, dtype, card):
     kernel = cuda_kernels.advance.__wrapped__(BY_NAME[name], np.dtype(dtype))
-    ptx, log = compiled(kernel, (9, 0), card)
-    check_memory(ptx, log)
+    for cc in CARDS:
+        check_memory(*compiled(kernel, cc, card))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
@@ -105,8 +105,10 @@ def test_other_kernels(dtype, card):
         for cc in CARDS:
             check_memory(*compiled(make.__wrapped__(np.dtype(dtype)), cc, card))
     for make in (cuda_kernels.judge, cuda_kernels.note):
-        ptx, _ = compiled(make.__wrapped__(), (9, 0), card)
-        assert not re.search(r"\b(atom|red)\.", ptx)
+        for cc in CARDS:
+            ptx, log = compiled(make.__wrapped__(), cc, card)
+            check_memory(ptx, log)
+            assert not re.search(r"\b(atom|red)\.", ptx)
 
 
 def rule_of(update):

@@ -127,6 +127,14 @@ def test_huge_logits(dtype):
     np.testing.assert_array_equal(grads, [[1, 0, -1]])
 
 
+def test_the_cache_of_losses_sees_edits_of_their_pieces(monkeypatch):
+    before = losses._digest.__wrapped__()
+    assert before == losses._digest.__wrapped__()
+    monkeypatch.setattr(pieces, "gaussian", pieces.bernoulli)
+    assert before != losses._digest.__wrapped__()
+    assert before in losses.linear().__qualname__
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tanh(dtype):
     x = np.concatenate([s * RNG.normal(size=500) for s in (1e-6, 0.1, 1, 10, 1e6)]).astype(dtype)

@@ -36,12 +36,18 @@ def link(function, /, **names):
     return linked
 
 
-def names_in(code: CodeType):
-    """The global and attribute names in a code object, those of its inner functions included."""
-    yield from code.co_names
+def codes_in(code: CodeType):
+    """A code object and those of its inner functions."""
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from names_in(constant)
+            yield from codes_in(constant)
+
+
+def globals_in(function) -> list[str]:
+    """The names of the globals that a function reads."""
+    found = (i for code in codes_in(function.__code__) for i in dis.get_instructions(code))
+    return sorted({i.argval for i in found if i.opname == "LOAD_GLOBAL"})
 
 
 def is_plain(value):
@@ -50,9 +56,7 @@ def is_plain(value):
 
 def helpers_of(function):
     """The plain functions among the globals that a function reads, by name."""
-    codes = [function.__code__, *(c for c in function.__code__.co_consts if isinstance(c, CodeType))]
-    read = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
-    values = {name: function.__globals__.get(name) for name in sorted(read)}
+    values = {name: function.__globals__.get(name) for name in globals_in(function)}
     return {name: value for name, value in values.items() if is_plain(value)}
 
 
@@ -153,7 +157,7 @@ def digest(function, besides=""):
             note(value)
 
     def add_function(function):
-        names = sorted(set(names_in(function.__code__)))
+        names = sorted({name for code in codes_in(function.__code__) for name in code.co_names})  # attributes, too
         add_code(function.__code__)
         add(function.__defaults__ or ())
         for cell in function.__closure__ or ():

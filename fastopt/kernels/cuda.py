@@ -15,7 +15,7 @@ from numba import config, cuda, types
 from numba.core.dispatcher import Dispatcher
 
 from . import grid
-from .bind import helpers_of, link, names_in, refuse_recursion
+from .bind import globals_in, helpers_of, link, refuse_recursion
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 16 if SIMULATED else 256  # of a block; the simulator starts one of the system's for each
@@ -46,7 +46,7 @@ def device(function):
     """A plain function, with those it calls, for use in a kernel."""
     if SIMULATED:
         return function
-    values = {name: function.__globals__.get(name) for name in names_in(function.__code__)}
+    values = {name: function.__globals__.get(name) for name in globals_in(function)}
     jitted = {name: value.py_func for name, value in values.items() if isinstance(value, Dispatcher)}
     helpers = {name: device(helper) for name, helper in (helpers_of(function) | jitted).items()}
     return cuda.jit(device=True)(link(function, **helpers))
