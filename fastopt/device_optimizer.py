@@ -15,6 +15,7 @@ from .optimizer import Optimizer
 class DeviceOptimizer(Optimizer):
     """What :class:`Optimizer` becomes for arrays on a GPU."""
 
+    _on_gpu = True
     _blocks: DeviceBlocks
     _norm: Any
     _counted: Any

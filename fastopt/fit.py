@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .device import first_on_device
 from .errors import describe
+from .inputs import refuse_device
 from .optimizer import Optimizer
 from .progress import progress_bar
 from .training import training_of
@@ -130,13 +130,10 @@ def fit(
     """
     if not isinstance(opt, Optimizer):
         raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
-    if first_on_device(opt.params, "params"):
-        raise TypeError(
-            "opt must have NumPy parameters for fit, got arrays on the GPU: step them in a loop of your own"
-        )
     if not callable(loss_and_grad):
         raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
-    data, n = _examples("data", data)
+    data, shapes = _examples("data", data, opt._on_gpu)
+    n = shapes[0][0]
     _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch)
     batch_size = n if batch_size is None else batch_size
     if opt.rule.name == "gd" and batch_size * accumulate < n:
@@ -145,11 +142,12 @@ def fit(
         )
     held_out = None
     if validation is not None:
-        held_out = _examples("validation", validation)
-        if [a.shape[1:] for a in held_out[0]] != [a.shape[1:] for a in data]:
-            shapes = ", ".join(str(a.shape) for a in held_out[0])
-            raise ValueError(f"validation must hold arrays like those of data, got shapes {shapes}")
-    train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, batch_size, accumulate)
+        arrays, others = _examples("validation", validation, opt._on_gpu)
+        if [shape[1:] for shape in others] != [shape[1:] for shape in shapes]:
+            got = ", ".join(map(str, others))
+            raise ValueError(f"validation must hold arrays like those of data, got shapes {got}")
+        held_out = arrays, others[0][0]
+    train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, n, batch_size, accumulate)
     history, best, waited = History(), None, 0
     began = time.perf_counter()
     with progress_bar(progress, epochs - initial_epoch, "epochs") as advance:
@@ -185,17 +183,28 @@ def _order(n, batch_size, seed, epoch):
     return None if batch_size >= n else np.random.default_rng((seed, epoch)).permutation(n)
 
 
-def _examples(name, data):
-    """Data as a list of arrays, and the number of examples."""
+def _examples(name, data, on_gpu):
+    """Data as a list of arrays, and their shapes."""
     arrays = list(data) if isinstance(data, (tuple, list)) else [data]
+    if on_gpu:
+        from .device_training import shapes_of
+
+        shapes = shapes_of(name, arrays)
+    else:
+        shapes = [a.shape for a in _on_host(name, arrays)]
+    lengths = {shape[0] for shape in shapes}
+    if len(lengths) != 1 or lengths == {0}:
+        got = ", ".join(map(str, shapes))
+        raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {got}")
+    return arrays, shapes
+
+
+def _on_host(name, arrays):
     for i, a in enumerate(arrays):
+        refuse_device(f"{name}[{i}]", a)
         if not isinstance(a, np.ndarray) or a.ndim == 0:
             raise TypeError(f"{name}[{i}] must be an array with the examples along its first axis, got {describe(a)}")
-    lengths = {len(a) for a in arrays}
-    if len(lengths) != 1 or lengths == {0}:
-        shapes = ", ".join(str(a.shape) for a in arrays)
-        raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {shapes}")
-    return arrays, lengths.pop()
+    return arrays
 
 
 def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch):

@@ -62,10 +62,11 @@ def limits(bounds, x):
     return low, high
 
 
-def argument_types(args):
+def argument_types(args, name="args"):
     for i, a in enumerate(args):
+        refuse_device(f"{name}[{i}]", a)
         if not isinstance(a, (np.ndarray, np.generic, int, float, complex)):
-            raise TypeError(f"args[{i}] must be an array or a number for a Numba function, got {describe(a)}")
+            raise TypeError(f"{name}[{i}] must be an array or a number for a Numba function, got {describe(a)}")
     return typeof(args)
 
 

@@ -5,10 +5,12 @@ import warnings
 
 import numpy as np
 
+from .arrays import is_on_device
+from .device import require
 from .errors import describe
 from .inputs import refuse_device, start
 from .kernels.control import restored_control
-from .kernels.loop import NIT, NONFINITE, RAISED, RUNNING, STATUS, VALUE
+from .kernels.loop import NIT, NONFINITE, RAISED, RUNNING, STATUS
 from .kernels.looped import Flags
 from .minimize import SUCCESS
 from .objectives import objective_of
@@ -16,7 +18,6 @@ from .problem_set import CompiledProblems, InterpretedProblems
 from .progress import progress_bar
 from .settings import settings
 
-BLOCK = 1 << 15  # problems that are finished before others begin
 MAXTIME = 7
 
 
@@ -77,9 +78,7 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     """
     s = settings(method, options, tol)
     given = objective_of(fun, jac)
-    X = _starts(X0)
-    args = _rows(args, len(X))
-    shared = shared if isinstance(shared, tuple) else (shared,)
+    args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     flags = Flags(
         reads_value=s.best or s.ftol > 0.0,
         bounded=False,
@@ -88,36 +87,47 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
         clips_norm=s.clip_norm is not None,
         scheduled=bool(s.hyper.scheduled),
     )
-    kind = CompiledProblems if given.is_compiled else InterpretedProblems
-    problems = kind(given, s, flags, X, args, shared)
+    problems = _problems(given, s, flags, X0, args, shared)
     ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
-    with progress_bar(progress, len(X), "problems") as advance, restored_control(given.is_compiled):
-        for begin in range(0, len(X), BLOCK):
-            end = min(begin + BLOCK, len(X))
+    with progress_bar(progress, problems.k, "problems") as advance, restored_control(given.is_compiled):
+        for begin in range(0, problems.k, problems.block):
+            end = min(begin + problems.block, problems.k)
             if not problems.run(begin, end, ends):
                 break
             advance(end - begin, "")
-        status = problems.counts[:, STATUS]
+        counts = problems.counts
+        status = counts[:, STATUS]
         status[status == RUNNING] = MAXTIME
-        again = np.full(len(X), not flags.reads_value or s.best) | (status == NONFINITE)
+        again = np.full(problems.k, not flags.reads_value or s.best) | (status == NONFINITE)
         if s.best:
-            X[:] = problems.best
+            problems.take_best()
         if again.any():
             problems.evaluate()
     if (status == RAISED).any():
         _warn(problems, np.flatnonzero(status == RAISED))
-    return _result(problems, given, flags, again)
+    return _result(problems, counts, given, flags, again)
 
 
-def _result(problems, given, flags, again):
+def _problems(given, s, flags, X0, args, shared):
+    """Where X0 is, there they are solved."""
+    if is_on_device(X0):
+        require("X0, on the GPU,")
+        from .device_problems import DeviceProblems
+
+        return DeviceProblems(given, s, flags, X0, args, shared)
+    X = _starts(X0)
+    _check_rows(args, len(X))
+    return (CompiledProblems if given.is_compiled else InterpretedProblems)(given, s, flags, X, args, shared)
+
+
+def _result(problems, counts, given, flags, again):
     from scipy.optimize import OptimizeResult
 
-    d = problems.X.shape[1]
-    nit, status = problems.counts[:, NIT].copy(), problems.counts[:, STATUS].copy()
-    nfev, njev = given.evaluations(nit + 1, d, flags.reads_value)
-    more = given.evaluations(1, d, True)
+    nit, status = counts[:, NIT].copy(), counts[:, STATUS].copy()
+    nfev, njev = given.evaluations(nit + 1, problems.d, flags.reads_value)
+    more = given.evaluations(1, problems.d, True)
     nfev, njev = nfev + more[0] * again, njev + more[1] * again
-    values = problems.numbers[:, VALUE].copy()
+    values = problems.values().copy()
     values[status == RAISED] = np.nan
     status[~np.isfinite(values) & (status != RAISED)] = NONFINITE
     return OptimizeResult(
@@ -140,7 +150,6 @@ def _warn(problems, raised):
 
 
 def _starts(X0):
-    refuse_device("X0", X0)
     try:
         X = np.asarray(X0)
     except ValueError:
@@ -150,11 +159,10 @@ def _starts(X0):
     return start(X.reshape(-1)).reshape(X.shape)
 
 
-def _rows(args, k):
-    args = args if isinstance(args, tuple) else (args,)
+def _check_rows(args, k):
     for i, a in enumerate(args):
+        refuse_device(f"args[{i}]", a)
         if not isinstance(a, np.ndarray) or a.ndim == 0:
             raise TypeError(f"args[{i}] must be an array with a leading axis of problems, got {describe(a)}")
         if len(a) != k:
             raise ValueError(f"args[{i}] must have a leading axis of {k} problems, got shape {a.shape}")
-    return args

@@ -81,6 +81,8 @@ class Optimizer:
     (True, 100)
     """
 
+    _on_gpu = False
+
     def __new__(cls, params=(), *args, **kwargs):
         if cls is Optimizer:
             names = (first_on_device(root, name) for name, root in roots_of(params).items())

@@ -9,7 +9,7 @@ import numpy as np
 from numba import config, typeof
 from numba.core.dispatcher import Dispatcher
 
-from .arrays import flat
+from .arrays import flat, is_on_device
 from .errors import describe, listing
 from .kernels import cpu, epoch, objective, reduce
 from .minimize import next_slice
@@ -20,6 +20,10 @@ from .records import is_field, record
 
 def training_of(loss_and_grad, opt) -> type["Training"]:
     """The compiled way where it can be taken, and where no step was to be parallel."""
+    if opt._on_gpu:
+        from .device_training import DeviceTraining
+
+        return DeviceTraining
     blocks = opt._blocks.all
     compilable = isinstance(loss_and_grad, Dispatcher) and not config.DISABLE_JIT
     serial = all(block.run is cpu.kernel(opt.rule, block.p.dtype, stage=opt._staged) for block in blocks)
@@ -31,53 +35,90 @@ def training_of(loss_and_grad, opt) -> type["Training"]:
 class Training:
     """The loss, bound to an optimiser's parameters, to buffers for their gradient and to the examples."""
 
-    def __init__(self, loss_and_grad, opt, mean, data, batch_size, accumulate):
+    def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
-        self.data, self.n, self.batch_size, self.accumulate = data, len(data[0]), batch_size, accumulate
+        self.data, self.n, self.batch_size, self.accumulate = data, n, batch_size, accumulate
         self.params = as_arguments(opt.params)
-        self.steps = _gradients(opt.params)  # what the optimiser is stepped with
-        self.buffers = _buffers(self.steps)
-        self.grads = as_arguments(self.steps, opt.params)
-        self.sums = [np.empty_like(buffer) for buffer in self.buffers]
+        self.steps, self.buffers = self._gradients(opt.params)  # what the optimiser is stepped with
+        self.grads = self._handed_out(self.steps)
+        self.sums = [self._like(buffer) for buffer in self.buffers] if accumulate > 1 else []
 
     def epoch(self, order) -> float:
         """One pass in this order (None: one batch holds all examples): an update per ``accumulate`` batches.
 
         Returns the sum, or mean, of the losses.
         """
-        n, accumulate, total, pending = self.n, self.accumulate, 0.0, []
+        n, total, sizes, order = self.n, 0.0, [], self._moved(order)
         for start in range(0, n, self.batch_size):
             end = min(start + self.batch_size, n)
-            batch = self.data if order is None else [a[order[start:end]] for a in self.data]
-            total += self._call(batch)
-            pending.append(end - start)
-            if accumulate > 1:
-                for g, s in zip(self.buffers, self.sums):
-                    np.copyto(s, g) if len(pending) == 1 else np.add(s, g, out=s)
-            if len(pending) == accumulate or end == n:
-                if accumulate > 1:
-                    for g, s in zip(self.buffers, self.sums):
-                        np.copyto(g, s)
-                if self.mean:
-                    for g in self.buffers:
-                        g *= 1.0 / sum(pending)
+            total += self._call(self._batch(order, start, end))
+            sizes.append(end - start)
+            if self.accumulate > 1:
+                self._collect(first=len(sizes) == 1)
+            if len(sizes) == self.accumulate or end == n:
+                self._finish(1.0 / sum(sizes) if self.mean else 1.0)
                 self.opt.step(self.steps)
-                pending.clear()
+                sizes.clear()
+        total = self._read(total)
         return total / n if self.mean else total
 
     def evaluate(self, data, n) -> float:
-        total = self._call(data)
+        total = self._read(self._call(data))
         return total / n if self.mean else total
 
     def _call(self, batch) -> float:
+        self._clear()
+        return self._value(self.loss_and_grad(self.params, self.grads, *batch))
+
+    # --- what depends on where the arrays are --------------------------------------------------------------------------
+
+    def _gradients(self, params):
+        """Zeros in the structure of the parameters, and the buffers behind them, one per dtype."""
+        if isinstance(params, np.ndarray):
+            zeros = np.zeros_like(params)
+            return zeros, (zeros,)
+        zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
+        return zeros, zeros.buffers
+
+    def _like(self, buffer):
+        return np.empty_like(buffer)
+
+    def _handed_out(self, steps):
+        """The gradients as the loss gets them."""
+        return as_arguments(steps, self.opt.params)
+
+    def _moved(self, order):
+        return order
+
+    def _batch(self, order, start, end):
+        return self.data if order is None else [a[order[start:end]] for a in self.data]
+
+    def _clear(self):
         for g in self.buffers:
             g.fill(0.0)
-        loss = self.loss_and_grad(self.params, self.grads, *batch)
-        if not isinstance(loss, (int, float, np.integer, np.floating)) and not (
-            isinstance(loss, np.ndarray) and loss.ndim == 0 and loss.dtype.kind in "iuf"
-        ):
+
+    def _value(self, loss) -> float:
+        if not is_number(loss):
             raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}")
         return float(loss)
+
+    def _read(self, total) -> float:
+        """The sum of the losses, where a part of it is elsewhere."""
+        return total
+
+    def _collect(self, first):
+        """Add a batch's gradients to those of the batches before."""
+        for g, s in zip(self.buffers, self.sums):
+            np.copyto(s, g) if first else np.add(s, g, out=s)
+
+    def _finish(self, factor):
+        """Leave in the buffers what the optimiser is stepped with."""
+        if self.accumulate > 1:
+            for g, s in zip(self.buffers, self.sums):
+                np.copyto(g, s)
+        if factor != 1.0:
+            for g in self.buffers:
+                g *= factor
 
     def copy(self):
         return [leaf.copy(order="K") for leaf in self.opt._blocks.leaves]
@@ -87,16 +128,26 @@ class Training:
             leaf[...] = old
 
 
+def is_number(loss):
+    return isinstance(loss, (int, float, np.integer, np.floating)) or (
+        isinstance(loss, np.ndarray) and loss.ndim == 0 and loss.dtype.kind in "iuf"
+    )
+
+
+def is_array(a):
+    return isinstance(a, np.ndarray) or is_on_device(a)
+
+
 def as_arguments(nest, like=None):
     """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping.
 
     A named tuple stays one, also where ``nest`` has only the structure of one, ``like``.
     """
     like = nest if like is None else like
-    if isinstance(nest, np.ndarray):
+    if is_array(nest):
         return nest
     children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
-    if not all(isinstance(child, np.ndarray) for child in children):
+    if not all(map(is_array, children)):
         raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
     if not isinstance(nest, Mapping):
         return type(like)(*children) if hasattr(like, "_fields") else tuple(children)
@@ -105,24 +156,16 @@ def as_arguments(nest, like=None):
     return record(nest)(*children)
 
 
-def _gradients(params):
-    """Zeros in the structure of the parameters, over one buffer per dtype."""
-    return np.zeros_like(params) if isinstance(params, np.ndarray) else pack(params).zeros_like()
-
-
-def _buffers(nest):
-    return nest.buffers if isinstance(nest, Packed) else (nest,)
-
-
 class CompiledTraining(Training):
     """Slices of an epoch's updates, each one call of compiled code."""
 
-    def __init__(self, loss_and_grad, opt, mean, data, batch_size, accumulate):
-        super().__init__(loss_and_grad, opt, mean, data, batch_size, accumulate)
+    def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
+        super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
         pieces = opt._blocks.pieces(self.steps)
         self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
         self.lanes = reduce.workspace(max(p.size for p, _, _, _ in self.blocks))
-        self.memory, self.sum = flat(self.buffers[0]), flat(self.sums[0])
+        self.memory = flat(self.buffers[0])
+        self.sum = flat(self.sums[0]) if self.sums else self.memory[:0]
         self.scheduled = any(hyper.scheduled for hyper in opt._hyper)
         self.limit = 1
         self.data, self.size = tuple(data), min(batch_size, self.n)

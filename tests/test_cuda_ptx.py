@@ -12,11 +12,13 @@ import fastopt
 if importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("cuda.core") is None:
     pytest.skip("needs the cuda extra: ci/test --with cuda", allow_module_level=True)
 
+import numba
 from cuda.core import Linker, LinkerOptions, ObjectCode
-from numba import config, cuda, types
+from numba import config, cuda, njit, types
 
 from fastopt.kernels import cuda as target
-from fastopt.kernels import cuda_kernels, grid
+from fastopt.kernels import cuda_kernels, cuda_many, grid
+from fastopt.kernels.looped import Flags
 
 if config.ENABLE_CUDASIM:
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
@@ -109,6 +111,47 @@ def test_other_kernels(dtype, card):
             ptx, log = compiled(make.__wrapped__(), cc, card)
             check_memory(ptx, log)
             assert not re.search(r"\b(atom|red)\.", ptx)
+
+
+@njit
+def misfit(x, grad, y, weight, t):
+    f, grad[:] = 0.0, 0.0
+    for j in range(t.size):
+        e = np.exp(-x[1] * t[j])  # NumPy's exp, which CUDA's Numba does not know
+        r = np.float64(x[0]) * e - y[j]
+        f += 0.5 * weight * r * r
+        grad[0] += r * e
+        grad[1] -= r * x[0] * t[j] * e
+    return f
+
+
+NONE, ALL = Flags(*[False] * 6), Flags(True, False, True, True, True, True)
+
+
+def many(name, dtype, flags=NONE):
+    scalar = numba.from_dtype(np.dtype(dtype))
+    rows = types.Tuple((types.Array(scalar, 2, "C"), types.Array(scalar, 1, "C")))
+    shared = types.Tuple((types.Array(scalar, 1, "C"),))
+    function = target.device_function(misfit)
+    loop = cuda_many.loop_kernel.__wrapped__(BY_NAME[name], "inplace", function, flags, scalar, rows, shared)
+    return loop, cuda_many.evaluation_kernel.__wrapped__("inplace", function, scalar, rows, shared)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_many(name, dtype, card):
+    """A thread per problem, with the user's function inside: nothing in local memory, no call left."""
+    ptx, log = compiled(many(name, dtype)[0], (9, 0), card)
+    check_memory(ptx, log)
+    assert "call" not in ptx
+
+
+@pytest.mark.parametrize("cc", CARDS)
+def test_many_with_all_options(cc, card):
+    for dtype in DTYPES:
+        for kernel in many("adam", dtype, flags=ALL):
+            check_memory(*compiled(kernel, cc, card))
+    check_memory(*compiled(cuda_many.transfer.__wrapped__(np.dtype(np.float32), "C", "F"), cc, card))
 
 
 def rule_of(update):

@@ -93,13 +93,6 @@ def test_numpy_parameters_that_should_be_on_the_gpu():
     refuse(lambda: fastopt.Adam(x, capturable=True), ValueError, "capturable", "NumPy", unchanged=[x])
 
 
-def test_fit():
-    opt, data = fastopt.Adam(gpu(np.ones(4))), np.ones((8, 4))
-    refuse(
-        lambda: fastopt.fit(lambda w, g, X: 0.0, opt, data, batch_size=2, epochs=1), TypeError, "opt", "NumPy", "GPU"
-    )
-
-
 def test_moves():
     refuse(lambda: fastopt.to_device({"a": [1.0]}), TypeError, "params['a'][0]", "NumPy", "1.0")
     refuse(lambda: fastopt.to_device(np.ones((4, 4))[:, :2]), ValueError, "params", "contiguous", "strides")

@@ -7,8 +7,9 @@ import contextlib
 import ctypes
 import math
 import warnings
-from functools import cache, lru_cache
-from types import FunctionType
+from collections.abc import Hashable
+from functools import lru_cache
+from types import FunctionType, ModuleType
 
 import numpy as np
 from numba import config, cuda, types
@@ -41,15 +42,39 @@ def missing() -> str | None:
 # --- binding -------------------------------------------------------------------------------------------------------
 
 
-@cache
+# CUDA's Numba knows few of NumPy's functions on numbers; these are in the math module under the same name.
+OF_MATH = {getattr(np, name): getattr(math, name) for name in ("sqrt", "exp", "expm1", "log1p", "copysign", "fabs")}
+OF_MATH |= {np.absolute: abs, np.isfinite: math.isfinite, np.isinf: math.isinf}
+NUMPY = ModuleType("numpy")
+vars(NUMPY).update({name: OF_MATH.get(value, value) for name, value in vars(np).items() if isinstance(value, Hashable)})
+
+
+@lru_cache(maxsize=1024)
 def device(function):
     """A plain function, with those it calls, for use in a kernel."""
     if SIMULATED:
         return function
     values = {name: function.__globals__.get(name) for name in globals_in(function)}
+    others = {name: NUMPY for name, value in values.items() if value is np}
+    others |= {
+        name: OF_MATH[value] for name, value in values.items() if isinstance(value, np.ufunc) and value in OF_MATH
+    }
     jitted = {name: value.py_func for name, value in values.items() if isinstance(value, Dispatcher)}
     helpers = {name: device(helper) for name, helper in (helpers_of(function) | jitted).items()}
-    return cuda.jit(device=True)(link(function, **helpers))
+    return cuda.jit(device=True)(link(function, **others | helpers))
+
+
+def device_function(function):
+    """A user's Numba function for use in a kernel; one of the CPU's is compiled again. None if it is neither."""
+    if isinstance(function, Dispatcher):
+        return device(function.py_func)
+    if SIMULATED:
+        from numba.cuda.simulator.kernel import FakeCUDAKernel
+
+        return function.fn if isinstance(function, FakeCUDAKernel) and function._device else None
+    from numba.cuda.dispatcher import CUDADispatcher
+
+    return function if isinstance(function, CUDADispatcher) and function.targetoptions.get("device") else None
 
 
 def bound(template, **names):
@@ -115,6 +140,11 @@ def at(address, size, dtype):
 def pointer(a):
     """What kernels take for one of our own flat arrays."""
     return a if SIMULATED else a.device_ctypes_pointer.value
+
+
+def address(a) -> int:
+    """Where one of our own flat arrays begins."""
+    return interface(a)["data"][0] or 0
 
 
 def array(size, dtype):

@@ -72,7 +72,7 @@ def coefficients_of(rule) -> int:
 @cache
 def squares(dtype) -> cuda.Kernel:
     """``((g, bound), n, partials)``: the first pass of a norm."""
-    function = cuda.bound(grid.add, terms=link(grid.squares, WIDE=np.dtype(dtype).itemsize == 8), finish=grid.keep)
+    function = cuda.bound(grid.total, terms=link(grid.squares, WIDE=np.dtype(dtype).itemsize == 8), finish=grid.keep)
     return cuda.Kernel(function, types.Tuple((pointer_to(dtype), types.float64)), types.int64, pointer_to(np.float64))
 
 
@@ -81,7 +81,7 @@ def judge() -> cuda.Kernel:
     """``(partials, n, (clip, factor32, factor64, finite))``: the second pass, in one block."""
     out = types.Tuple((types.float64, pointer_to(np.float32), pointer_to(np.float64), types.CPointer(types.int64)))
     return cuda.Kernel(
-        cuda.bound(grid.add, terms=grid.sums, finish=grid.judge), pointer_to(np.float64), types.int64, out
+        cuda.bound(grid.total, terms=grid.sums, finish=grid.judge), pointer_to(np.float64), types.int64, out
     )
 
 
@@ -89,6 +89,25 @@ def judge() -> cuda.Kernel:
 def fill(dtype) -> cuda.Kernel:
     """``(p, n, value)``"""
     return cuda.Kernel(cuda.bound(grid.fill), pointer_to(dtype), types.int64, numba.from_dtype(dtype))
+
+
+@cache
+def scale(dtype) -> cuda.Kernel:
+    """``(p, n, factor)``"""
+    return cuda.Kernel(cuda.bound(grid.scale), pointer_to(dtype), types.int64, numba.from_dtype(dtype))
+
+
+@cache
+def add(dtype, other) -> cuda.Kernel:
+    """``(out, n, more)``"""
+    return cuda.Kernel(cuda.bound(grid.add), pointer_to(dtype), types.int64, pointer_to(other))
+
+
+@cache
+def pick(dtype) -> cuda.Kernel:
+    """``(source, order, first, count, width, out)``"""
+    pointer, counts = pointer_to(dtype), [types.int64] * 3
+    return cuda.Kernel(cuda.bound(grid.pick), pointer, types.CPointer(types.int64), *counts, pointer)
 
 
 @cache

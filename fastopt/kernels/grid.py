@@ -91,7 +91,7 @@ def held(memory):
 
 def scaled(c, factor):
     """With the gradient's scale, which is the last but one, times that of ``clip_norm``."""
-    return c[:-2] + (c[-2] * factor[0], c[-1])  # noqa: RUF005  # CUDA's Numba knows no star in a tuple
+    return c[:-2] + (c[-2] * factor[0], c[-1])
 
 
 def held_scaled(memory, factor):
@@ -145,7 +145,7 @@ def finish(out, block, a, b, c):
     """Stands for what becomes of the sums: ``keep``, then ``judge``."""
 
 
-def add(given, n, out):
+def total(given, n, out):
     """Add up n terms of three numbers: each thread its own, then the threads of a block in halves."""
     a = b = c = 0.0
     k = cuda.grid(1)
@@ -206,6 +206,28 @@ def fill(p, n, value):
     i = cuda.grid(1)
     while i < n:
         p[i] = value
+        i += cuda.gridsize(1)
+
+
+def add(out, n, more):
+    i = cuda.grid(1)
+    while i < n:
+        out[i] += more[i]
+        i += cuda.gridsize(1)
+
+
+def scale(p, n, factor):
+    i = cuda.grid(1)
+    while i < n:
+        p[i] *= factor
+        i += cuda.gridsize(1)
+
+
+def pick(source, order, first, count, width, out):
+    """Rows ``order[first]``, ``order[first + 1]``, ... of a matrix, one after the other."""
+    i = cuda.grid(1)
+    while i < count * width:
+        out[i] = source[order[first + i // width] * width + i % width]
         i += cuda.gridsize(1)
 
 

@@ -77,7 +77,7 @@ def clipped(table, like, nit, first, x, g, c):
 def with_factor(h, g):
     factor = h[-1] / (norm_of(g, h[-4]) + 1e-6)
     scale = h[-3] if factor > 1.0 else h[-3] * factor
-    return (*h[:-3], scale, h[-2])
+    return h[:-3] + (scale, h[-2])
 
 
 def advance(x, g, state, c):

@@ -1,0 +1,156 @@
+"""An epoch of training with parameters and examples on a GPU: everything is queued, and the loss is read at its end."""
+
+import math
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from .arrays import flatten, is_on_device, library_of
+from .device import address_of, placed_any
+from .device_memory import DeviceMemory
+from .errors import describe
+from .kernels import cuda, cuda_kernels
+from .libraries import as_array_of
+from .packed import Packed, pack
+from .training import Training, as_arguments, is_number
+
+
+class DeviceTraining(Training):
+    """Gradients and sums are our own arrays, handed to the loss as arrays of the parameters' library."""
+
+    def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
+        if isinstance(loss_and_grad, Dispatcher):
+            raise TypeError(
+                "loss_and_grad must be a Python function for parameters on the GPU, which queues what computes them, "
+                f"got the CPU's Numba function {loss_and_grad.py_func.__name__}"
+            )
+        self.blocks = opt._blocks
+        with cuda.on(self.blocks.device):
+            super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
+            self.total = cuda.from_host(np.zeros(1))
+            size = min(batch_size, self.n)
+            self.rows = [Rows(a, size) for a in data] if size < self.n else []
+
+    def epoch(self, order) -> float:
+        with cuda.on(self.blocks.device):
+            return super().epoch(order)
+
+    def evaluate(self, data, n) -> float:
+        with cuda.on(self.blocks.device):
+            return super().evaluate(data, n)
+
+    def _gradients(self, params):
+        if is_on_device(params):
+            place = self.blocks._places[0]
+            flat = DeviceMemory.zeros(place.size, place.dtype)
+            return DeviceMemory.view(flat, 0, place.size, place.shape, place.order), (flat,)
+        zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
+        return zeros, zeros.buffers
+
+    def _like(self, buffer):
+        return cuda.array(buffer.size, buffer.dtype)
+
+    def _handed_out(self, steps):
+        leaves = [as_array_of(self.blocks._library, leaf) for _, leaf in flatten(steps, "")]
+        return as_arguments(self.blocks.nest(leaves), self.opt.params)
+
+    def _moved(self, order):
+        return None if order is None else cuda.from_host(order)
+
+    def _batch(self, order, start, end):
+        if order is None:
+            return self.data
+        return [rows.picked(order, start, end - start, self.blocks.stream()) for rows in self.rows]
+
+    def _clear(self):
+        for g in self.buffers:
+            self._fill(g)
+
+    def _value(self, loss) -> float:
+        """A loss on the device is added up there."""
+        if is_number(loss):
+            return float(loss)
+        place = placed_any("the loss", loss) if is_on_device(loss) else None
+        if place is None or place.size != 1 or place.dtype not in (np.float32, np.float64):
+            raise TypeError(
+                f"loss_and_grad must return the loss as a number, or in an array of one on the GPU, got {describe(loss)}"
+            )
+        self._add(self.total, cuda.at(place.address, 1, place.dtype), place.dtype)
+        return 0.0
+
+    def _read(self, total) -> float:
+        total += float(cuda.to_host(self.total)[0])
+        self._fill(self.total)
+        return total
+
+    def _collect(self, first):
+        for g, s in zip(self.buffers, self.sums):
+            if first:
+                self._fill(s)
+            self._add(s, cuda.pointer(g), g.dtype)
+
+    def _finish(self, factor):
+        for g, s in zip(self.buffers, self.sums):
+            self._fill(g)
+            self._add(g, cuda.pointer(s), s.dtype)
+        if factor != 1.0:
+            for g in self.buffers:
+                self._launch(cuda_kernels.scale(g.dtype), g, factor)
+
+    def _fill(self, a):
+        self._launch(cuda_kernels.fill(a.dtype), a, 0.0)
+
+    def _add(self, a, more, dtype):
+        self._launch(cuda_kernels.add(a.dtype, dtype), a, more)
+
+    def _launch(self, kernel, a, argument):
+        if a.size:
+            kernel(self.blocks.stream(), cuda_kernels.blocks(a.size, 1), cuda.pointer(a), a.size, argument)
+
+    def copy(self):
+        kept = [cuda.array(block.p.size, block.p.dtype) for block in self.blocks.all]
+        for a, block in zip(kept, self.blocks.all):
+            cuda.copy_in(a, block.p)
+        return kept
+
+    def restore(self, kept):
+        for a, block in zip(kept, self.blocks.all):
+            cuda.copy_in(block.p, a)
+
+
+class Rows:
+    """The examples of a batch in one array of the data: picked into memory that all batches share."""
+
+    def __init__(self, a, size):
+        place = placed_any("data", a)
+        self.owner, self.library, self.shape, self.dtype = a, library_of(a), place.shape[1:], place.dtype
+        word = min(place.dtype.itemsize, 8)  # bytes that are copied as one
+        self.width = math.prod(self.shape) * place.dtype.itemsize // word
+        self.word = np.dtype(f"u{word}")
+        self.source = cuda.at(place.address, place.shape[0] * self.width, self.word)
+        self.memory = cuda.array(size * self.width, self.word)
+        self.batches: dict = {}  # by the number of examples
+
+    def picked(self, order, start, count, stream):
+        blocks = cuda_kernels.blocks(count * self.width, 1)
+        if blocks:
+            arguments = self.source, cuda.pointer(order), start, count, self.width, cuda.pointer(self.memory)
+            cuda_kernels.pick(self.word)(stream, blocks, *arguments)
+        if count not in self.batches:
+            view = cuda.view(address_of(self.memory), (count, *self.shape), "C", self.dtype, self.memory)
+            self.batches[count] = as_array_of(self.library, view)
+        return self.batches[count]
+
+
+def shapes_of(name, arrays) -> list:
+    """The shapes of arrays with examples along their first axis; raises unless they are on the GPU."""
+    shapes = []
+    for i, a in enumerate(arrays):
+        if not is_on_device(a):
+            hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
+            raise TypeError(f"{name}[{i}] must be on the GPU like the parameters, got {describe(a)}{hint}")
+        place = placed_any(f"{name}[{i}]", a)
+        if not place.shape or place.order != "C":
+            raise ValueError(f"{name}[{i}] must have its examples along its first axis, in C order, got {describe(a)}")
+        shapes.append(place.shape)
+    return shapes

@@ -1,0 +1,109 @@
+"""Many minimisations on a GPU: a thread runs the loop of loop.py for one problem. What that loop calls is here where
+the CPU has it in another form; names are bound in as in grid.py.
+
+Arrays have the problems along their first axis and are in Fortran order, so that neighbouring threads read
+neighbouring memory: a problem's x is every k-th number of X.
+"""
+
+import math
+from typing import Any
+
+from .loop import RUNNING, STATUS, VALUE
+from .reduce import UNITS, clamp, settled
+
+cuda: Any = None
+AT = 0
+
+
+def rows(arrays, i):
+    """Stands for ``read`` of grid.py: row i of each array, or item i where it has one dimension."""
+
+
+def of_state(state, i):
+    """Stands for the same of the state."""
+
+
+def one(*args):
+    """Stands for ``loop``."""
+
+
+def evaluate(fun, jac, x, g, args, low, high):
+    """Stands for the objective."""
+
+
+def many(args, shared, X, G, old, best, state, table, tests, numbers, counts, limit, part, running):
+    """The loop for each problem of ``part``, (begin, end), that still runs; ``running`` says whether any does."""
+    i = part[0] + cuda.grid(1)
+    if i < part[1] and counts[i, STATUS] == RUNNING:
+        none = tests[:0]
+        one(
+            0, 0, rows(args, i) + shared, X[i], G[i], old[i], best[i], of_state(state, i), table, (), none, none, tests,
+            numbers[i], counts[i], limit,
+        )  # fmt: skip
+        if counts[i, STATUS] == RUNNING:
+            running[0] = 1
+
+
+def evaluate_many(args, shared, X, G, tests, numbers, part):
+    """Value and gradient of each problem."""
+    i = part[0] + cuda.grid(1)
+    if i < part[1]:
+        none = tests[:0]
+        numbers[i, VALUE] = evaluate(0, 0, X[i], G[i], rows(args, i) + shared, none, none)
+
+
+def transfer(source, target):
+    """Copy a matrix into one of another order."""
+    i = cuda.grid(1)
+    while i < target.size:
+        target[i % target.shape[0], i // target.shape[0]] = source[i % target.shape[0], i // target.shape[0]]
+        i += cuda.gridsize(1)
+
+
+# --- what the loop calls -------------------------------------------------------------------------------------------
+
+
+def keep_control(*args):
+    """For ``flush_on`` and ``flush_off``: a GPU has no control word."""
+    return 0
+
+
+def take(table, k, like):
+    """For loop.py's, one number of a row: see ``each`` in cuda.py."""
+    return (table[k, AT],)
+
+
+def cast_like(numbers, array):
+    return (array.dtype.type(numbers[AT]),)
+
+
+def put(arrays, i, values):
+    arrays[AT][i] = values[AT]
+
+
+def from_table(table, like, nit, first):
+    """The numbers that the coefficients of step nit + 1 are made from; the last row also where no step follows."""
+    return take(table, min(nit - first, table.shape[0] - 1), like)
+
+
+def largest(a):
+    """The largest magnitude; NaN where there is one."""
+    most = 0.0
+    for i in range(a.size):
+        b = abs(a[i])
+        if not b <= most:
+            most = b if most == most else most
+    return most
+
+
+def norm_of(g, bound):
+    """The 2-norm, each element clipped to ±bound."""
+    squares = unit = 0.0
+    for k in range(len(UNITS)):
+        unit, squares = UNITS[k], 0.0
+        for i in range(g.size):
+            x = unit * clamp(float(g[i]), bound)
+            squares += x * x
+        if settled(squares, unit):
+            break
+    return math.sqrt(squares) / unit

@@ -1,0 +1,201 @@
+"""``minimize_many`` with a thread per problem, against the CPU's."""
+
+import numpy as np
+import pytest
+from numba import cuda, njit
+from on_cuda import Foreign, gpu, host
+from refusals import refuse
+from support import BY_NAME, DTYPES, name_of
+
+import fastopt
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
+
+
+def misfit(x, grad, y, w, t, power):
+    """y = x0 * exp(-x1 * t), least squares, weighted: a row and a number of this problem; an array and a number."""
+    f, grad[:] = 0.0, 0.0
+    for j in range(t.size):
+        e = np.exp(-x[1] * t[j])
+        r = x[0] * e - y[j]
+        f += 0.5 * w * r * r
+        grad[0] += w * r * e
+        grad[1] -= w * r * x[0] * t[j] ** power * e
+    return f
+
+
+def value(x, y, w, t, power):
+    f = 0.0
+    for j in range(t.size):
+        r = x[0] * np.exp(-x[1] * t[j]) - y[j]
+        f += 0.5 * w * r * r
+    return f
+
+
+ON_CPU = {misfit: njit(misfit), value: njit(value)}
+ON_GPU = {misfit: cuda.jit(device=True)(misfit), value: cuda.jit(device=True)(value)}
+
+
+def problems(dtype, k=5):
+    rng = np.random.default_rng(0)
+    true, t = rng.uniform(0.5, 2.0, (k, 2)), np.linspace(0, 2, 6).astype(dtype)
+    Y = (true[:, :1] * np.exp(-true[:, 1:] * t)).astype(dtype)
+    return np.ones((k, 2), dtype), (Y, rng.uniform(0.5, 1.0, k).astype(dtype)), (t, 1)
+
+
+def both(method, dtype, jac="inplace", options=(), tol=None, order="C"):
+    """The results of CPU and GPU."""
+    fun = misfit if jac == "inplace" else value
+    X0, args, shared = problems(dtype)
+    options = {"lr": 0.05, "maxiter": 12, **dict(options)}
+    expected = fastopt.minimize_many(ON_CPU[fun], X0, args, shared, method, jac, tol=tol, options=options)
+    here = gpu(np.asarray(X0, order=order)), gpu(args), (gpu(shared[0]), shared[1])
+    found = fastopt.minimize_many(ON_GPU[fun], *here, method, jac, tol=tol, options=options)
+    assert (host(here[0]) == X0).all(), "X0 must not be written"
+    return found, expected
+
+
+def assert_agree(found, expected, tolerance):
+    for name in ("status", "nit", "nfev", "njev", "success"):
+        np.testing.assert_array_equal(found[name], expected[name], name)
+    for name in ("x", "jac"):
+        a = host(found[name])
+        assert a.dtype == expected[name].dtype
+        # absolute, as gradients are sums of terms of about 1
+        np.testing.assert_allclose(a, expected[name], rtol=tolerance, atol=tolerance, err_msg=name)
+    np.testing.assert_allclose(found.fun, expected.fun, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_rules(name, dtype):
+    # Few iterations: a centred RMSprop divides by a difference, which magnifies float32's rounding.
+    assert_agree(*both(name, dtype, options={"maxiter": 6}), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"clip_norm": 0.1},
+        {"clip_value": 0.05},
+        {"weight_decay": 0.1},
+        {"maximize": True},
+        {"clip_norm": 0.1, "clip_value": 0.2, "weight_decay": 0.1, "maximize": True},
+        {"lr": fastopt.schedules.cosine(0.1, 10)},
+        {"lr": fastopt.schedules.cosine(0.1, 10), "clip_norm": 0.1},
+        {"best": True, "lr": 0.9},
+        {"ftol": 1e-2},
+        {"xtol": 2e-2},
+        {"gtol": 0.5},
+        {"gtol": 0, "maxfun": 7},
+        {"maxiter": 0},
+        {"maxiter": 40},
+    ],
+    ids=name_of,
+)
+@pytest.mark.parametrize("method", ["adam", "gd"])
+def test_options(method, options):
+    found, expected = both(method, np.float64, options=options)
+    assert_agree(found, expected, 1e-11)
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_differences(jac):
+    assert_agree(*both("adam", np.float64, jac), 1e-6)
+
+
+def test_order_and_tol():
+    found, expected = both("adam", np.float64, tol=0.1, order="F")
+    assert_agree(found, expected, 1e-12)
+    assert set(expected.status) == {0, 1}
+    assert host(found.x).flags.f_contiguous
+
+
+def test_the_same_function_as_on_the_cpu():
+    """Numba's function for the CPU is compiled again for the GPU."""
+    X0, args, shared = problems(np.float64)
+    found = fastopt.minimize_many(
+        ON_CPU[misfit], gpu(X0), gpu(args), (gpu(shared[0]), 1), "adam", "inplace", options={"maxiter": 3}
+    )
+    assert found.nit.tolist() == [3] * 5
+
+
+def test_each_stops_by_itself():
+    """A non-finite value ends one problem and no other; one that has converged stays."""
+
+    @cuda.jit(device=True)
+    def fun(x, grad, a):
+        grad[0] = a * x[0]
+        return 0.5 * a * x[0] * x[0]
+
+    found = fastopt.minimize_many(
+        fun, gpu(np.ones((3, 1))), (gpu(np.array([1.0, np.nan, 1e-9])),), (), "gd", "inplace",
+        options={"lr": 0.5, "maxiter": 50},
+    )  # fmt: skip
+    assert found.status.tolist() == [0, 3, 0]
+    assert found.nit[0] == 17  # 0.5**17 < 1e-5
+    assert found.nit[2] == 0
+    assert host(found.x)[1] == 1
+
+
+def test_time_and_no_problems():
+    X0, args, shared = problems(np.float64)
+    here = gpu(args), (gpu(shared[0]), 1)
+    found = fastopt.minimize_many(ON_GPU[misfit], gpu(X0), *here, jac="inplace", options={"maxtime": 0.0})
+    assert found.status.tolist() == [7] * 5
+    assert (host(found.x) == 1).all()
+    assert np.isfinite(found.fun).all()
+    none = fastopt.minimize_many(
+        ON_GPU[misfit], gpu(np.ones((0, 2))), gpu((np.ones((0, 6)), np.ones(0))), here[1], jac="inplace"
+    )
+    assert none.fun.shape == (0,)
+
+
+def test_arrays_of_other_libraries():
+    X0, args, shared = problems(np.float64)
+    options = {"maxiter": 5}
+    found = fastopt.minimize_many(
+        ON_GPU[misfit], Foreign(X0), tuple(map(Foreign, args)), (Foreign(shared[0]), 1), jac="inplace", options=options
+    )
+    expected = fastopt.minimize_many(ON_CPU[misfit], X0, args, shared, jac="inplace", options=options)
+    assert_agree(found, expected, 1e-12)
+
+
+X, ROWS, T = np.ones((5, 2)), (np.ones((5, 6)), np.ones(5)), np.ones(6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"X0": lambda: gpu(np.ones(5))}, ValueError, ["X0", "(k, d)", "(5,)"]),
+        ({"X0": lambda: gpu(np.ones((5, 2), np.int64))}, TypeError, ["X0", "float32 or float64", "int64"]),
+        ({"X0": lambda: Foreign(np.ones((10, 2)), shape=(5, 2), strides=(32, 8))}, ValueError, ["X0", "contiguous"]),
+        ({"args": lambda: ROWS}, TypeError, ["args[0]", "GPU", "fastopt.to_device"]),
+        ({"args": lambda: gpu((np.ones((4, 6)), ROWS[1]))}, ValueError, ["args[0]", "5 problems", "(4, 6)"]),
+        ({"args": lambda: (gpu(ROWS[0]), 1.0)}, TypeError, ["args[1]", "GPU", "1.0"]),
+        ({"shared": lambda: (T, 1)}, TypeError, ["shared[0]", "GPU", "fastopt.to_device"]),
+        ({"shared": lambda: (gpu(T),)}, TypeError, ["fun(x, grad, arg1, arg2, arg3)", "misfit"]),
+        ({"jac": lambda: True}, ValueError, ["jac", "'inplace'", "True"]),
+        ({"jac": lambda: "cs"}, ValueError, ["jac", "'inplace'", "'cs'"]),
+        ({"jac": lambda: ON_GPU[value]}, ValueError, ["jac", "'inplace'"]),
+        ({"fun": lambda: misfit}, TypeError, ["fun", "Numba function", "device=True"]),
+        ({"fun": lambda: cuda.jit(misfit)}, TypeError, ["fun", "Numba function", "device=True"]),
+        ({"options": lambda: {"lrr": 1}}, TypeError, ["lrr"]),
+    ],
+)
+def test_refusals(changes, error, words):
+    call = {"fun": ON_GPU[misfit], "X0": gpu(X), "args": gpu(ROWS), "shared": (gpu(T), 1), "jac": "inplace"}
+    call |= {name: make() for name, make in changes.items()}
+    refuse(lambda: fastopt.minimize_many(**call), error, *words)
+
+
+def test_arrays_on_the_gpu_for_problems_on_the_cpu():
+    refuse(
+        lambda: fastopt.minimize_many(ON_CPU[misfit], X, gpu(ROWS), (T, 1), jac="inplace"), TypeError, "args[0]", "GPU"
+    )
+    refuse(
+        lambda: fastopt.minimize_many(ON_CPU[misfit], X, ROWS, (gpu(T), 1), jac="inplace"),
+        TypeError,
+        "shared[0]",
+        "GPU",
+    )
