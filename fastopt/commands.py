@@ -55,6 +55,7 @@ def compare(
     hidden: Annotated[int | None, Option(help="Hidden units of the mlp.", show_default="64")] = None,
     l2: Annotated[float, Option(help="λ of the penalty λ/2·‖θ‖² on all parameters.")] = 1.0,
     rule: Annotated[list[str] | None, Option(help="A rule to run; repeatable.", show_default="all")] = None,
+    device: Annotated[list[str] | None, Option(help="cpu or cuda; repeatable.", show_default="cpu")] = None,
     epochs: Annotated[
         int | None, Option(help="Passes over the data.", show_default="about 1380 updates: 60 on digits")
     ] = None,
@@ -64,12 +65,13 @@ def compare(
     plot: Annotated[str | None, Option(metavar="OUT.png", help="Write a picture of the runs.")] = None,
     json: Annotated[str | None, Option(metavar="OUT.json", help="Write everything that was measured.")] = None,
 ):
-    """Train a real model with every rule, serial and parallel, and compare with SciPy's optimum."""
+    """Train a real model with every rule, serial, parallel and on a GPU, and compare with SciPy's optimum."""
     # Threads that wait busily lose their core to any other process for milliseconds, per step; read when they start.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from .compare.request import Request, perform
 
-    perform(Request(data, model, hidden, l2, rule or [], epochs, batch_size, lr, seed, plot, json), output())
+    devices = device or ["cpu"]
+    perform(Request(data, model, hidden, l2, rule or [], devices, epochs, batch_size, lr, seed, plot, json), output())
 
 
 @app.command()

@@ -73,7 +73,7 @@ class DeviceTraining(Training):
         place = placed_any("the loss", loss) if is_on_device(loss) else None
         if place is None or place.size != 1 or place.dtype not in (np.float32, np.float64):
             raise TypeError(
-                f"loss_and_grad must return the loss as a number, or in an array of one on the GPU, got {describe(loss)}"
+                f"loss_and_grad must return the loss as a number or in an array of one on the GPU, got {describe(loss)}"
             )
         self._add(self.total, cuda.at(place.address, 1, place.dtype), place.dtype)
         return 0.0

@@ -70,7 +70,7 @@ class Training:
         self._clear()
         return self._value(self.loss_and_grad(self.params, self.grads, *batch))
 
-    # --- what depends on where the arrays are --------------------------------------------------------------------------
+    # --- what depends on where the arrays are ----------------------------------------------------------------------
 
     def _gradients(self, params):
         """Zeros in the structure of the parameters, and the buffers behind them, one per dtype."""

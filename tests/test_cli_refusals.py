@@ -1,11 +1,14 @@
 """The command line and bad input: one line on stderr, exit code 2, never a traceback."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from command_line import QUICK, fresh, refusal, write_csv
+
+from fastopt.device import missing
 
 GOOD = [f"{k},{k % 3}" for k in range(12)]
 
@@ -60,11 +63,19 @@ def test_csv_that_is_no_text(tmp_path):
         (["--lr", "nan"], "--lr must be finite and greater than 0, got nan"),
         (["--plot", "out.txt"], "--plot must end in .png, .svg, .pdf, got 'out.txt'"),
         (["--plot", "nowhere/out.png"], "--plot must be a file that can be written, got nowhere/out.png"),
+        (["--device", "gpu"], "--device must be cpu or cuda, got 'gpu'"),
         (["--json", "."], "--json must be a file that can be written, got the folder ."),
     ],
 )
 def test_bad_option(options, says):
     assert says in refusal("compare", *options)
+
+
+@pytest.mark.skipif(missing() is None, reason="there is a GPU")
+def test_no_gpu():
+    says = refusal("compare", "--device", "cpu", "--device", "cuda")
+    assert says == f"fastopt: --device cuda must have CUDA, got none: {missing()}\n"
+    assert re.search(r"the package numba-cuda|the NVIDIA driver|no CUDA device|NUMBA_DISABLE_CUDA", says)
 
 
 def test_counts_must_be_counts(tmp_path):

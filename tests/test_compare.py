@@ -10,6 +10,7 @@ from sklearn import metrics
 import fastopt
 from fastopt.compare import data, report
 from fastopt.compare.outcome import Outcome
+from fastopt.compare.place import Host
 from fastopt.compare.run import Run, settings_for, train
 from fastopt.compare.task import Task, make_task
 
@@ -36,7 +37,7 @@ def test_every_rule_nears_the_optimum_of_the_default_problem():
     task = make_task(data.load("digits"), "softmax", 1.0, 0, 0)
     settings = settings_for(task, None, 64, 0, None)
     assert (settings.epochs, settings.per_epoch) == (60, 23)
-    runs = [train(task, rule, "serial", settings, quiet) for rule in fastopt.RULES]
+    runs = [train(task, rule, Host(task, "serial"), settings, quiet) for rule in fastopt.RULES]
     outcome = Outcome(task, settings, runs)
     far = {run.rule.name: outcome.gap(run) for run in runs if outcome.is_far(run)}
     assert len(far) <= 2, far

@@ -17,8 +17,9 @@ from cuda.core import Linker, LinkerOptions, ObjectCode
 from numba import config, cuda, njit, types
 
 from fastopt.kernels import cuda as target
-from fastopt.kernels import cuda_kernels, cuda_many, grid
+from fastopt.kernels import cuda_kernels, cuda_many, cuda_matrix, grid
 from fastopt.kernels.looped import Flags
+from fastopt.problems import pieces
 
 if config.ENABLE_CUDASIM:
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
@@ -103,9 +104,12 @@ def test_advance(name, dtype, card):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
 def test_other_kernels(dtype, card):
-    for make in (cuda_kernels.squares, cuda_kernels.fill, cuda_kernels.gather):
+    for make in (cuda_kernels.squares, cuda_kernels.fill, cuda_kernels.scale, cuda_kernels.gather):
         for cc in CARDS:
             check_memory(*compiled(make.__wrapped__(np.dtype(dtype)), cc, card))
+    for cc in CARDS:
+        check_memory(*compiled(cuda_kernels.add.__wrapped__(np.dtype(np.float64), np.dtype(dtype)), cc, card))
+        check_memory(*compiled(cuda_kernels.pick.__wrapped__(np.dtype(f"u{np.dtype(dtype).itemsize}")), cc, card))
     for make in (cuda_kernels.judge, cuda_kernels.note):
         for cc in CARDS:
             ptx, log = compiled(make.__wrapped__(), cc, card)
@@ -152,6 +156,23 @@ def test_many_with_all_options(cc, card):
         for kernel in many("adam", dtype, flags=ALL):
             check_memory(*compiled(kernel, cc, card))
     check_memory(*compiled(cuda_many.transfer.__wrapped__(np.dtype(np.float32), "C", "F"), cc, card))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+def test_losses(dtype, card):
+    """The kernels of the losses that ``fastopt compare`` trains with."""
+    scalar = numba.from_dtype(np.dtype(dtype))
+    kernels = [cuda_matrix.product.__wrapped__(scalar, *order) for order in ("CC", "FC", "CF")]
+    for piece in (pieces.gaussian, pieces.bernoulli, pieces.poisson):
+        kernels.append(cuda_matrix.rows.__wrapped__(piece.py_func, scalar, 1, types.float64))
+    kernels.append(cuda_matrix.rows.__wrapped__(pieces.categorical.py_func, scalar, 2, types.int64))
+    for piece, ndim in ((pieces.tanh, 1), (pieces.add_to_rows, 1), (pieces.through_tanh, 2)):
+        kernels.append(cuda_matrix.elements.__wrapped__(piece.py_func, scalar, ndim))
+    kernels.append(cuda_matrix.columns.__wrapped__(pieces.sum_rows.py_func, scalar))
+    kernels.append(cuda_matrix.penalties.__wrapped__(pieces.penalise.py_func, scalar))
+    kernels.append(cuda_matrix.add_up.__wrapped__())
+    for kernel in kernels:
+        check_memory(*compiled(kernel, (9, 0), card))
 
 
 def rule_of(update):

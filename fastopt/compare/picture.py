@@ -19,11 +19,11 @@ CEILING = 10.0  # times the height at the start: what diverged is cut off there
 
 
 def draw(outcome: Outcome, path: str):
-    """One line per rule, of its serial runs."""
+    """One line per rule, of its serial runs; on the GPU, where there are no others."""
     figure = Figure(figsize=(12, 6.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     by_epoch, by_second = figure.subplots(1, 2, sharey=True)
-    runs = [run for run in outcome.runs if run.target == "serial"]
+    runs = [run for run in outcome.runs if run.target == outcome.runs[0].target]
     lines = {}
     for k, run in enumerate(runs):
         style = {"color": COLOURS[k % 7], "linestyle": DASHES[k // 7 % 2]}

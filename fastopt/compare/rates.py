@@ -52,6 +52,7 @@ MLP = {
     "radam": 0.05,
     "lion": 0.003,
 }
+WIDE = 64  # hidden units that these are for; with more of them the scores move farther in a step
 FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": CLASSES, "mlp": MLP}
 
 
@@ -61,6 +62,8 @@ def rate(rule, task: Task) -> float:
         value = BY_GRADIENT[rule.name] / curvature(task)
     else:
         value = FREE[task.model].get(rule.name, rule.hyper.get("lr", 1e-3))
+    if task.model == "mlp":
+        value *= min(1.0, (WIDE / task.hidden) ** 0.5)
     if rule.name == "radam" and task.model == "poisson":
         value = min(value, 3 / curvature(task))  # its first five steps are as long as the gradient
     return float(f"{value:.2g}")

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from ..kernels.cpu import threshold
 from .outcome import CLOSE, Outcome
-from .run import Run, targets
+from .run import Run
 from .task import NAMES
 
 KEYS = ("rule", "target")
@@ -109,14 +109,19 @@ def foot(outcome: Outcome) -> list[str]:
         lines.append(f"gd takes as many updates as the others, each over all {len(task.examples.y)} examples")
     if task.model == "linear":
         lines.append("losses are of the standardised target")
-    lines.append("µs/update is all of it (batch, loss, gradient, step), µs/step is opt.step alone;")
+    lines.append("µs/update is all of it (batch, loss, gradient, step), µs/step is opt.step alone, of many in a row;")
     lines.append("in float64, with BLAS on one thread")
-    if "parallel" in targets():
-        least = min(threshold(run.rule, "float64") for run in runs)
-        if task.size < least:
-            lines.append(f"threads do not pay for {task.size} parameters: unasked, fastopt uses them from {least} on")
-    else:
+    return lines + notes_on({run.target for run in runs}, task, min(threshold(run.rule, "float64") for run in runs))
+
+
+def notes_on(targets, task, least) -> list[str]:
+    lines = []
+    if "parallel" in targets and task.size < least:
+        lines.append(f"threads do not pay for {task.size} parameters: unasked, fastopt uses them from {least} on")
+    if "serial" in targets and "parallel" not in targets:
         lines.append("no parallel rows: there is one thread only")
+    if "cuda" in targets:
+        lines.append("cuda: everything on the GPU, matrix products by simple kernels of fastopt's own")
     return lines
 
 

@@ -13,9 +13,10 @@ from ..rules import Rule
 from . import BadInput, chosen
 from .data import MODELS, default_model, load
 from .outcome import Outcome, as_json
+from .place import check_devices, places
 from .progress import Live
 from .report import show
-from .run import settings_for, targets, train
+from .run import settings_for, train
 from .task import Task, make_task
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -29,6 +30,7 @@ class Request:
     hidden: int | None
     l2: float
     rules: list[str]
+    devices: list[str]
     epochs: int | None
     batch_size: int
     lr: float | None
@@ -52,14 +54,14 @@ def perform(request: Request, console: Console):
 
 def run_all(task: Task, rules: list[Rule], request: Request) -> Outcome:
     settings = settings_for(task, request.epochs, request.batch_size, request.seed, request.lr)
-    pairs = [(rule, target) for rule in rules for target in targets()]
+    pairs = [(rule, place) for rule in rules for place in places(task, request.devices)]
     runs = []
     with Live(len(pairs), settings.epochs) as live:
         live.say("SciPy's optimum")
         _ = task.optimum
-        for rule, target in pairs:
-            live.begin(rule.name, target)
-            runs.append(train(task, rule, target, settings, live.tick))
+        for rule, place in pairs:
+            live.begin(rule.name, place.target)
+            runs.append(train(task, rule, place, settings, live.tick))
             live.finish(runs[-1])
     return Outcome(task, settings, runs)
 
@@ -96,6 +98,7 @@ def check(request: Request) -> list[Rule]:
         raise BadInput(f"--seed must be at least 0, got {request.seed}")
     if request.model is not None and request.model not in MODELS:
         raise BadInput(f"--model must be {', '.join(MODELS)}, got {request.model!r}")
+    check_devices(request.devices)
     if request.plot is not None:
         check_picture(request.plot)
     if request.json is not None:

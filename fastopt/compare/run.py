@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 
 from ..api import CONSTRUCTORS
@@ -60,10 +59,6 @@ class Run:
         return 100 * (self.loss / optimum - 1)
 
 
-def targets() -> tuple[str, ...]:
-    return ("serial", "parallel") if numba.config.NUMBA_NUM_THREADS > 1 else ("serial",)
-
-
 def settings_for(task: Task, epochs: int | None, batch_size: int, seed: int, lr: float | None) -> Settings:
     n = len(task.examples.X)
     batch_size = min(batch_size, n)
@@ -71,30 +66,30 @@ def settings_for(task: Task, epochs: int | None, batch_size: int, seed: int, lr:
     return Settings(epochs or max(5, round(UPDATES / per_epoch)), per_epoch, batch_size, seed, lr)
 
 
-def train(task: Task, rule: Rule, target: str, settings: Settings, tick: Tick) -> Run:
+def train(task: Task, rule: Rule, place, settings: Settings, tick: Tick) -> Run:
     """All rules get the same number of updates; GD's are over all examples, the others' over minibatches."""
     lr = settings.lr or rate(rule, task)
-    run = Run(rule, target, lr)
+    run = Run(rule, place.target, lr)
 
     def optimizer(params):
-        return CONSTRUCTORS[rule.label](params, lr=cosine(lr, settings.updates), parallel=target == "parallel")
+        return CONSTRUCTORS[rule.label](params, lr=cosine(lr, settings.updates), **place.options)
 
     with np.errstate(all="ignore"):  # a run that diverges says so in its row
-        fit_with(optimizer(task.start()), task, settings, 1)  # compiles, starts threads
-        run.us_per_step = time_of_step(optimizer, task)
-        params = task.start()
+        fit_with(optimizer(place.moved(task.start())), place, settings, 1)  # compiles, starts threads
+        run.us_per_step = time_of_step(optimizer, task, place)
+        params = place.moved(task.start())
         opt, every = optimizer(params), settings.per_epoch if rule.name == "gd" else 1
-        fit_with(opt, task, settings, settings.epochs * every, Recorder(task, run, params, every, tick))
+        recorder = Recorder(task, place, run, params, every, tick)
+        fit_with(opt, place, settings, settings.epochs * every, recorder)
     run.us_per_update = 1e6 * run.seconds[-1] / (run.epochs[-1] * settings.per_epoch)
-    run.score = None if run.diverged else task.score(params)
+    run.score = None if run.diverged else task.score(place.on_host(params))
     return run
 
 
-def fit_with(opt, task: Task, settings: Settings, epochs: int, callback=None):
+def fit_with(opt, place, settings: Settings, epochs: int, callback=None):
     batch_size = None if opt.rule.name == "gd" else settings.batch_size
-    data = task.examples.X, task.examples.y
     options = {"batch_size": batch_size, "epochs": epochs, "seed": settings.seed, "callback": callback}
-    fit(task.loss, opt, data, reduction="mean", **options)
+    fit(place.loss, opt, place.data, reduction="mean", **options)
 
 
 class Recorder:
@@ -104,8 +99,8 @@ class Recorder:
     as many updates as the other rules.
     """
 
-    def __init__(self, task: Task, run: Run, params, every: int, tick: Tick):
-        self.task, self.run, self.params, self.every, self.tick = task, run, params, every, tick
+    def __init__(self, task: Task, place, run: Run, params, every: int, tick: Tick):
+        self.task, self.place, self.run, self.params, self.every, self.tick = task, place, run, params, every, tick
         self.elapsed = self.resumed = 0.0
         self.record(0)
 
@@ -121,20 +116,23 @@ class Recorder:
         run = self.run
         run.epochs.append(epoch)
         run.seconds.append(self.elapsed)
-        run.losses.append(self.task.objective(self.params))
+        run.losses.append(self.task.objective(self.place.on_host(self.params)))
         self.tick(epoch, run.loss)
         self.resumed = time.perf_counter()
 
 
-def time_of_step(optimizer, task: Task, rounds: int = 5, steps: int = 50) -> float:
-    """µs of ``opt.step`` alone: the best of some rounds."""
-    params = task.start()
-    grads = np.zeros_like(params) if isinstance(params, np.ndarray) else params.zeros_like()
-    task.objective(params, grads)
+def time_of_step(optimizer, task: Task, place, rounds: int = 5, steps: int = 50) -> float:
+    """µs of ``opt.step`` alone, of many in a row: the best of some rounds."""
+    start = task.start()
+    grads = np.zeros_like(start) if isinstance(start, np.ndarray) else start.zeros_like()
+    task.objective(start, grads)
+    params, grads = place.moved(start), place.moved(grads)
     opt, best = optimizer(params), math.inf
     for _ in range(rounds):
+        place.wait()
         began = time.perf_counter()
         for _ in range(steps):
             opt.step(grads)
+        place.wait()
         best = min(best, time.perf_counter() - began)
     return 1e6 * best / steps

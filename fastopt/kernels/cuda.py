@@ -52,9 +52,10 @@ vars(NUMPY).update({name: OF_MATH.get(value, value) for name, value in vars(np).
 @lru_cache(maxsize=1024)
 def device(function):
     """A plain function, with those it calls, for use in a kernel."""
-    if SIMULATED:
-        return function
     values = {name: function.__globals__.get(name) for name in globals_in(function)}
+    jitted = {name: value.py_func for name, value in values.items() if isinstance(value, Dispatcher)}
+    if SIMULATED:  # it runs what is not compiled
+        return link(function, **{name: device(value) for name, value in jitted.items()}) if jitted else function
     others = {name: NUMPY for name, value in values.items() if value is np}
     others |= {
         name: OF_MATH[value] for name, value in values.items() if isinstance(value, np.ufunc) and value in OF_MATH
@@ -155,6 +156,11 @@ def array(size, dtype):
 def from_host(a):
     """A copy on the current device."""
     return cuda.to_device(a)
+
+
+def wait():
+    """Until all that was queued is done."""
+    cuda.synchronize()
 
 
 def to_host(a):

@@ -73,15 +73,19 @@ def categorical(scores, y):
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"reassoc"})  # a sum in any order runs in vector registers
-def add_penalty(params, grads, weight):
-    if weight == 0:
-        return 0.0
-    theta, grad, scale = params.reshape(-1), grads.reshape(-1), params.dtype.type(weight)
-    squares = np.float64(0)
+def penalise(theta, grad, weight):
+    scale, squares = theta.dtype.type(weight), np.float64(0)
     for i in range(len(theta)):
         squares += np.float64(theta[i]) * theta[i]
         grad[i] += scale * theta[i]
     return 0.5 * weight * squares
+
+
+@piece
+def add_penalty(params, grads, weight):
+    if weight == 0:
+        return 0.0
+    return penalise(params.reshape(-1), grads.reshape(-1), weight)
 
 
 # Element by element: NumPy's operations on whole rows cost a call and a temporary array each.
