@@ -71,16 +71,20 @@ def fit(
     Each epoch goes through the data once, without replacement, in an order that is a function of (seed, epoch) alone.
     Parameters change only after every example of a batch is in.
 
+    With parameters on a GPU the examples must be there too, and ``loss_and_grad`` queues its work on the caller's
+    stream (Numba kernels, or CuPy's or PyTorch's operations); it may return the loss in an array of one element on the
+    GPU. Batches are picked there, and an epoch waits for the device once, at its end, to read the loss.
+
     Parameters
     ----------
     loss_and_grad : callable
         ``loss_and_grad(params, grads, *batch) -> float``: returns the sum of the batch's losses, and assigns or adds
         the sum of the per-example gradients into ``grads``, which is zero before each call. ``params`` and ``grads``
-        are the array, a tuple for a sequence, a named tuple for a mapping.
+        are the array, a tuple for a sequence, a named tuple for a mapping; on a GPU of the parameters' library.
     opt : Optimizer
         It holds the parameters, the rule and its hyperparameters.
     data : array, or tuple of arrays
-        Arrays with the examples along their first axis; ``batch`` has the same examples of each.
+        Arrays with the examples along their first axis (on a GPU in C order); ``batch`` has the same examples of each.
     batch_size : int or None
         Examples per batch; the last batch of an epoch may be shorter. None takes all data at once, unshuffled.
         1 is textbook SGD.

@@ -26,6 +26,10 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
 
     A problem that has converged costs nothing any more. The results do not depend on the number of threads.
 
+    Where X0 is on a GPU, the problems are solved there, a thread for each. Then ``fun`` is a Numba function,
+    ``@cuda.jit(device=True)`` or ``@njit``, of the same signature and with ``jac`` "inplace", "2-point" or "3-point";
+    x, grad and rows are views with strides; nothing is allocated or raised in it.
+
     Parameters
     ----------
     fun : callable
@@ -34,9 +38,10 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     X0 : array of shape (k, d)
         Where to start, float32 or float64; it is not written.
     args : tuple of arrays
-        Arrays with leading axis k, of which problem i gets row i (a number, where the array has one dimension).
+        Arrays with leading axis k, of which problem i gets row i (a number, where the array has one dimension). They
+        are where X0 is.
     shared : tuple
-        Arguments that every problem gets whole, after its rows.
+        Arguments that every problem gets whole, after its rows: arrays where X0 is, and numbers.
     method, jac, tol, options
         As for :func:`fastopt.minimize`; ``maxtime`` is that of the whole call.
     progress : bool
@@ -46,12 +51,15 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     -------
     scipy.optimize.OptimizeResult
         ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,). Where the objective raised an
-        exception ``status`` is 5, a RuntimeWarning shows the first, and the other problems are not touched.
+        exception ``status`` is 5, a RuntimeWarning shows the first, and the other problems are not touched. ``x`` and
+        ``jac`` are where X0 is, of the same library; the others are NumPy arrays.
 
     Raises
     ------
     TypeError, ValueError
-        As for :func:`fastopt.minimize`, and if an array of ``args`` has another leading axis.
+        As for :func:`fastopt.minimize`, and if an array of ``args`` has another leading axis or is elsewhere than X0.
+    RuntimeError
+        If X0 is on a GPU and CUDA does not work.
 
     Examples
     --------
