@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import dlpack
 from .errors import describe, listing, shorten
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -29,7 +30,7 @@ def is_on_device(a) -> bool:
     if hasattr(type(a), "__cuda_ndarray__"):  # Numba's
         return True
     try:
-        return hasattr(a, "__cuda_array_interface__")
+        return hasattr(a, "__cuda_array_interface__") or dlpack.is_on_cuda(a)
     except Exception:  # what libraries raise for an array that is on the CPU
         return False
 
