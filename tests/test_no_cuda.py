@@ -46,6 +46,18 @@ def told():
 
 SAY = "print(json.dumps(told()))\n"
 
+NO_DRIVER = """
+import ctypes
+
+class Hidden(ctypes.CDLL):
+    def __init__(self, name, *args, **options):
+        if "libcuda.so" in str(name):
+            raise OSError("there is none")
+        super().__init__(name, *args, **options)
+
+ctypes.CDLL = Hidden
+"""
+
 NO_PACKAGE = """
 import importlib.util
 find = importlib.util.find_spec
@@ -96,7 +108,7 @@ print(json.dumps(here))
 
 
 def run(code, **env):
-    inherited = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
+    inherited = {k: v for k, v in os.environ.items() if k not in ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_CUDA")}
     mine = {"PYTHONPATH": str(Path(fastopt.__file__).parent.parent)}
     done = subprocess.run(
         [sys.executable, "-c", CODE + code], env=inherited | mine | env, capture_output=True, text=True, timeout=300
@@ -109,11 +121,11 @@ def run(code, **env):
 CASES = {
     "disabled": (SAY, {"NUMBA_DISABLE_CUDA": "1"}, "NUMBA_DISABLE_CUDA is set"),
     "no package": (NO_PACKAGE + SAY, {}, 'the package numba-cuda is missing: pip install "fastopt[cuda]"'),
-    "no driver": (SAY, {"NUMBA_CUDA_DRIVER": "0"}, "the NVIDIA driver is missing"),
-    "a driver that fails": (FAILS + SAY, {"NUMBA_CUDA_DRIVER": "0"}, "CUDA_ERROR_NO_DEVICE"),
-    "no device": (NO_DEVICE + SAY, {"NUMBA_CUDA_DRIVER": "0"}, "no CUDA device is visible"),
-    "forked": (FORK, {"NUMBA_CUDA_DRIVER": "0"}, "start it with the method 'spawn'"),
-    "forked from another library": (ELSEWHERE + SAY, {"NUMBA_CUDA_DRIVER": "0"}, "start it with the method 'spawn'"),
+    "no driver": (NO_DRIVER + SAY, {}, "the NVIDIA driver is missing"),
+    "a driver that fails": (FAILS + SAY, {}, "CUDA_ERROR_NO_DEVICE"),
+    "no device": (NO_DEVICE + SAY, {}, "no CUDA device is visible"),
+    "forked": (FORK, {}, "start it with the method 'spawn'"),
+    "forked from another library": (ELSEWHERE + SAY, {}, "start it with the method 'spawn'"),
 }
 
 
