@@ -1,4 +1,4 @@
-"""Stand-ins for PyTorch's CUDA tensors and CuPy's arrays, over memory of Numba's: what fastopt looks at, and no more."""
+"""Stand-ins for PyTorch's CUDA tensors and CuPy's arrays, over memory of Numba's: all that fastopt looks at."""
 
 import sys
 from types import SimpleNamespace

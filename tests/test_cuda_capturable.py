@@ -1,4 +1,4 @@
-"""What a captured graph holds on to stays where it is: it replays the launches of a step with the arguments they had."""
+"""What a captured graph refers to stays where it is: it replays the launches of a step, with the same arguments."""
 
 import numpy as np
 import pytest

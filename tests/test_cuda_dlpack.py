@@ -94,6 +94,16 @@ def test_memory_is_held_as_long_as_it_is_used(monkeypatch):
     assert state.shape == (4,)
 
 
+def test_memory_is_held_until_it_is_copied(monkeypatch):
+    from fastopt.kernels import cuda
+
+    x, alive, copied = Exporter(np.arange(3)), [], cuda.to_host
+    monkeypatch.setattr(cuda, "to_host", lambda view: alive.append(freed(x)) or copied(view))
+    assert fastopt.to_host(x).tolist() == [0, 1, 2]
+    assert alive == [[1]]
+    assert freed(x) == [0]
+
+
 def test_memory_of_gathered_gradients_is_held_until_the_launch(monkeypatch):
     from fastopt.kernels import cuda
 
@@ -135,7 +145,7 @@ BAD = [
     ("bools", lambda: Exporter(np.ones(4, bool)), TypeError, ["float32 or float64", "bool"]),
     ("bfloat16", lambda: Exporter(np.ones(4), kind=(4, 16, 1)), TypeError, ["float32 or float64", "Exporter"]),
     ("vectors", lambda: Exporter(np.ones(4), kind=(2, 64, 2)), TypeError, ["float32 or float64", "Exporter"]),
-    ("odd floats", lambda: Exporter(np.ones(4), kind=(2, 24, 1)), TypeError, ["float32 or float64", "Exporter"]),
+    ("odd floats", lambda: Exporter(np.ones(4), kind=(2, 68, 1)), TypeError, ["float32 or float64", "Exporter"]),
     ("half bytes", lambda: Exporter(np.ones(4), kind=(2, 4, 1)), TypeError, ["float32 or float64", "Exporter"]),
     ("DLPack 2", lambda: Exporter(np.ones(4), major=2), TypeError, ["DLPack exports", "DLPack 2"]),
     ("misaligned", lambda: Exporter(gpu(np.ones(36, np.uint8))[4:], kind=(2, 64, 1)), ValueError, ["aligned"]),

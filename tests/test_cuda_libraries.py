@@ -79,6 +79,7 @@ BAD = [
     ("strided", lambda: Tensor(gpu(np.ones(8))[::2]), ValueError, ["contiguous"]),
     ("turned", lambda: Tensor(gpu(np.ones((2, 3, 4))).transpose((1, 0, 2))), ValueError, ["contiguous"]),
     ("bfloat16", lambda: Tensor(np.ones(4), dtype="torch.bfloat16"), TypeError, ["float32 or float64", "bfloat16"]),
+    ("a dtype of its own", lambda: Tensor(np.ones(4), dtype="torch.quint8"), TypeError, ["dtype torch.quint8"]),
     ("float16", lambda: Tensor(np.ones(4, np.float16)), TypeError, ["float32 or float64", "float16"]),
     ("ints", lambda: Tensor(np.ones(4, np.int64)), TypeError, ["float32 or float64", "int64"]),
     ("sparse", lambda: Tensor(np.ones(4), layout="torch.sparse_coo"), TypeError, ["dense", "torch.sparse_coo"]),
@@ -162,6 +163,9 @@ def test_parameters_come_before_gradients_and_a_library_with_streams_before_one_
     opt = fastopt.SGD([gpu(np.ones(4)), Tensor(np.ones(4))])
     opt.step([CupyArray(np.ones(4)), gpu(np.ones(4))])
     assert launched == [("wait", 77, 5), 77, 77]
+    launched.clear()
+    fastopt.SGD([Tensor(np.ones(4)), CupyArray(np.ones(4))]).step([gpu(np.ones(4)), gpu(np.ones(4))])
+    assert launched == [77, 77]
 
 
 def test_arrays_that_name_their_stream(launched):
