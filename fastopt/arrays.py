@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from . import dlpack
 from .errors import describe, listing, shorten
 
+STREAMS = ("torch", "cupy")  # libraries that have a current stream
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -17,8 +19,15 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def library_of(a) -> str:
-    """The package that an array's type comes from."""
-    return type(a).__module__.partition(".")[0]
+    """The package that an array's type comes from; of a subclass of one in ``STREAMS``, that one."""
+    kind: Any = type(a)
+    return _library_of(kind)
+
+
+@lru_cache(maxsize=256)
+def _library_of(kind) -> str:
+    roots = [base.__module__.partition(".")[0] for base in kind.__mro__]
+    return next((root for root in roots if root in STREAMS), roots[0])
 
 
 def is_on_device(a) -> bool:

@@ -1,6 +1,7 @@
 """What an array on a GPU is: whose, where, dtype, layout. The counterpart of arrays.py, for any library's arrays."""
 
 import importlib.util
+import math
 import sys
 from typing import Any, NamedTuple
 
@@ -10,8 +11,6 @@ from numba import config
 from . import dlpack
 from .arrays import DTYPES, flatten, is_on_device, library_of
 from .errors import describe, shorten
-
-STREAMS = ("torch", "cupy")  # libraries that have a current stream
 
 
 class Placed(NamedTuple):
@@ -34,7 +33,7 @@ class Placed(NamedTuple):
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:

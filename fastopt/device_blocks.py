@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import dlpack
-from .arrays import library_of
+from .arrays import STREAMS, library_of
 from .blocks import Block, Blocks, of_gradient
-from .device import STREAMS, address_of, check_gradient, check_parameter, placed, stream_of
+from .device import address_of, check_gradient, check_parameter, placed, stream_of
 from .kernels import cuda, cuda_kernels
 
 
@@ -52,7 +52,7 @@ class DeviceBlocks(Blocks):
 
     def _full(self, like, value):
         with cuda.on(self.device):
-            return cuda_kernels.full(like.size, like.dtype, value, cuda.stream(self._current(()) or 0))
+            return cuda_kernels.full(like.size, like.dtype, value, cuda.stream(self._current(()) or 0, self.device))
 
     def _flat_of(self, index):
         place = self._places[index]
@@ -67,7 +67,7 @@ class DeviceBlocks(Blocks):
 
     def stream(self):
         """The stream of the step, as kernels take it."""
-        return cuda.stream(self._handle)
+        return cuda.stream(self._handle, self.device)
 
     def _current(self, leaves) -> int | None:
         """The handle of the caller's stream: of the parameters' library, else of the gradients', else as they say."""
@@ -95,7 +95,7 @@ class DeviceBlocks(Blocks):
         self._handle = min(others, default=0) if handle is None else handle
         if self.ordered:
             for other in sorted(others):
-                cuda.wait(self._handle, other)
+                cuda.wait(self._handle, other, self.device)
 
     def _gradient(self, name, g, p, stream):
         place = check_gradient(name, g, p, self._spans, stream)

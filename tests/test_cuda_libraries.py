@@ -39,8 +39,8 @@ def stream(monkeypatch, asked):
 def launched(monkeypatch, stream):
     """The handles of the streams that kernels are launched on, and the waits of one stream for another."""
     seen, call = [], cuda.Kernel.__call__
-    monkeypatch.setattr(cuda, "stream", lambda handle: handle)
-    monkeypatch.setattr(cuda, "wait", lambda handle, other: seen.append(("wait", handle, other)))
+    monkeypatch.setattr(cuda, "stream", lambda handle, device: handle)
+    monkeypatch.setattr(cuda, "wait", lambda handle, other, device: seen.append(("wait", handle, other)))
 
     def launch(self, stream, *args, **options):
         seen.append(stream)
@@ -67,6 +67,17 @@ def test_tensors_are_stepped_in_place(dtype, requires_grad, stream):
         ref.step(grads)
     assert_close([host(t.a) for t in opt.params], ref.params, "parameters")
     assert opt.state_dict()["state"]["m"][1].flags.f_contiguous
+
+
+class Mine(Tensor):
+    """A user's subclass, in a module of the user's."""
+
+
+def test_subclasses_are_like_their_library(launched, stream):
+    x = Mine(np.ones(4), requires_grad=True)
+    fastopt.GD(x, lr=0.5).step(Mine(np.ones(4)))
+    assert (host(x.a) == 0.5).all()
+    assert launched == [77]
 
 
 def test_empty_tensors(stream):
@@ -217,5 +228,5 @@ def test_a_wait_is_queued_where_streams_differ(handle, other, waits, monkeypatch
     monkeypatch.setattr(
         cuda, "stream", lambda h: SimpleNamespace(wait=lambda on: done.append((h, on.handle)), handle=h)
     )
-    cuda.wait(handle, other)
+    cuda.wait(handle, other, 0)
     assert done == ([(handle, other)] if waits else [])

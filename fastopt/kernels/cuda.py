@@ -19,24 +19,20 @@ from . import grid
 from .bind import globals_in, helpers_of, link, refuse_recursion
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
+if not SIMULATED:
+    from numba.cuda.cudadrv.driver import driver  # importing it calls nothing of the driver's
 THREADS = 16 if SIMULATED else 256  # of a block; the simulator starts one of the system's for each
-
-
 FORKED = "this process was forked after CUDA was initialised: start it with the method 'spawn'"
 
 
 def started_in() -> int | None:
     """The process that Numba initialised CUDA in, if it did."""
-    if SIMULATED:
-        return None
-    from numba.cuda.cudadrv.driver import driver
-
-    return driver.pid
+    return None if SIMULATED else driver.pid
 
 
 def forked() -> bool:
-    """Whether CUDA was initialised before this process was forked: the driver fails then, or crashes; Numba looks
-    only once a call of its own has failed."""
+    """Whether CUDA was initialised before this process was forked, where nothing of it works."""
+    # Numba's own test comes only after one of its calls has failed, and a launch is none of them.
     return started_in() not in (None, os.getpid())
 
 
@@ -48,8 +44,6 @@ def missing() -> str | None:
         return None
     if config.DISABLE_CUDA:
         return "NUMBA_DISABLE_CUDA is set"
-    from numba.cuda.cudadrv.driver import driver
-
     try:
         error = None if driver.is_available else driver.initialization_error
     except cuda.CudaSupportError as raised:
@@ -196,7 +190,7 @@ def ordinal(address) -> int:
     """The device that an address is on."""
     if SIMULATED:
         return 0
-    from numba.cuda.cudadrv.driver import binding, driver
+    from numba.cuda.cudadrv.driver import binding
 
     attribute = binding.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
     return int(driver.cuPointerGetAttribute(attribute, binding.CUdeviceptr(address)))
@@ -224,8 +218,8 @@ def address_of(a) -> int:
 
 
 @lru_cache(maxsize=64)
-def stream(handle):
-    """What kernels take for the stream of this handle; 0 is the default stream."""
+def stream(handle, device):
+    """What kernels take for the stream of this handle; 0 is the default stream, of which every device has its own."""
     if SIMULATED:
         return None
     from cuda.core import Stream
@@ -233,7 +227,7 @@ def stream(handle):
     return Stream.from_handle(handle)
 
 
-def wait(handle, other):
+def wait(handle, other, device):
     """Let the stream of one handle wait, on the device, for what is queued on that of the other."""
     if not SIMULATED and (handle or 1) != (other or 1):  # 0 and 1 are both the default stream
-        stream(handle).wait(stream(other))
+        stream(handle, device).wait(stream(other, device))
