@@ -225,8 +225,10 @@ def test_the_copy_of_a_finite_check_is_of_its_stream(handle, monkeypatch):
 def test_a_wait_is_queued_where_streams_differ(handle, other, waits, monkeypatch):
     done = []
     monkeypatch.setattr(cuda, "SIMULATED", False)
-    monkeypatch.setattr(
-        cuda, "stream", lambda h: SimpleNamespace(wait=lambda on: done.append((h, on.handle)), handle=h)
-    )
-    cuda.wait(handle, other, 0)
-    assert done == ([(handle, other)] if waits else [])
+
+    def stream(handle, device):
+        return SimpleNamespace(at=(handle, device), wait=lambda on: done.append(((handle, device), on.at)))
+
+    monkeypatch.setattr(cuda, "stream", stream)
+    cuda.wait(handle, other, 1)
+    assert done == ([((handle, 1), (other, 1))] if waits else [])
