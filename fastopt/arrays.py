@@ -2,13 +2,16 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from . import dlpack
 from .errors import describe, listing, shorten
 
+STREAMS = ("torch", "cupy")  # libraries that have a current stream
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -16,8 +19,15 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def library_of(a) -> str:
-    """The package that an array's type comes from."""
-    return type(a).__module__.partition(".")[0]
+    """The package that an array's type comes from; of a subclass of one in ``STREAMS``, that one."""
+    kind: Any = type(a)
+    return _library_of(kind)
+
+
+@lru_cache(maxsize=256)
+def _library_of(kind) -> str:
+    roots = [base.__module__.partition(".")[0] for base in kind.__mro__]
+    return next((root for root in roots if root in STREAMS), roots[0])
 
 
 def is_on_device(a) -> bool:
@@ -29,7 +39,7 @@ def is_on_device(a) -> bool:
     if hasattr(type(a), "__cuda_ndarray__"):  # Numba's
         return True
     try:
-        return hasattr(a, "__cuda_array_interface__")
+        return hasattr(a, "__cuda_array_interface__") or dlpack.is_on_cuda(a)
     except Exception:  # what libraries raise for an array that is on the CPU
         return False
 

@@ -1,28 +1,39 @@
 """What an array on a GPU is: whose, where, dtype, layout. The counterpart of arrays.py, for any library's arrays."""
 
 import importlib.util
+import math
 import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import config
 
+from . import dlpack
 from .arrays import DTYPES, flatten, is_on_device, library_of
-from .errors import describe
+from .errors import describe, shorten
 
 
 class Placed(NamedTuple):
-    """An array on a device. ``order`` is "C", "F", or None where it is neither."""
+    """An array on a device.
+
+    Attributes
+    ----------
+    order : "C", "F", or None where it is neither
+    stream : the handle of the stream that its contents are ready on, None where they need no waiting for
+    owner : what keeps the memory alive beside the array itself
+    """
 
     address: int
     shape: tuple[int, ...]
     dtype: Any
     order: str | None
     writable: bool
+    stream: int | None = None
+    owner: Any = None
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -50,15 +61,16 @@ def first_on_device(tree, name) -> str | None:
     return next((name for name, leaf in flatten(tree, name) if is_on_device(leaf)), None)
 
 
-def placed(name, a) -> Placed:
-    """Where an array is; raises unless it is float32 or float64 and on a device."""
+def placed(name, a, stream=dlpack.UNORDERED) -> Placed:
+    """Where an array is, to be used on the stream; raises unless it is float32 or float64 and on a device."""
     if not is_on_device(a):
         hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
         raise TypeError(f"{name} must be on the GPU like the other arrays, got {describe(a)}{hint}")
-    found = _of_torch(a) if library_of(a) == "torch" else _of_interface(a)
+    found = _found(name, a, stream)
     if found is None or found.dtype not in DTYPES:
-        got = f"dtype {found.dtype.str if found.dtype.byteorder == '>' else found.dtype}" if found else describe(a)
-        raise TypeError(f"{name} must be float32 or float64 in native byte order, got {got}")
+        got = found.dtype if found else getattr(a, "dtype", None)
+        got = f"dtype {got.str if getattr(got, 'byteorder', '=') == '>' else got}" if got is not None else describe(a)
+        raise TypeError(f"{name} must be float32 or float64 in native byte order, got {shorten(got)}")
     if found.address % found.dtype.itemsize:
         raise ValueError(f"{name} must be aligned to its {found.dtype.itemsize}-byte items, got a misaligned array")
     return found
@@ -66,7 +78,7 @@ def placed(name, a) -> Placed:
 
 def placed_any(name, a) -> Placed:
     """Where a contiguous array of any numbers is, that is on a device."""
-    found = _of_torch(a) if library_of(a) == "torch" else _of_interface(a)
+    found = _found(name, a, dlpack.UNORDERED)
     if found is None:
         raise TypeError(f"{name} must be an array of numbers, got {describe(a)}")
     if found.order is None:
@@ -74,10 +86,26 @@ def placed_any(name, a) -> Placed:
     return found
 
 
-def _of_torch(t) -> Placed | None:
+def _found(name, a, stream) -> Placed | None:
+    """Where an array is; None if NumPy has no such dtype."""
+    if library_of(a) == "torch":
+        return _of_torch(name, a)
+    from .kernels import cuda
+
+    facts = cuda.interface(a)
+    if facts is None:
+        return _of_dlpack(name, a, stream)
+    if facts.get("mask") is not None:
+        raise TypeError(f"{name} must be an array without a mask, got {describe(a)} with one")
+    return _of_interface(facts)
+
+
+def _of_torch(name, t) -> Placed | None:
     """PyTorch's interface refuses tensors that require a gradient; their memory is like any other's."""
+    if t.layout != sys.modules["torch"].strided:
+        raise TypeError(f"{name} must be a dense tensor, got the layout {t.layout}")
     dtype = str(t.dtype).removeprefix("torch.")
-    if not hasattr(np, dtype) or t.layout != sys.modules["torch"].strided:
+    if not hasattr(np, dtype):
         return None
     shape, order = tuple(t.shape), None
     if t.is_contiguous():
@@ -87,13 +115,23 @@ def _of_torch(t) -> Placed | None:
     return Placed(t.data_ptr(), shape, np.dtype(dtype), order, True)
 
 
-def _of_interface(a) -> Placed:
-    from .kernels import cuda
-
-    facts = cuda.interface(a)
+def _of_interface(facts) -> Placed:
     shape, dtype = tuple(facts["shape"]), np.dtype(facts["typestr"])
     address, read_only = facts["data"]
-    return Placed(address or 0, shape, dtype, _order(shape, facts.get("strides"), dtype.itemsize), not read_only)
+    order = _order(shape, facts.get("strides"), dtype.itemsize)
+    return Placed(address or 0, shape, dtype, order, not read_only, facts.get("stream"))
+
+
+def _of_dlpack(name, a, stream) -> Placed | None:
+    try:
+        found = dlpack.export(a, stream)
+    except Exception as error:  # an exporter may refuse in any way
+        why = shorten(f"{type(error).__name__}: {error}", 120)
+        raise TypeError(f"{name} must be an array that DLPack exports, got {describe(a)} ({why})") from error
+    if found.dtype is None:
+        return None
+    order = _order(found.shape, found.strides, found.dtype.itemsize)
+    return Placed(found.address, found.shape, found.dtype, order, found.writable, owner=found.capsule)
 
 
 def _order(shape, strides, itemsize) -> str | None:
@@ -120,9 +158,9 @@ def check_parameter(name, a) -> Placed:
     return found
 
 
-def check_gradient(name, g, p: Placed, spans) -> Placed:
-    """Where a gradient is; raises unless it fits the parameter and lies outside the address spans."""
-    found = placed(name, g)
+def check_gradient(name, g, p: Placed, spans, stream) -> Placed:
+    """Where a gradient is, to be used on the stream; raises unless it fits the parameter and lies outside the spans."""
+    found = placed(name, g, stream)
     if found.dtype != p.dtype:
         raise TypeError(f"{name} must have dtype {p.dtype}, got {found.dtype}")
     if found.shape != p.shape:
@@ -142,14 +180,15 @@ def address_of(a) -> int:
         return a.data_ptr()
     from .kernels import cuda
 
-    return cuda.interface(a)["data"][0] or 0
+    facts = cuda.interface(a)
+    return dlpack.export(a, dlpack.UNORDERED).address if facts is None else facts["data"][0] or 0
 
 
-def stream_of(library, device) -> int:
-    """The handle of the stream that the library's caller is on; 0, the default stream, without one."""
+def stream_of(library, device) -> int | None:
+    """The handle of the stream that the library's caller is on; None if the library has no such thing."""
     module = sys.modules.get(library)
     if library == "torch":
         return int(module.cuda.current_stream(device).cuda_stream)  # type: ignore[union-attr]
     if library == "cupy":
         return int(module.cuda.get_current_stream().ptr)  # type: ignore[union-attr]
-    return 0
+    return None

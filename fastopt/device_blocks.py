@@ -4,8 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import dlpack
+from .arrays import STREAMS, library_of
 from .blocks import Block, Blocks, of_gradient
-from .device import Placed, address_of, check_gradient, check_parameter, library_of, stream_of
+from .device import address_of, check_gradient, check_parameter, placed, stream_of
 from .kernels import cuda, cuda_kernels
 
 
@@ -17,6 +19,7 @@ class Piece(NamedTuple):
     g: Any
     state: tuple
     size: int
+    owners: list  # what keeps the gradient's memory alive until the launch
 
 
 class DeviceBlocks(Blocks):
@@ -25,11 +28,12 @@ class DeviceBlocks(Blocks):
     Attributes
     ----------
     device : the index of the GPU that all arrays are on
+    ordered : whether a step waits, on the device, for the streams that gradients say they are made on
     """
 
     def __init__(self, *args):
         self.device, self._places, self._originals = 0, [], []
-        self._library = "numba"
+        self._library, self._handle, self.ordered = "", 0, True
         super().__init__(*args)
         self._tables: dict[int, Table] = {}
 
@@ -40,7 +44,7 @@ class DeviceBlocks(Blocks):
             if any(p.size for p in self._places) and device != self.device:
                 raise ValueError(f"{name} must be on GPU {self.device} like the other arrays, got GPU {device}")
             self.device = device
-        if not self._places:
+        if not self._library and library_of(leaf) in STREAMS:
             self._library = library_of(leaf)
         self._places.append(place)
         self._originals.append(leaf)
@@ -48,7 +52,7 @@ class DeviceBlocks(Blocks):
 
     def _full(self, like, value):
         with cuda.on(self.device):
-            return cuda_kernels.full(like.size, like.dtype, value, self.stream())
+            return cuda_kernels.full(like.size, like.dtype, value, cuda.stream(self._current(()) or 0, self.device))
 
     def _flat_of(self, index):
         place = self._places[index]
@@ -62,22 +66,39 @@ class DeviceBlocks(Blocks):
         """On the device the optimiser picks kernels: they depend on more than the block."""
 
     def stream(self):
-        """The stream of the caller, as kernels take it."""
-        return cuda.stream(stream_of(self._library, self.device))
+        """The stream of the step, as kernels take it."""
+        return cuda.stream(self._handle, self.device)
+
+    def _current(self, leaves) -> int | None:
+        """The handle of the caller's stream: of the parameters' library, else of the gradients', else as they say."""
+        library = self._library or next((lib for lib in map(library_of, leaves) if lib in STREAMS), "")
+        if library:
+            return stream_of(library, self.device)
+        return next((place.stream for place in self._places if place.stream is not None), None)
 
     # --- gradients -------------------------------------------------------------------------------------------------
 
     def pieces(self, grads) -> list:
         self._check_unmoved()
         leaves = self._match(grads)
+        handle = self._current(leaves)
+        order = handle or 0 if self.ordered else dlpack.UNORDERED
         places = [
-            g if g is None else self._gradient(of_gradient(name), g, p)
+            g if g is None else self._gradient(of_gradient(name), g, p, order)
             for name, g, p in zip(self.names, leaves, self._places)
         ]
+        self._queue(handle, {place.stream for place in places if place is not None} - {None})
         return [piece for k, block in enumerate(self.all) for piece in self._of_block(k, block, places)]
 
-    def _gradient(self, name, g, p):
-        place = check_gradient(name, g, p, self._spans)
+    def _queue(self, handle, others):
+        """Choose the stream of the step, and let it wait for the others that gradients are made on."""
+        self._handle = min(others, default=0) if handle is None else handle
+        if self.ordered:
+            for other in sorted(others):
+                cuda.wait(self._handle, other, self.device)
+
+    def _gradient(self, name, g, p, stream):
+        place = check_gradient(name, g, p, self._spans, stream)
         if cuda.devices() > 1 and place.size and cuda.ordinal(place.address) != self.device:
             where = cuda.ordinal(place.address)
             raise ValueError(f"{name} must be on GPU {self.device} like its parameter, got GPU {where}")
@@ -93,19 +114,21 @@ class DeviceBlocks(Blocks):
     def _of_block(self, k, block, places):
         here = [(places[index], i, j) for index, i, j in block.members if places[index] is not None and j > i]
         if len(here) > 1 and len(here) == sum(j > i for _, i, j in block.members):
-            start = here[0][0].address
-            size = block.p.dtype.itemsize
+            start, size = here[0][0].address, block.p.dtype.itemsize
             if all(place.address == start + i * size for place, i, _ in here):  # they are packed as the parameters are
-                here = [(Placed(start, (block.p.size,), block.p.dtype, "C", True), 0, block.p.size)]
+                g = cuda.at(start, block.p.size, block.p.dtype)
             else:
-                return [self._piece(block, 0, block.p.size, self._gathered_in(k, block, here))]
-        return [self._piece(block, i, j, cuda.at(place.address, j - i, place.dtype)) for place, i, j in here]
+                g = self._gathered_in(k, block, here)
+            return [self._piece(block, 0, block.p.size, g, [place.owner for place, _, _ in here])]
+        return [
+            self._piece(block, i, j, cuda.at(place.address, j - i, place.dtype), [place.owner]) for place, i, j in here
+        ]
 
-    def _piece(self, block, i, j, g):
+    def _piece(self, block, i, j, g, owners):
         def part(a):
             return cuda.at(address_of(a) + i * a.dtype.itemsize, j - i, a.dtype)
 
-        return Piece(block, part(block.p), g, tuple(map(part, block.state)), j - i)
+        return Piece(block, part(block.p), g, tuple(map(part, block.state)), j - i, owners)
 
     def _gathered_in(self, k, block, here):
         if k not in self._tables:
@@ -113,11 +136,8 @@ class DeviceBlocks(Blocks):
         return self._tables[k].gather([place for place, _, _ in here], self.stream())
 
     def first_not_finite(self, grads) -> str:
-        for name, g, p in zip(self.names, self._match(grads), self._places):
-            if (
-                g is not None
-                and not np.isfinite(cuda.to_host(cuda.view(address_of(g), p.shape, p.order, p.dtype, g))).all()
-            ):
+        for name, g in zip(self.names, self._match(grads)):
+            if g is not None and not np.isfinite(cuda.to_host(cuda.view_of(placed(name, g), g))).all():
                 return of_gradient(name)
         raise AssertionError("a gradient was not finite, and is now: please report this")
 

@@ -6,19 +6,27 @@ from .device import address_of, check_parameter, require
 
 
 class DeviceMemory:
-    """The counterpart of packed.HostMemory; buffers and views are Numba device arrays."""
+    """The counterpart of packed.HostMemory; buffers and views are Numba device arrays, on the GPU of the leaves."""
 
-    @staticmethod
-    def facts(name, leaf):
+    def __init__(self):
+        self._device = None
+
+    def facts(self, name, leaf):
         require(f"{name}, on the GPU,")
-        place = check_parameter(name, leaf)
-        return place.shape, place.dtype, place.order
-
-    @staticmethod
-    def zeros(size, dtype):
         from .kernels import cuda
 
-        return cuda.from_host(np.zeros(size, dtype))
+        place = check_parameter(name, leaf)
+        device = cuda.ordinal(place.address) if place.size else self._device
+        if self._device not in (None, device):
+            raise ValueError(f"{name} must be on GPU {self._device} like the other arrays, got GPU {device}")
+        self._device = device
+        return place.shape, place.dtype, place.order
+
+    def zeros(self, size, dtype):
+        from .kernels import cuda
+
+        with cuda.on(self._device or 0):
+            return cuda.from_host(np.zeros(size, dtype))
 
     @staticmethod
     def view(buffer, start, end, shape, order):

@@ -26,23 +26,30 @@ class DeviceOptimizer(Optimizer):
         for name, value in (("parallel", parallel), ("threads", threads)):
             if value is not None:
                 raise ValueError(f"{name} must be None for arrays on the GPU, got {describe(value)}")
-        self._counted = None
-        return DeviceBlocks(self.params, roots, self.rule, starts, self._staged, None, None)
+        self._norm = self._counted = None
+        blocks = DeviceBlocks(self.params, roots, self.rule, starts, self._staged, None, None)
+        blocks.ordered = not self._capturable  # a graph holds no work of streams that are not captured
+        return blocks
 
     def _prepare(self):
         if self._capturable and any(hyper.scheduled for hyper in self._hyper):
             raise ValueError("hyperparameters must be numbers with capturable=True, got a schedule")
-        self._norm, clips = None, self._clip_norm is not None
+        clips = self._clip_norm is not None
         with cuda.on(self._blocks.device):
             options = {"stage": self._staged, "held": self._capturable, "scaled": clips}
             dtypes = dict.fromkeys(block.p.dtype for block in self._blocks.all)
             self._sweeps = {dtype: cuda_kernels.sweep(self.rule, dtype, **options) for dtype in dtypes}
-        if self._clip_norm is not None or self._check_finite:
-            with cuda.on(self._blocks.device):
+            if self._norm is None and (clips or self._check_finite):
                 self._norm = Norm(sum(cuda_kernels.partials(block.p.size) for block in self._blocks.all))
-        if self._capturable:
-            with cuda.on(self._blocks.device):
-                self._counted = Counted(self)
+            if self._capturable:
+                self._count()
+
+    def _count(self):
+        """Put the count and the hyperparameters on the device; where a captured graph reads them, if there is one."""
+        if self._counted is None or self._counted.stage != self._staged:
+            self._counted = Counted(self)
+        else:
+            self._counted.write(self)
 
     @property
     def t(self):
@@ -117,27 +124,36 @@ class Norm:
     def is_finite(self, pieces, stream) -> bool:
         """Whether all gradients are: the one thing that a step waits for the device for."""
         self.measure(pieces, stream, math.inf, 1.0)
-        return bool(cuda.to_host(self._finite)[0])
+        return bool(cuda.to_host_after(self._finite, stream)[0])
 
 
 class Counted:
     """The count of steps, the hyperparameters and the coefficients on the device, for steps that a graph replays."""
 
     def __init__(self, opt):
-        blocks = opt._blocks
-        self._rule, self._stage = opt.rule, opt._staged
-        self._hyper = [cuda.from_host(np.array(opt._numbers(hyper, 1, opt._sign))) for hyper in opt._hyper]
+        self._rule, self.stage = opt.rule, opt._staged
+        self._hyper = [cuda.from_host(a) for a in self._numbers(opt)]
         self._count = cuda.from_host(np.array([opt._t], np.int64))
         count = cuda_kernels.coefficients_of(opt._ruled())
-        kinds = dict.fromkeys((block.group, block.p.dtype) for block in blocks.all)
+        kinds = dict.fromkeys((block.group, block.p.dtype) for block in opt._blocks.all)
         self._memory = {kind: cuda.array(count, kind[1]) for kind in kinds}
+
+    def write(self, opt):
+        """Take the count and the hyperparameters over, into the same memory."""
+        for mine, numbers in zip(self._hyper, self._numbers(opt)):
+            cuda.copy_in(mine, numbers)
+        cuda.copy_in(self._count, np.array([opt._t], np.int64))
+
+    @staticmethod
+    def _numbers(opt):
+        return [np.array(opt._numbers(hyper, 1, opt._sign)) for hyper in opt._hyper]
 
     def advance(self, stream) -> dict:
         """Count a step, and leave its coefficients on the device; where they are, by group and dtype."""
         by, out = 1, {}
         for (group, dtype), memory in self._memory.items():
             out[group, dtype] = cuda.pointer(memory)
-            kernel = cuda_kernels.advance(self._rule, dtype, stage=self._stage)
+            kernel = cuda_kernels.advance(self._rule, dtype, stage=self.stage)
             hyper = cuda.pointer(self._hyper[group])
             kernel(stream, 1, cuda.pointer(self._count), by, hyper, out[group, dtype], threads=1)
             by = 0

@@ -47,8 +47,8 @@ class Optimizer:
         Asserts where the arrays are; nothing is moved.
     capturable : bool
         On a GPU: count steps and keep the coefficients on the device, so that a captured CUDA graph can replay
-        ``step``. Takes no schedules, and no ``check_finite``, which waits for the device. After ``load_state_dict`` a
-        graph must be captured again.
+        ``step``. Takes no schedules, and no ``check_finite``, which waits for the device. A graph goes on from what
+        ``load_state_dict`` took over; only where a ``weight_decay`` came or went must it be captured again.
     **hyper : float or schedule
         The rule's hyperparameters (``betas=(beta1, beta2)`` for that pair). A schedule is a callable
         ``step -> float``, with step 0 at the first update. And ``weight_decay``, with every rule: L2 decay, which adds

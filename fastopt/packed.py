@@ -111,7 +111,7 @@ def pack(params, *, _fill=True):
     leaves = list(flatten(params, "params"))
     if leaves and leaves[0][1] is params:
         raise TypeError(f"params must be a sequence or a mapping of arrays, got {describe(params)}")
-    memory = DeviceMemory if leaves and is_on_device(leaves[0][1]) else HostMemory
+    memory = DeviceMemory() if leaves and is_on_device(leaves[0][1]) else HostMemory()
     layout = tuple((name, *memory.facts(name, leaf)) for name, leaf in leaves)
     buffers = {}
     for dtype in sorted({dtype for _, _, dtype, _ in layout}):

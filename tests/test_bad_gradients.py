@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from refusals import WRONG_KIND, cases, refuse
+from refusals import WRONG_GRADIENT, cases, refuse
 
 import fastopt
 from fastopt import pack
@@ -68,7 +68,7 @@ def refused(way, make, error, word, shape, order="C"):
         assert message() == with_kernel
 
 
-@pytest.mark.parametrize(("make", "error", "word"), cases(WRONG_KIND))
+@pytest.mark.parametrize(("make", "error", "word"), cases(WRONG_GRADIENT))
 @each_shape
 @each_way
 def test_wrong_kind(way, shape, make, error, word):

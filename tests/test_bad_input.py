@@ -3,10 +3,11 @@
 import numba
 import numpy as np
 import pytest
-from refusals import WRONG_KIND, cases, refuse
+from refusals import WRONG_KIND, OnTheGpu, cases, refuse
 
 import fastopt
 from fastopt import pack
+from fastopt.device import missing
 from fastopt.rules import ALL_RULES
 
 each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.name)
@@ -38,6 +39,18 @@ def test_parameters_of_a_wrong_kind(hold, make, error, word):
     refuse(lambda: fastopt.Adam(build(bad)), error, name, word)
     if hold != "groups" and not (hold == "single" and not isinstance(bad, list)):
         refuse(lambda: pack(build(bad)), error, name, word)
+
+
+@each_hold
+def test_an_array_on_the_gpu(hold):
+    """Without CUDA that is what is said, with it that the other arrays are not there too."""
+    build, name = HOLDS[hold]
+    if missing():
+        refuse(lambda: fastopt.Adam(build(OnTheGpu())), RuntimeError, f"{name}, on the GPU, must have CUDA")
+    elif hold != "single":
+        refuse(lambda: fastopt.Adam(build(OnTheGpu())), TypeError, "on the GPU like the other arrays", "float64 array")
+    if hold in ("list", "nest"):
+        refuse(lambda: pack(build(OnTheGpu())), TypeError, name, "on the GPU: fastopt.to_host")
 
 
 LAYOUTS = [
@@ -227,7 +240,7 @@ OPTIONS = [
     *(("threads", bad, TypeError, "whole number") for bad in (True, 1.0, "2", [1], np.ones(2))),
     *(("threads", bad, ValueError, f"1 to {MOST}") for bad in (0, -1, MOST + 1, 10**30)),
     *(("device", bad, EITHER, "'cpu'") for bad in ("gpu", "CPU", 0, np.ones(2))),
-    ("device", "cuda", RuntimeError, "CUDA"),
+    ("device", "cuda", RuntimeError if missing() else TypeError, "'cuda'"),
 ]
 
 

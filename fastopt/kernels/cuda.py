@@ -6,6 +6,7 @@ With ``NUMBA_ENABLE_CUDASIM=1`` the same loops run in Numba's simulator, where a
 import contextlib
 import ctypes
 import math
+import os
 import warnings
 from collections.abc import Hashable
 from functools import lru_cache
@@ -19,21 +20,37 @@ from . import grid
 from .bind import globals_in, helpers_of, link, refuse_recursion
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
+if not SIMULATED:
+    from numba.cuda.cudadrv.driver import driver  # importing it calls nothing of the driver's
 THREADS = 16 if SIMULATED else 256  # of a block; the simulator starts one of the system's for each
+FORKED = "this process was forked after CUDA was initialised: start it with the method 'spawn'"
+
+
+def started_in() -> int | None:
+    """The process that Numba initialised CUDA in, if it did."""
+    return None if SIMULATED else driver.pid
+
+
+def forked() -> bool:
+    """Whether CUDA was initialised before this process was forked, where nothing of it works."""
+    # Numba's own test comes only after one of its calls has failed, and a launch is none of them.
+    return started_in() not in (None, os.getpid())
 
 
 def missing() -> str | None:
-    """Which piece is missing, of the driver and the device; None if CUDA works."""
+    """Which piece is missing, of the process, the driver and the device; None if CUDA works."""
+    if forked():
+        return FORKED
     if SIMULATED:
         return None
     if config.DISABLE_CUDA:
         return "NUMBA_DISABLE_CUDA is set"
-    from numba.cuda.cudadrv.driver import driver
-
     try:
         error = None if driver.is_available else driver.initialization_error
     except cuda.CudaSupportError as raised:
         error = str(raised)
+    if error is not None and "CUDA_ERROR_NOT_INITIALIZED" in error:  # so it says where another library came before
+        return FORKED
     if error is not None:
         return f"the NVIDIA driver is missing ({' '.join(error.split()).split('. ')[0][:120]})"
     return None if len(cuda.gpus) else "no CUDA device is visible"
@@ -119,11 +136,11 @@ class Kernel:
 # --- memory --------------------------------------------------------------------------------------------------------
 
 
-def interface(a) -> dict:
-    """The CUDA array interface of an array."""
+def interface(a) -> dict | None:
+    """The CUDA array interface of an array, if it has one."""
     if SIMULATED and hasattr(a, "_ary"):  # the simulator's
         return a._ary.__array_interface__
-    return a.__cuda_array_interface__
+    return getattr(a, "__cuda_array_interface__", None)
 
 
 def at(address, size, dtype):
@@ -164,16 +181,27 @@ def wait():
 
 
 def to_host(a):
-    """A copy as a NumPy array, after all that was queued."""
-    cuda.synchronize()
-    return a.copy_to_host()
+    """A copy as a NumPy array, after all that was queued on the array's device."""
+    with home_of(address_of(a)):
+        cuda.synchronize()
+        return a.copy_to_host()
+
+
+def to_host_after(a, stream):
+    """A copy of one of our own arrays, after what was queued on the stream, and waiting for nothing else."""
+    if SIMULATED or not int(stream.handle):  # a copy without a stream is queued on the default stream, and waited for
+        return a.copy_to_host()
+    host = a.copy_to_host(stream=stream)
+    stream.sync()
+    return host
 
 
 def copy_in(a, host):
-    """Copy a NumPy array into one on the device, after all that was queued and before all that will be."""
-    cuda.synchronize()
-    a.copy_to_device(host)
-    cuda.synchronize()
+    """Copy a NumPy array into one on the device, after all that was queued there and before all that will be."""
+    with home_of(address_of(a)):
+        cuda.synchronize()
+        a.copy_to_device(host)
+        cuda.synchronize()
 
 
 def view(address, shape, order, dtype, owner):
@@ -186,18 +214,19 @@ def view(address, shape, order, dtype, owner):
     strides = tuple(dtype.itemsize * math.prod(sizes[:k]) for k in range(len(sizes)))
     strides = strides if order == "F" else strides[::-1]
     description = {"shape": shape, "strides": strides, "typestr": dtype.str, "data": (address, False), "version": 3}
-    return cuda.from_cuda_array_interface(description, owner, sync=False)
+    with home_of(address):
+        return cuda.from_cuda_array_interface(description, owner, sync=False)
 
 
 def view_of(place, owner):
-    return view(place.address, place.shape, place.order, place.dtype, owner)
+    return view(place.address, place.shape, place.order, place.dtype, (owner, place.owner))
 
 
 def ordinal(address) -> int:
     """The device that an address is on."""
     if SIMULATED:
         return 0
-    from numba.cuda.cudadrv.driver import binding, driver
+    from numba.cuda.cudadrv.driver import binding
 
     attribute = binding.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
     return int(driver.cuPointerGetAttribute(attribute, binding.CUdeviceptr(address)))
@@ -209,14 +238,32 @@ def devices() -> int:
 
 def on(device):
     """A context in which this is the current device."""
-    return cuda.gpus[device] if len(cuda.gpus) > 1 else contextlib.nullcontext()
+    if forked():
+        raise RuntimeError(f"CUDA must be used in a process of its own, got another: {FORKED}")
+    return cuda.gpus[device] if devices() > 1 else contextlib.nullcontext()
+
+
+def home_of(address):
+    """A context in which the device that an address is on is the current one."""
+    return on(ordinal(address) if devices() > 1 and address else 0)
+
+
+def address_of(a) -> int:
+    """Where a Numba array begins."""
+    return interface(a)["data"][0] or 0  # type: ignore[index]
 
 
 @lru_cache(maxsize=64)
-def stream(handle):
-    """What kernels take for the stream of this handle; 0 is the default stream."""
+def stream(handle, device):
+    """What kernels take for the stream of this handle; 0 is the default stream, of which every device has its own."""
     if SIMULATED:
         return None
     from cuda.core import Stream
 
     return Stream.from_handle(handle)
+
+
+def wait(handle, other, device):
+    """Let the stream of one handle wait, on the device, for what is queued on that of the other."""
+    if not SIMULATED and (handle or 1) != (other or 1):  # 0 and 1 are both the default stream
+        stream(handle, device).wait(stream(other, device))
