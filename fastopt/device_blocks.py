@@ -52,7 +52,7 @@ class DeviceBlocks(Blocks):
 
     def _full(self, like, value):
         with cuda.on(self.device):
-            return cuda_kernels.full(like.size, like.dtype, value, cuda.stream(self._current(()) or 0, self.device))
+            return cuda_kernels.full(like.size, like.dtype, value, self.stream_of_caller(()))
 
     def _flat_of(self, index):
         place = self._places[index]
@@ -68,6 +68,10 @@ class DeviceBlocks(Blocks):
     def stream(self):
         """The stream of the step, as kernels take it."""
         return cuda.stream(self._handle, self.device)
+
+    def stream_of_caller(self, leaves):
+        """The stream that the caller is on, as kernels take it."""
+        return cuda.stream(self._current(leaves) or 0, self.device)
 
     def _current(self, leaves) -> int | None:
         """The handle of the caller's stream: of the parameters' library, else of the gradients', else as they say."""

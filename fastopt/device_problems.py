@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numba import typeof, types
 
-from .arrays import is_on_device, library_of
+from .arrays import STREAMS, is_on_device, library_of
 from .device import placed, placed_any, stream_of
 from .errors import describe
 from .kernels import cuda, cuda_kernels, cuda_many
@@ -30,8 +30,9 @@ class DeviceProblems(Problems):
         if place.order is None:
             raise ValueError("X0 must be contiguous (C or Fortran order), got a strided array on the GPU")
         super().__init__(given, s, flags, *place.shape)
-        self.library, self.device = library_of(X0), cuda.ordinal(place.address) if place.size else 0
-        self.dtype, self.order = place.dtype, place.order
+        self.device = cuda.ordinal(place.address) if place.size else 0
+        self.dtype, self.order, self._handle = place.dtype, place.order, place.stream
+        self.library = next((lib for lib in map(library_of, (X0, *args, *shared)) if lib in STREAMS), "")
         with cuda.on(self.device):
             self.args = tuple(_view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
             self.shared = tuple(_view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
@@ -64,7 +65,7 @@ class DeviceProblems(Problems):
 
     def _full(self, shape, value):
         flat = cuda_kernels.full(shape[0] * shape[1], self.dtype, value, self._stream())
-        return cuda.view(cuda.address(flat), shape, "F", self.dtype, flat)
+        return cuda.view(cuda.address_of(flat), shape, "F", self.dtype, flat)
 
     def _transfer(self, source, order, target, to):
         blocks = cuda_kernels.blocks(self.k * self.d, 1)
@@ -73,7 +74,8 @@ class DeviceProblems(Problems):
 
     def _stream(self):
         """The stream of the caller."""
-        return cuda.stream(stream_of(self.library, self.device))
+        handle = stream_of(self.library, self.device) if self.library else self._handle
+        return cuda.stream(handle or 0, self.device)
 
     def _launch(self, kernel, begin, end, *arguments):
         blocks = -(-(end - begin) // cuda_many.THREADS)
@@ -120,7 +122,7 @@ class DeviceProblems(Problems):
         """A copy in the order of X0, as an array of its library."""
         with cuda.on(self.device):
             flat = cuda.array(self.k * self.d, self.dtype)
-            out = cuda.view(cuda.address(flat), (self.k, self.d), self.order, self.dtype, flat)
+            out = cuda.view(cuda.address_of(flat), (self.k, self.d), self.order, self.dtype, flat)
             self._transfer(a, "F", out, self.order)
             return as_array_of(self.library, out)
 

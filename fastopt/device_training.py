@@ -5,14 +5,13 @@ import math
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from .arrays import flatten, is_on_device, library_of
-from .device import address_of, placed_any
-from .device_memory import DeviceMemory
+from .arrays import STREAMS, flatten, is_on_device, library_of
+from .device import placed_any
 from .errors import describe
 from .kernels import cuda, cuda_kernels
 from .libraries import as_array_of
 from .packed import Packed, pack
-from .training import Training, as_arguments, is_number
+from .training import Training, is_number
 
 
 class DeviceTraining(Training):
@@ -25,6 +24,8 @@ class DeviceTraining(Training):
                 f"got the CPU's Numba function {loss_and_grad.py_func.__name__}"
             )
         self.blocks = opt._blocks
+        libraries = [library_of(leaf) for _, leaf in flatten((opt.params, data), "")]
+        self.library = next((library for library in libraries if library in STREAMS), "")
         with cuda.on(self.blocks.device):
             super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
             self.total = cuda.from_host(np.zeros(1))
@@ -42,17 +43,15 @@ class DeviceTraining(Training):
     def _gradients(self, params):
         if is_on_device(params):
             place = self.blocks._places[0]
-            flat = DeviceMemory.zeros(place.size, place.dtype)
-            return DeviceMemory.view(flat, 0, place.size, place.shape, place.order), (flat,)
-        zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
-        return zeros, zeros.buffers
+            flat = cuda.from_host(np.zeros(place.size, place.dtype))
+            leaves, buffers = [cuda.view(cuda.address_of(flat), place.shape, place.order, place.dtype, flat)], (flat,)
+        else:
+            zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
+            leaves, buffers = [leaf for _, leaf in flatten(zeros, "")], zeros.buffers
+        return self.blocks.nest([as_array_of(self.library, leaf) for leaf in leaves]), buffers
 
     def _like(self, buffer):
         return cuda.array(buffer.size, buffer.dtype)
-
-    def _handed_out(self, steps):
-        leaves = [as_array_of(self.blocks._library, leaf) for _, leaf in flatten(steps, "")]
-        return as_arguments(self.blocks.nest(leaves), self.opt.params)
 
     def _moved(self, order):
         return None if order is None else cuda.from_host(order)
@@ -60,7 +59,7 @@ class DeviceTraining(Training):
     def _batch(self, order, start, end):
         if order is None:
             return self.data
-        return [rows.picked(order, start, end - start, self.blocks.stream()) for rows in self.rows]
+        return [rows.picked(order, start, end - start, self._stream()) for rows in self.rows]
 
     def _clear(self):
         for g in self.buffers:
@@ -105,7 +104,11 @@ class DeviceTraining(Training):
 
     def _launch(self, kernel, a, argument):
         if a.size:
-            kernel(self.blocks.stream(), cuda_kernels.blocks(a.size, 1), cuda.pointer(a), a.size, argument)
+            kernel(self._stream(), cuda_kernels.blocks(a.size, 1), cuda.pointer(a), a.size, argument)
+
+    def _stream(self):
+        """The stream of the caller, where the loss queues its work."""
+        return self.blocks.stream_of_caller(self.data)
 
     def copy(self):
         kept = [cuda.array(block.p.size, block.p.dtype) for block in self.blocks.all]
@@ -137,7 +140,7 @@ class Rows:
             arguments = self.source, cuda.pointer(order), start, count, self.width, cuda.pointer(self.memory)
             cuda_kernels.pick(self.word)(stream, blocks, *arguments)
         if count not in self.batches:
-            view = cuda.view(address_of(self.memory), (count, *self.shape), "C", self.dtype, self.memory)
+            view = cuda.view(cuda.address_of(self.memory), (count, *self.shape), "C", self.dtype, self.memory)
             self.batches[count] = as_array_of(self.library, view)
         return self.batches[count]
 

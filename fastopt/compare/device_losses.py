@@ -92,7 +92,7 @@ class DeviceLoss:
         key = self._used, shape
         if key not in self._scratch:
             flat = cuda.array(int(np.prod(shape)), dtype)
-            self._scratch[key] = View(cuda.view(cuda.address(flat), shape, "C", np.dtype(dtype), flat))
+            self._scratch[key] = View(cuda.view(cuda.address_of(flat), shape, "C", np.dtype(dtype), flat))
         return self._scratch[key]
 
 
@@ -117,7 +117,7 @@ class View:
         return self if self.a.ndim == 2 else self._of((self.a.size, 1), "C")
 
     def _of(self, shape, order):
-        return View(cuda.view(cuda.address(self.a), shape, order, self.a.dtype, self.a), order)
+        return View(cuda.view(cuda.address_of(self.a), shape, order, self.a.dtype, self.a), order)
 
 
 def wrapped(nest):

@@ -160,11 +160,6 @@ def pointer(a):
     return a if SIMULATED else a.device_ctypes_pointer.value
 
 
-def address(a) -> int:
-    """Where one of our own flat arrays begins."""
-    return interface(a)["data"][0] or 0
-
-
 def array(size, dtype):
     """A new flat array on the current device, not filled."""
     return cuda.device_array(size, dtype)
@@ -175,8 +170,8 @@ def from_host(a):
     return cuda.to_device(a)
 
 
-def wait():
-    """Until all that was queued is done."""
+def synchronize():
+    """Wait until all that was queued on the current device is done."""
     cuda.synchronize()
 
 
