@@ -17,7 +17,7 @@ from numba import config, cuda, types
 from numba.core.dispatcher import Dispatcher
 
 from . import grid
-from .bind import globals_in, helpers_of, link, refuse_recursion
+from .bind import digest, globals_in, helpers_of, link, ready, refuse_recursion
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 if not SIMULATED:
@@ -116,13 +116,27 @@ def barrier():
     cuda.syncwarp()
 
 
+def compiled(function, signature):
+    """The kernel's function compiled, or taken from the disk cache, which finds it by its name (bind.py)."""
+    function.__qualname__ = f"{function.__name__}_{digest(function)}"
+    return ready(lambda cache: cuda.jit(cache=cache)(function), signature)
+
+
 class Kernel:
     """A kernel for arguments of these types. Call it with a stream, the number of blocks, and the arguments."""
 
     def __init__(self, function, *kinds):
         self.function, self.kinds = function, kinds
-        jitted = cuda.jit(function)
-        self._run = jitted if SIMULATED else jitted.compile(types.void(*kinds))
+        self._jitted = cuda.jit(function) if SIMULATED else compiled(function, types.void(*kinds))
+        self._run = self._jitted
+        if not SIMULATED:
+            (self._run,) = self._jitted.overloads.values()
+            self._run.bind()  # loads it now: not within a graph's capture, where that is forbidden
+
+    @property
+    def stats(self):
+        """Of the disk cache, as Numba's functions on the CPU have them."""
+        return self._jitted.stats
 
     def __call__(self, stream, blocks, *args, threads=THREADS):
         if SIMULATED:
