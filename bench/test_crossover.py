@@ -31,7 +31,7 @@ def test_crossover(benchmark, figure, curve, rule, dtype):
             curve(f"{rule.name}, {dtype}", name, n, found[n][name])
     if "parallel" not in seconds:
         return
-    start = beats_from(Crossover(rule, dtype, tuple(SIZES), seconds, np.nan), "parallel", "serial")
+    start = beats_from(Crossover(rule, dtype, tuple(SIZES), seconds, {}), "parallel", "serial")
     if start:
         figure(f"threads pay from, {rule.name}, {dtype}", [start], "elements")
     limit = threshold(rule, dtype)

@@ -56,6 +56,23 @@ def missing() -> str | None:
     return None if len(cuda.gpus) else "no CUDA device is visible"
 
 
+def facts() -> str:
+    """What the current device is, and who speaks with it."""
+    if SIMULATED:
+        return "Numba's simulator"
+    import numba_cuda
+    from numba.cuda.cudadrv.driver import get_version
+
+    device, context = cuda.get_current_device(), cuda.current_context()
+    major, minor = device.compute_capability[:2]
+    driver = ".".join(map(str, get_version()))
+    memory = context.get_memory_info().total / 2**30
+    return (
+        f"{device.name}, compute capability {major}.{minor}, {memory:.1f} GiB, driver for CUDA {driver}, "
+        f"numba-cuda {numba_cuda.__version__}"
+    )
+
+
 # --- binding -------------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +233,11 @@ def copy_in(a, host):
         cuda.synchronize()
         a.copy_to_device(host)
         cuda.synchronize()
+
+
+def wait():
+    """For all that was queued."""
+    cuda.synchronize()
 
 
 def view(address, shape, order, dtype, owner):
