@@ -101,7 +101,7 @@ def warmup(
     rule: Annotated[list[str] | None, Option(help="A rule to prepare; repeatable.", show_default="all")] = None,
     dtype: Annotated[list[str] | None, Option(help="float32 or float64; repeatable.", show_default="both")] = None,
 ):
-    """Compile the kernels that later runs need, and keep them in the cache."""
+    """Compile the kernels that later runs need, those for the GPU too if there is one, and keep them in the cache."""
     from .warmup import DTYPES, run
 
     for name in dtype or []:

@@ -116,7 +116,7 @@ def by_turns(rule: Rule, dtype: str, size: int) -> dict[str, list[float]]:
 
 def bandwidth(rule: Rule, dtype: str, size: int) -> dict[str, float]:
     """By device, bytes per second at this size of a kernel that moves as many with hardly any arithmetic."""
-    samples, out = by_turns(limit_of(rule), dtype, size), {}
+    samples, out = by_turns(limit_of(rule), dtype, size), dict[str, float]()
     for target in present():
         moved = bytes_moved(rule, dtype, size) / median(samples[target.name])
         out[target.device] = max(moved, out.get(target.device, 0.0))

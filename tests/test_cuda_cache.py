@@ -1,6 +1,7 @@
 """The disk cache of CUDA kernels, in fresh processes; a stand-in for the card, so that it needs no GPU."""
 
 import importlib.util
+import re
 
 import pytest
 from numba import config
@@ -118,3 +119,36 @@ def test_no_folder_can_be_written(place):
     found, again = run(place, NUMBA_CACHE_DIR=nowhere, XDG_CACHE_HOME=nowhere, HOME=nowhere)
     assert again == code
     assert set(map(tuple, found.values())) == {(0, 1)}
+
+
+WARMUP = """
+import card, io, pathlib
+from rich.console import Console
+from fastopt import warmup
+from fastopt.kernels import cuda_kernels as made
+
+warmup.no_cuda = lambda: None
+out = io.StringIO()
+warmup.run([RULES["gd"]], ["float32"], Console(file=out, width=200))
+F = np.dtype("float32")
+for options in ({}, {"stage": True}, {"stage": True, "scaled": True}):
+    answers[str(options)] = card.facts(made.sweep(RULES["gd"], F, **options))[:2]
+for make in (made.squares, made.gather, made.fill):
+    answers[make.__name__] = card.facts(make(F))[:2]
+for make in (made.judge, made.note):
+    answers[make.__name__] = card.facts(make())[:2]
+pathlib.Path("out.txt").write_text(out.getvalue())
+"""
+
+
+def test_warmup_leaves_nothing_to_compile(place):
+    for state in (COMPILED, FOUND):
+        found = place.run(WARMUP)["answers"]
+        assert len(found) == 8
+        assert all(one == state for one in found.values())
+    says = (place.folder / "out.txt").read_text()
+    assert re.search(r"kernel +dtype .+ cuda +cuda, staged +cuda, clipped", says)
+    assert re.search(r"^gd +float32( +[\d.]+){7} *$", says, re.MULTILINE)
+    assert "15 kernels in" in says
+    assert ": 0 compiled, 15 from the cache" in says
+    assert "no cuda" not in says
