@@ -1,13 +1,19 @@
 """fastopt crossover and fastopt info where there is a GPU, or the simulator in its place."""
 
 import re
+from importlib.util import find_spec
 
 import pytest
-from command_line import run
 from on_cuda import SIMULATED
 from support import BY_NAME
 
 from fastopt import crossover
+
+if find_spec("typer") is None or find_spec("rich") is None:
+    pytest.skip("needs the command line's packages", allow_module_level=True)
+
+from command_line import run
+
 from fastopt.crossover_report import verdicts
 
 SIZES = (4, 40)
