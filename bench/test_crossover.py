@@ -1,4 +1,4 @@
-"""From what size on threads pay, and a GPU, and whether fastopt takes threads there: what fastopt crossover measures."""
+"""From what size on threads pay, or a GPU, and whether fastopt takes threads there; what fastopt crossover measures."""
 
 import numpy as np
 import pytest
