@@ -58,7 +58,7 @@ def verdicts(found: Crossover) -> list[str]:
         if name not in CPU:
             lines.append(verdict(found, name, cpu, "the CPU") + " (steps queued one after the other, then one wait)")
     for device, bandwidth in found.bandwidth.items():
-        lines.append(f"limit of {device}: {bandwidth / 1e9:.3g} GB/s, by a kernel that moves the same bytes")
+        lines.append(f"limit of {device}: {speed(bandwidth)}, by a kernel that moves the same bytes")
     piece = no_cuda()
     return lines if piece is None or "cuda" in found.seconds else [*lines, f"no cuda: {piece}"]
 
@@ -67,6 +67,11 @@ def verdict(found: Crossover, winner: str, losers: list[str], called: str) -> st
     start = beats_from(found, winner, *losers)
     where = f"from {start:.2g} elements on" if start else f"at no size up to {found.sizes[-1]}"
     return f"{found.rule.name}, {found.dtype}: {winner} beats {called} {where}"
+
+
+def speed(bandwidth: float) -> str:
+    """Three digits."""
+    return f"{float(f'{bandwidth / 1e9:.3g}'):g} GB/s"
 
 
 def draw(found: Crossover, path: str):
@@ -82,7 +87,7 @@ def draw(found: Crossover, path: str):
         axes.loglog(found.sizes, [1e6 * s for s in seconds], "o-", color=colour, markersize=4, label=name)
     for style, (device, bandwidth) in zip(("--", "-."), found.bandwidth.items()):
         limit = [1e6 * bytes_moved(found.rule, found.dtype, size) / bandwidth for size in found.sizes]
-        label = f"{bandwidth / 1e9:.3g} GB/s of {device}"
+        label = f"{speed(bandwidth)} of {device}"
         axes.loglog(found.sizes, limit, style, color="0.4", linewidth=1, label=label)
     if "parallel" in found.seconds:
         axes.axvline(found.threshold, color="0.6", linewidth=1, linestyle=":", label="fastopt takes threads")
