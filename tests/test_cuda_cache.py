@@ -104,7 +104,7 @@ def test_a_changed_template_compiles_all(place):
 
 def test_a_damaged_file_costs_one_compilation(place):
     _, code = run(place)
-    for file in place.cache.rglob("grid.add*"):
+    for file in place.cache.rglob("grid.total*"):
         file.write_bytes(b"damaged")
     found, again = run(place)
     assert again == code

@@ -235,11 +235,6 @@ def copy_in(a, host):
         cuda.synchronize()
 
 
-def wait():
-    """For all that was queued."""
-    cuda.synchronize()
-
-
 def view(address, shape, order, dtype, owner):
     """A Numba device array over memory that the owner keeps alive."""
     if SIMULATED:
