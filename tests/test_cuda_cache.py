@@ -121,6 +121,38 @@ def test_no_folder_can_be_written(place):
     assert set(map(tuple, found.values())) == {(0, 1)}
 
 
+MANY = """
+import card, numba
+from numba import njit, types
+from fastopt.kernels import cuda, cuda_many
+from fastopt.kernels.looped import Flags
+
+def square(scale):
+    def fun(x, grad):
+        grad[0] = 2.0 * scale * x[0]
+        return scale * x[0] * x[0]
+    return fun
+
+def fun(x, grad):
+    grad[0] = 2.0 * x[0]
+    return x[0] * x[0]
+
+for name, one in {"function": fun, "closure": square(3.0)}.items():
+    of = cuda.device_function(njit(one)), types.float64, types.Tuple(()), types.Tuple(())
+    answers[name] = card.facts(cuda_many.evaluation_kernel("inplace", *of))[:2]
+    flags = Flags(*[False] * 6)
+    answers["loop of " + name] = card.facts(cuda_many.loop_kernel(RULES["gd"], "inplace", of[0], flags, *of[1:]))[:2]
+"""
+
+
+def test_a_closure_leaves_no_file(place):
+    for state in (COMPILED, FOUND):
+        found = place.run(MANY)["answers"]
+        assert (found["function"], found["loop of function"]) == (state, state)
+        assert FOUND not in (found["closure"], found["loop of closure"])
+    assert len([file for file in place.files() if file.endswith("nbc")]) == 2
+
+
 WARMUP = """
 import card, io, pathlib
 from rich.console import Console

@@ -63,14 +63,10 @@ def facts() -> str:
     import numba_cuda
     from numba.cuda.cudadrv.driver import get_version
 
-    device, context = cuda.get_current_device(), cuda.current_context()
-    major, minor = device.compute_capability[:2]
-    driver = ".".join(map(str, get_version()))
-    memory = context.get_memory_info().total / 2**30
-    return (
-        f"{device.name}, compute capability {major}.{minor}, {memory:.1f} GiB, driver for CUDA {driver}, "
-        f"numba-cuda {numba_cuda.__version__}"
-    )
+    device, memory = cuda.get_current_device(), cuda.current_context().get_memory_info().total
+    driver, capability = (".".join(map(str, pair[:2])) for pair in (get_version(), device.compute_capability))
+    about = f"{device.name}, compute capability {capability}, {memory / 2**30:.1f} GiB"
+    return f"{about}, driver for CUDA {driver}, numba-cuda {numba_cuda.__version__}"
 
 
 # --- binding -------------------------------------------------------------------------------------------------------
@@ -133,20 +129,21 @@ def barrier():
     cuda.syncwarp()
 
 
-def compiled(function, signature):
+def compiled(function, signature, cached):
     """The kernel's function compiled, or taken from the disk cache, which finds it by its name (bind.py)."""
     function.__qualname__ = f"{function.__name__}_{digest(function)}"
-    return ready(lambda cache: cuda.jit(cache=cache)(function), signature)
+    return ready(lambda cache: cuda.jit(cache=cache)(function), signature, cached)
 
 
 class Kernel:
     """A kernel for arguments of these types. Call it with a stream, the number of blocks, and the arguments."""
 
-    def __init__(self, function, *kinds):
+    def __init__(self, function, *kinds, cached=True):
         self.function, self.kinds = function, kinds
-        self._jitted = cuda.jit(function) if SIMULATED else compiled(function, types.void(*kinds))
-        self._run = self._jitted
-        if not SIMULATED:
+        if SIMULATED:
+            self._jitted = self._run = cuda.jit(function)
+        else:
+            self._jitted = compiled(function, types.void(*kinds), cached)
             (self._run,) = self._jitted.overloads.values()
             self._run.bind()  # loads it now: not within a graph's capture, where that is forbidden
 
