@@ -74,7 +74,7 @@ def on_cuda(rule, dtype, size):
 def wait_for_cuda():
     from .kernels import cuda
 
-    cuda.wait()
+    cuda.finish()
 
 
 def no_cuda() -> str | None:

@@ -203,7 +203,7 @@ def from_host(a):
     return cuda.to_device(a)
 
 
-def wait():
+def finish():
     """Until all that was queued is done."""
     cuda.synchronize()
 
