@@ -158,6 +158,9 @@ def pytest_benchmark_update_json(output_json):
     output_json["commit_info"] = {key: output_json["commit_info"].get(key) for key in ("id", "time", "dirty")}
     for benchmark in output_json["benchmarks"]:  # the quartiles are kept
         benchmark["stats"].pop("data", None)
+    cards = {benchmark["extra_info"].pop("card", None) for benchmark in output_json["benchmarks"]}
+    if len(cards) == 1 and None not in cards:  # a run of test_gpu.py alone
+        output_json["machine_info"]["card"] = cards.pop()
 
 
 def pytest_terminal_summary(terminalreporter, config):

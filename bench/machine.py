@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numba
 
-PACKAGES = ("fastopt", "numba", "llvmlite", "numpy", "scipy", "scikit-learn", "torch", "jax", "optax")
+PACKAGES = ("fastopt", "numba", "numba-cuda", "llvmlite", "numpy", "scipy", "scikit-learn", "torch", "jax", "optax")
 
 
 def describe(cpu):
@@ -21,8 +21,9 @@ def describe(cpu):
 
 
 def name(machine):
-    """``amd-epyc-2-threads``: where processor and threads are the same, figures can be compared."""
-    return re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['threads']} threads".lower()).strip("-")
+    """``amd-epyc-2-threads``: where processor and threads are the same, figures can be compared. Or the GPU's name."""
+    what = machine.get("card") or f"{machine['cpu']} {machine['threads']} threads"
+    return re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-")
 
 
 def _version(package):

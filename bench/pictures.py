@@ -44,14 +44,13 @@ def panels_of(question, benchmarks, rows):
 
 
 def grouped(rows):
-    """Rows with peers, those that differ in the last word of their work together."""
+    """Rows with peers, those that differ in the last word of their work together; the rest together, too."""
     out = {}
     for row in rows:
         if row.peers:
             out.setdefault(row.work.rpartition(", ")[0], []).append(row)
-    if any(len(some) < 3 for some in out.values()):
-        return {"": [row for some in out.values() for row in some]}
-    return out
+    rest = [row for some in out.values() if len(some) < 3 for row in some]
+    return {title: some for title, some in out.items() if len(some) > 2} | ({"": rest} if rest else {})
 
 
 def picture(title, panels, path):

@@ -20,8 +20,9 @@ def heading(data):
     """Where and when this was measured, with which versions."""
     about = data["machine_info"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    card = f"{about['card']}; " if "card" in about else ""
     return (
-        f"{about['cpu']}, {about['threads']} threads, {about['system']}, {data['datetime'][:10]}; "
+        f"{card}{about['cpu']}, {about['threads']} threads, {about['system']}, {data['datetime'][:10]}; "
         f"Python {about['python']}, {versions}."
     )
 

@@ -1,4 +1,4 @@
-"""From what size on threads pay, and whether fastopt takes them there: what ``fastopt crossover`` measures."""
+"""From what size on threads pay, or a GPU, and whether fastopt takes threads there; what fastopt crossover measures."""
 
 import numpy as np
 import pytest
@@ -29,13 +29,16 @@ def test_crossover(benchmark, figure, curve, rule, dtype):
     for name in seconds:
         for n in SIZES:
             curve(f"{rule.name}, {dtype}", name, n, found[n][name])
+    crossover, cpu = Crossover(rule, dtype, tuple(SIZES), seconds, {}), [name for name in seconds if name != "cuda"]
+    if "cuda" in seconds and (start := beats_from(crossover, "cuda", *cpu)):
+        figure(f"a GPU pays from, {rule.name}, {dtype}", [start], "elements")
     if "parallel" not in seconds:
         return
-    start = beats_from(Crossover(rule, dtype, tuple(SIZES), seconds, np.nan), "parallel", "serial")
+    start = beats_from(crossover, "parallel", "serial")
     if start:
         figure(f"threads pay from, {rule.name}, {dtype}", [start], "elements")
     limit = threshold(rule, dtype)
     figure(f"  fastopt takes them from, {rule.name}, {dtype}", [limit], "elements")
     taken = [seconds["parallel" if n >= limit else "serial"][k] for k, n in enumerate(SIZES)]
-    lost = max(t / min(pair) for t, *pair in zip(taken, *seconds.values()))
+    lost = max(t / min(pair) for t, *pair in zip(taken, *(seconds[name] for name in cpu)))
     figure(f"  its choice over the faster, at the worst size, {rule.name}, {dtype}", [lost], "×")

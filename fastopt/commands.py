@@ -86,7 +86,7 @@ def rules():
 @app.command()
 @refusing()
 def info():
-    """Print versions, threads, devices, the cache folder, and from what size on threads are used."""
+    """Print versions, threads, the GPU, the cache folder, and from what size on threads are used."""
     from .info import facts, thresholds
 
     console = output()
@@ -101,7 +101,7 @@ def warmup(
     rule: Annotated[list[str] | None, Option(help="A rule to prepare; repeatable.", show_default="all")] = None,
     dtype: Annotated[list[str] | None, Option(help="float32 or float64; repeatable.", show_default="both")] = None,
 ):
-    """Compile the kernels that later runs need, and keep them in the cache."""
+    """Compile the kernels that later runs need, those for the GPU too if there is one, and keep them in the cache."""
     from .warmup import DTYPES, run
 
     for name in dtype or []:
@@ -116,7 +116,10 @@ def crossover(
     dtype: Annotated[str, Option(help="float32 or float64.")] = "float32",
     plot: Annotated[str | None, Option(metavar="OUT.png", help="Write a picture of time against size.")] = None,
 ):
-    """Measure steps of every size on every target, and say from what size on threads pay."""
+    """Measure steps of every size on every target, and say from what size on threads pay, and a GPU.
+
+    On a GPU steps are queued one after the other, as a training loop does, with one wait for the device at the end.
+    """
     from .compare.request import check_picture
     from .crossover_report import perform
 

@@ -1,7 +1,6 @@
 """What ``fastopt crossover`` prints and draws."""
 
 import sys
-from itertools import pairwise
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -9,9 +8,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from .compare import BadInput
-from .crossover import SIZES, Crossover, beats_from, measure
+from .crossover import SIZES, Crossover, beats_from, measure, no_cuda
 from .limit import bytes_moved
 from .rules import Rule
+
+CPU = ("serial", "parallel")  # targets
 
 
 def perform(rule: Rule, dtype: str, plot: str | None, console: Console, sizes=SIZES):
@@ -46,18 +47,31 @@ def table(found: Crossover) -> Table:
 
 
 def verdicts(found: Crossover) -> list[str]:
-    """Which target beats the one before it in the list, and from where; and what fastopt does unasked."""
-    names, lines = list(found.seconds), []
-    for slow, fast in pairwise(names):
-        start = beats_from(found, fast, slow)
-        where = f"from {start:.2g} elements on" if start else f"at no size up to {found.sizes[-1]}"
-        lines.append(f"{found.rule.name}, {found.dtype}: {fast} beats {slow} {where}")
-    if "parallel" in names:
+    """From where a target beats the others; what fastopt does unasked; the limits; and why there is no GPU."""
+    cpu = [name for name in found.seconds if name in CPU]
+    lines = [verdict(found, "parallel", ["serial"], "serial")] if "parallel" in cpu else []
+    if lines:
         lines.append(f"unasked, fastopt takes threads from {found.threshold} on")
     else:
         lines.append("there is one thread only: nothing to compare it with")
-    lines.append(f"limit: {found.bandwidth / 1e9:.3g} GB/s, by a kernel that moves the same bytes")
-    return lines
+    for name in found.seconds:
+        if name not in CPU:
+            lines.append(verdict(found, name, cpu, "the CPU") + " (steps queued one after the other, then one wait)")
+    for device, bandwidth in found.bandwidth.items():
+        lines.append(f"limit of {device}: {speed(bandwidth)}, by a kernel that moves the same bytes")
+    piece = no_cuda()
+    return lines if piece is None or "cuda" in found.seconds else [*lines, f"no cuda: {piece}"]
+
+
+def verdict(found: Crossover, winner: str, losers: list[str], called: str) -> str:
+    start = beats_from(found, winner, *losers)
+    where = f"from {start:.2g} elements on" if start else f"at no size up to {found.sizes[-1]}"
+    return f"{found.rule.name}, {found.dtype}: {winner} beats {called} {where}"
+
+
+def speed(bandwidth: float) -> str:
+    """Three digits."""
+    return f"{float(f'{bandwidth / 1e9:.3g}'):g} GB/s"
 
 
 def draw(found: Crossover, path: str):
@@ -71,8 +85,10 @@ def draw(found: Crossover, path: str):
     axes = figure.subplots()
     for colour, (name, seconds) in zip(COLOURS, found.seconds.items()):
         axes.loglog(found.sizes, [1e6 * s for s in seconds], "o-", color=colour, markersize=4, label=name)
-    limit = [1e6 * bytes_moved(found.rule, found.dtype, size) / found.bandwidth for size in found.sizes]
-    axes.loglog(found.sizes, limit, "--", color="0.4", linewidth=1, label=f"{found.bandwidth / 1e9:.3g} GB/s")
+    for style, (device, bandwidth) in zip(("--", "-."), found.bandwidth.items()):
+        limit = [1e6 * bytes_moved(found.rule, found.dtype, size) / bandwidth for size in found.sizes]
+        label = f"{speed(bandwidth)} of {device}"
+        axes.loglog(found.sizes, limit, style, color="0.4", linewidth=1, label=label)
     if "parallel" in found.seconds:
         axes.axvline(found.threshold, color="0.6", linewidth=1, linestyle=":", label="fastopt takes threads")
     axes.set_xlabel("elements")

@@ -25,10 +25,20 @@ def facts() -> Iterator[tuple[str, str]]:
     yield "numpy", np.__version__
     yield "scipy", scipy.__version__
     yield "cpu", f"{llvmlite.binding.get_host_cpu_name()} ({platform.machine()}, {platform.system()})"
-    yield "devices", f"cpu{', cuda' if missing() is None else f' (no cuda: {missing()})'}"
+    yield "cuda", cuda()
     yield "threads", f"{numba.get_num_threads()} of {numba.config.NUMBA_NUM_THREADS}"
     yield "threading layer", threading_layer()
     yield "kernel cache", cache_folder(cpu.kernel(RULES[0], np.dtype("float64"))) or NO_CACHE
+
+
+def cuda() -> str:
+    """The device; without one, which piece is missing."""
+    piece = missing()
+    if piece is not None:
+        return f"none: {piece}"
+    from .kernels.cuda import facts
+
+    return facts()
 
 
 def threading_layer() -> str:

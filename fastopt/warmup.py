@@ -1,8 +1,9 @@
 """Compile the kernels that optimisers use, so that later processes find them in the disk cache."""
 
 import time
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from .crossover import no_cuda
 from .kernels import cpu, gather, reduce
 from .rules import Rule
 
@@ -19,7 +21,7 @@ DTYPES = ("float32", "float64")
 
 
 class Kernel(NamedTuple):
-    """One that was made ready: whose it is, which of the four, how long it took, whether it came from the cache."""
+    """One that was made ready: whose it is, which of its kernels, how long it took, whether it came from the cache."""
 
     owner: str
     dtype: str
@@ -28,15 +30,24 @@ class Kernel(NamedTuple):
     cached: bool
 
 
+class Job(NamedTuple):
+    owner: str
+    dtype: str
+    kind: str
+    make: Callable[[], Any]
+
+
 # Staged are the kernels that clip, decay or maximise. With one thread the parallel ones are never taken.
-KINDS = {
+ON_CPU: dict[str, dict[str, bool]] = {
     "serial": {"parallel": False, "stage": False},
     "serial, staged": {"parallel": False, "stage": True},
     "parallel": {"parallel": True, "stage": False},
     "parallel, staged": {"parallel": True, "stage": True},
 }
 if numba.config.NUMBA_NUM_THREADS == 1:
-    KINDS = {kind: options for kind, options in KINDS.items() if not options["parallel"]}
+    ON_CPU = {kind: options for kind, options in ON_CPU.items() if not options["parallel"]}
+# Clipped are those that clip_norm takes. What graphs capture (capturable=True) is compiled when it is asked for.
+ON_CUDA = {"cuda": {}, "cuda, staged": {"stage": True}, "cuda, clipped": {"stage": True, "scaled": True}}
 
 
 def run(rules: list[Rule], dtypes: list[str], console: Console):
@@ -48,10 +59,12 @@ def run(rules: list[Rule], dtypes: list[str], console: Console):
     errors = Console(stderr=True)
     bar = Progress(console=errors, transient=True, disable=not errors.is_terminal)
     with bar:
-        task = bar.add_task("", total=count(rules, dtypes))
-        for kernel in warm(rules, dtypes):
-            kernels.append(kernel)
-            bar.update(task, advance=1, description=f"{kernel.owner} {kernel.dtype}")
+        jobs = [*on_cpu(rules, dtypes), *(on_cuda(rules, dtypes) if no_cuda() is None else [])]
+        task = bar.add_task("", total=len(jobs))
+        for job in jobs:
+            bar.update(task, description=f"{job.owner} {job.dtype}")
+            kernels.append(timed(job))
+            bar.advance(task)
     console.print(table(kernels))
     cached = sum(kernel.cached for kernel in kernels)
     console.print(
@@ -59,44 +72,58 @@ def run(rules: list[Rule], dtypes: list[str], console: Console):
         f"{len(kernels) - cached} compiled, {cached} from the cache; Numba's own start {start:.2f} s"
     )
     console.print(f"in {cache_folder(cpu.kernel(rules[0], np.dtype(dtypes[0]))) or NO_CACHE}", soft_wrap=True)
+    if no_cuda() is not None:
+        console.print(f"no cuda: {no_cuda()}", soft_wrap=True, markup=False)
 
 
 def table(kernels: list[Kernel]) -> Table:
     """Milliseconds, a row per rule and dtype."""
     out = Table("kernel", "dtype", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for kind in KINDS:
+    kinds = list(dict.fromkeys(kernel.kind for kernel in kernels))
+    for kind in kinds:
         out.add_column(f"{kind} (ms)" if kind == "serial" else kind, justify="right")
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for kernel in kernels:
         rows.setdefault((kernel.owner, kernel.dtype), {})[kernel.kind] = f"{1000 * kernel.seconds:.1f}"
     for (owner, dtype), times in rows.items():
-        out.add_row(owner, dtype, *(times.get(kind, "") for kind in KINDS))
+        out.add_row(owner, dtype, *(times.get(kind, "") for kind in kinds))
     return out
 
 
-def warm(rules: list[Rule], dtypes: list[str]) -> Iterator[Kernel]:
+def on_cpu(rules: list[Rule], dtypes: list[str]) -> Iterator[Job]:
     """The steps of these rules, the norms that clipping takes, and the gathering of gradients."""
     for rule in rules:
-        for dtype in dtypes:
-            for kind, options in KINDS.items():
-                yield timed(rule.name, dtype, kind, lambda r=rule, d=dtype, o=options: cpu.kernel(r, np.dtype(d), **o))
-    for dtype in dtypes:
-        for kind, options in KINDS.items():
+        for dtype in map(np.dtype, dtypes):
+            for kind, options in ON_CPU.items():
+                yield Job(rule.name, dtype.name, kind, partial(cpu.kernel, rule, dtype, **options))
+    for dtype in map(np.dtype, dtypes):
+        for kind, options in ON_CPU.items():
             if not options["stage"]:
-                many = options["parallel"]
-                yield timed("norm", dtype, kind, lambda d=dtype, m=many: reduce.kernel(np.dtype(d), in_parallel=m))
-    yield timed("gather", "any", "serial", gather.kernel)
+                yield Job("norm", dtype.name, kind, partial(reduce.kernel, dtype, in_parallel=options["parallel"]))
+    yield Job("gather", "any", "serial", gather.kernel)
 
 
-def count(rules: list[Rule], dtypes: list[str]) -> int:
-    return len(dtypes) * (len(rules) * len(KINDS) + len(KINDS) // 2) + 1
+def on_cuda(rules: list[Rule], dtypes: list[str]) -> Iterator[Job]:
+    """The same for the current GPU; they are kept for others of its compute capability."""
+    from .kernels import cuda_kernels
+
+    for rule in rules:
+        for dtype in map(np.dtype, dtypes):
+            for kind, options in ON_CUDA.items():
+                yield Job(rule.name, dtype.name, kind, partial(cuda_kernels.sweep, rule, dtype, **options))
+    for dtype in map(np.dtype, dtypes):
+        yield Job("norm", dtype.name, "cuda", partial(cuda_kernels.squares, dtype))
+        yield Job("gather", dtype.name, "cuda", partial(cuda_kernels.gather, dtype))
+        yield Job("fill", dtype.name, "cuda", partial(cuda_kernels.fill, dtype))
+    yield Job("norm", "any", "cuda", cuda_kernels.judge)
+    yield Job("gather", "any", "cuda", cuda_kernels.note)
 
 
-def timed(owner, dtype, kind, make) -> Kernel:
+def timed(job: Job) -> Kernel:
     began = time.perf_counter()
-    kernel = make()
+    kernel = job.make()
     seconds = time.perf_counter() - began
-    return Kernel(owner, dtype, kind, seconds, is_cached(kernel))
+    return Kernel(job.owner, job.dtype, job.kind, seconds, is_cached(kernel))
 
 
 def is_cached(kernel) -> bool:

@@ -67,7 +67,8 @@ def test_a_doctored_figure_is_noticed():
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_picture_can_be_drawn(file, tmp_path):
     paths = pictures.draw(load(file)["benchmarks"], tmp_path)
-    assert "step.png" in [path.name for path in paths]
+    first = "gpu.png" if "card" in load(file)["machine_info"] else "step.png"
+    assert first in [path.name for path in paths]
     assert {path.name for path in paths} == {path.name for path in file.with_suffix("").glob("*.png")}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
@@ -92,6 +93,46 @@ def test_one_row_has_the_work_its_peers_and_its_targets():
     assert row[3:5] == ["1.1 fused", "0.97"]
     assert row[5] == "≤ 3 µs, PyTorch ≥ 1.15, limit ≥ 0.95"
     assert "2 of 3 targets met; 1 of the others" in table.text([first, aside])
+
+
+def on_a_gpu():
+    """What bench/test_gpu.py leaves: figures beside a copy and PyTorch, and a curve of the same name."""
+    points = [{"size": 10**k, "median": 1e-5, "q1": 9e-6, "q3": 1.1e-5, "min": 9e-6} for k in range(4)]
+    lines = dict.fromkeys(("fastopt", "copy", "PyTorch fused", "PyTorch foreach"), points)
+    found = [{"curves": {"GPU, Adam, float32": lines}}]
+    works = ["GPU, Adam on 10⁸ elements, float32", "GPU, Adam on 1000 elements replayed, float32"]
+    works += [f"GPU, 10⁷ elements, float64, {rule}" for rule in ("gd", "adagrad", "adam")]
+    works += [f"GPU, Adam, float32, {10**k} elements" for k in range(4)]
+    for work in works:
+        found.append({"figures": {work: figure(950.0), "  copy over fastopt": figure(0.96, "×", least=0.93)}})
+    info = {"card": "Some Card 80GB", "cpu": "Some CPU", "threads": 4, "system": "Linux", "python": "3", "versions": {}}
+    named = [{"fullname": f"bench/test_gpu.py::test_{k}", "extra_info": one} for k, one in enumerate(found)]
+    return {"machine_info": info, "datetime": "2026-01-01T00:00", "benchmarks": named}
+
+
+def test_a_record_of_a_gpu_yields_a_table_and_a_picture(tmp_path, monkeypatch, capsys):
+    data, drawn = on_a_gpu(), []
+    assert machine.name(data["machine_info"]) == "some-card-80gb"
+    save = pictures.Figure.savefig
+    monkeypatch.setattr(pictures.Figure, "savefig", lambda one, path: drawn.append(one) or save(one, path))
+    path = tmp_path / "some-card-80gb.json"
+    path.write_text(json.dumps(data))
+    monkeypatch.setattr(sys, "argv", ["report.py", str(path)])
+    report.main()
+    says = capsys.readouterr().out
+    assert says.startswith("Some Card 80GB; Some CPU, 4 threads")
+    assert "A step on a GPU" in says
+    assert "copy ≥ 0.93" in says
+    assert (tmp_path / "some-card-80gb" / "gpu.png").read_bytes().startswith(b"\x89PNG")
+    (one,) = drawn
+    panels = {axes.get_title(loc="left"): axes for axes in one.axes if axes.axison}
+    assert list(panels) == ["GPU, Adam, float32", "GPU, 10⁷ elements, float64", ""]
+    assert len(panels["GPU, Adam, float32"].lines) == 4
+    labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in list(panels.values())[1:]]
+    assert labels == [
+        ["gd", "adagrad", "adam"],
+        ["GPU, Adam on 10⁸ elements, float32", "GPU, Adam on 1000 elements replayed, float32"],
+    ]
 
 
 def test_the_section_replaces_only_itself():

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from command_line import QUICK, fresh, run, write_csv
 from support import BY_NAME
 
 import fastopt
+from fastopt.crossover import no_cuda
 from fastopt.device import missing
 from fastopt.kernels.cpu import threshold
 from fastopt.rules_table import rules_markdown
@@ -145,12 +147,29 @@ def test_rules_as_markdown():
 def test_info():
     result = run("info")
     assert result.exit_code == 0, result.output
-    devices = rf"cpu \(no cuda: {re.escape(missing())}\)" if missing() else "cpu, cuda"
-    assert re.search(rf"^devices +{devices}$", result.stdout, re.MULTILINE)
+    says = f"none: {re.escape(missing())}$" if missing() else r"\S"
+    assert re.search(rf"^cuda +{says}", result.stdout, re.MULTILINE)
     assert re.search(rf"^numpy +{re.escape(np.__version__)}$", result.stdout, re.MULTILINE)
     assert re.search(r"^threading layer +\S+", result.stdout, re.MULTILINE)
     sizes = " +".join(str(threshold(BY_NAME["adam"], dtype)) for dtype in ("float32", "float64"))
     assert re.search(rf"^adam +{sizes}", result.stdout, re.MULTILINE)
+
+
+def test_info_of_a_card(monkeypatch):
+    pytest.importorskip("numba_cuda")
+    from fastopt.kernels import cuda
+
+    if cuda.SIMULATED:
+        pytest.skip("the simulator has no card")
+    memory = SimpleNamespace(free=0, total=80 * 2**30)
+    context = SimpleNamespace(get_memory_info=lambda: memory)
+    monkeypatch.setattr(cuda.cuda, "current_context", lambda: context)
+    card = SimpleNamespace(name="Some Card", compute_capability=(9, 0))
+    monkeypatch.setattr(cuda.cuda, "get_current_device", lambda: card)
+    monkeypatch.setattr("numba.cuda.cudadrv.driver.get_version", lambda: (13, 1))
+    monkeypatch.setattr("fastopt.info.missing", lambda: None)
+    says = "Some Card, compute capability 9.0, 80.0 GiB, driver for CUDA 13.1, numba-cuda "
+    assert re.search(rf"^cuda +{says}[\d.]+$", run("info").stdout, re.MULTILINE)
 
 
 def test_info_respects_the_cache_folder(tmp_path):
@@ -163,8 +182,10 @@ def test_warmup_leaves_nothing_to_compile():
     for _ in range(2):
         done = fresh("warmup", "--rule", "gd", "--dtype", "float32")
         assert done.returncode == 0, done.stderr
-    assert re.search(r"^gd +float32( +[\d.]+){4} *$", done.stdout, re.MULTILINE)
-    assert re.search(r"^7 kernels in [\d.]+ s: 0 compiled, 7 from the cache", done.stdout, re.MULTILINE)
+    kinds, count = (4, 7) if no_cuda() else (7, 15)
+    assert re.search(rf"^gd +float32( +[\d.]+){{{kinds}}} *$", done.stdout, re.MULTILINE)
+    assert re.search(rf"^{count} kernels in [\d.]+ s: 0 compiled, {count} from the cache", done.stdout, re.MULTILINE)
+    assert ("\nno cuda: " in done.stdout) == bool(no_cuda())
     assert "float64" not in done.stdout
 
 

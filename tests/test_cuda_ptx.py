@@ -36,7 +36,7 @@ CARDS = [(8, 0), (9, 0)]
 class Uncompiled:
     """A kernel as it is before a GPU is known."""
 
-    def __init__(self, function, *kinds):
+    def __init__(self, function, *kinds, **options):
         self.function, self.kinds = function, kinds
 
 
@@ -187,7 +187,7 @@ def test_a_literal_is_found(card):
 
 
 def test_rule_that_does_not_compile(monkeypatch, card):
-    def compile_now(function, *kinds):
+    def compile_now(function, *kinds, **options):
         return compiled(Uncompiled(function, *kinds), (9, 0), card)
 
     monkeypatch.setattr(target, "Kernel", compile_now)

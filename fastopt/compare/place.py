@@ -57,7 +57,7 @@ class Device:
     def wait(self):
         from ..kernels import cuda
 
-        cuda.synchronize()
+        cuda.finish()
 
 
 def places(task: Task, devices: list[str]) -> list:

@@ -90,25 +90,33 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
     bound = inner(function)
     bound.__qualname__ = f"{name}_{digest(function, besides)}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
+    return ready(lambda cache: njit(cache=cache, **options)(bound), signature, cached)
+
+
+def ready(make, signature, cached=True):
+    """What ``make(cache)`` makes of a decorator of Numba's, compiled for one signature or taken from the disk cache."""
     if cached:
         try:
-            return _from_cache(bound, signature, options)
+            return _from_cache(make, signature)
         except NumbaError:
             raise
         except Exception:  # no folder to write in, for one
             pass
-    return njit([signature], **options)(bound)
+    kernel = make(cache=False)
+    kernel.compile(signature)
+    kernel.disable_compile()
+    return kernel
 
 
-def _from_cache(bound, signature, options):
-    kernel = njit(cache=True, **options)(bound)
+def _from_cache(make, signature):
+    kernel = make(cache=True)
     try:
         kernel.compile(signature)
     except NumbaError:
         raise
     except Exception:  # a damaged file, which Numba would stumble over for ever
         kernel._cache.flush()
-        kernel = njit(cache=True, **options)(bound)
+        kernel = make(cache=True)
         kernel.compile(signature)
     kernel.disable_compile()
     return kernel

@@ -17,7 +17,7 @@ from numba import config, cuda, types
 from numba.core.dispatcher import Dispatcher
 
 from . import grid
-from .bind import globals_in, helpers_of, link, refuse_recursion
+from .bind import digest, globals_in, helpers_of, link, ready, refuse_recursion
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 if not SIMULATED:
@@ -54,6 +54,19 @@ def missing() -> str | None:
     if error is not None:
         return f"the NVIDIA driver is missing ({' '.join(error.split()).split('. ')[0][:120]})"
     return None if len(cuda.gpus) else "no CUDA device is visible"
+
+
+def facts() -> str:
+    """What the current device is, and who speaks with it."""
+    if SIMULATED:
+        return "Numba's simulator"
+    import numba_cuda
+    from numba.cuda.cudadrv.driver import get_version
+
+    device, memory = cuda.get_current_device(), cuda.current_context().get_memory_info().total
+    driver, capability = (".".join(map(str, pair[:2])) for pair in (get_version(), device.compute_capability))
+    about = f"{device.name}, compute capability {capability}, {memory / 2**30:.1f} GiB"
+    return f"{about}, driver for CUDA {driver}, numba-cuda {numba_cuda.__version__}"
 
 
 # --- binding -------------------------------------------------------------------------------------------------------
@@ -116,13 +129,28 @@ def barrier():
     cuda.syncwarp()
 
 
+def compiled(function, signature, cached):
+    """The kernel's function compiled, or taken from the disk cache, which finds it by its name (bind.py)."""
+    function.__qualname__ = f"{function.__name__}_{digest(function)}"
+    return ready(lambda cache: cuda.jit(cache=cache)(function), signature, cached)
+
+
 class Kernel:
     """A kernel for arguments of these types. Call it with a stream, the number of blocks, and the arguments."""
 
-    def __init__(self, function, *kinds):
+    def __init__(self, function, *kinds, cached=True):
         self.function, self.kinds = function, kinds
-        jitted = cuda.jit(function)
-        self._run = jitted if SIMULATED else jitted.compile(types.void(*kinds))
+        if SIMULATED:
+            self._jitted = self._run = cuda.jit(function)
+        else:
+            self._jitted = compiled(function, types.void(*kinds), cached)
+            (self._run,) = self._jitted.overloads.values()
+            self._run.bind()  # loads it now: not within a graph's capture, where that is forbidden
+
+    @property
+    def stats(self):
+        """Of the disk cache, as Numba's functions on the CPU have them."""
+        return self._jitted.stats
 
     def __call__(self, stream, blocks, *args, threads=THREADS):
         if SIMULATED:
@@ -170,8 +198,8 @@ def from_host(a):
     return cuda.to_device(a)
 
 
-def synchronize():
-    """Wait until all that was queued on the current device is done."""
+def finish():
+    """Until all that was queued is done."""
     cuda.synchronize()
 
 

@@ -27,6 +27,11 @@ def evaluation(form, function, reads_value):
     return link(objective_of(form), call_fun=call, call_jac=call, READS_VALUE=reads_value)
 
 
+def is_kept(function) -> bool:
+    """A closure may be made anew with other numbers again and again; its kernels would fill the disk."""
+    return not getattr(function, "py_func", function).__closure__
+
+
 def objective_of(form):
     return looped.FORMS[form]
 
@@ -84,7 +89,7 @@ def loop_kernel(rule, form, function, flags, scalar, args, shared) -> cuda.Kerne
     hyper = types.Array(types.float64, 2, "C")
     return cuda.Kernel(
         kernel, args, shared, xs, xs, xs, xs, state, hyper, vector(types.float64), numbers, counts,
-        types.UniTuple(types.int64, 4), INDEX, vector(types.int64),
+        types.UniTuple(types.int64, 4), INDEX, vector(types.int64), cached=is_kept(function),
     )  # fmt: skip
 
 
@@ -93,7 +98,8 @@ def evaluation_kernel(form, function, scalar, args, shared) -> cuda.Kernel:
     """``(args, shared, X, G, tests, numbers, part)``"""
     kernel = cuda.bound(grid_many.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True))
     xs = matrix(scalar)
-    return cuda.Kernel(kernel, args, shared, xs, xs, vector(types.float64), matrix(types.float64), INDEX)
+    tests, numbers = vector(types.float64), matrix(types.float64)
+    return cuda.Kernel(kernel, args, shared, xs, xs, tests, numbers, INDEX, cached=is_kept(function))
 
 
 @cache
