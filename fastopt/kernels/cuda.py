@@ -29,10 +29,11 @@ def missing() -> str | None:
         return "NUMBA_DISABLE_CUDA is set"
     from numba.cuda.cudadrv.driver import driver
 
-    try:
-        error = None if driver.is_available else driver.initialization_error
-    except cuda.CudaSupportError as raised:
-        error = str(raised)
+    with contextlib.suppress(cuda.CudaSupportError):
+        driver.ensure_initialized()
+    error = driver.initialization_error
+    if error is not None and "CUDA_ERROR_NO_DEVICE" in error:
+        return "no CUDA device is visible"
     if error is not None:
         return f"the NVIDIA driver is missing ({' '.join(error.split()).split('. ')[0][:120]})"
     return None if len(cuda.gpus) else "no CUDA device is visible"
