@@ -15,6 +15,12 @@ class DeviceMemory:
         return place.shape, place.dtype, place.order
 
     @staticmethod
+    def beside(leaf):
+        from .kernels import cuda
+
+        return cuda.home(cuda.view_of(check_parameter("params", leaf), leaf))
+
+    @staticmethod
     def zeros(size, dtype):
         from .kernels import cuda
 

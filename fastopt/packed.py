@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -115,7 +116,8 @@ def pack(params, *, _fill=True):
     layout = tuple((name, *memory.facts(name, leaf)) for name, leaf in leaves)
     buffers = {}
     for dtype in sorted({dtype for _, _, dtype, _ in layout}):
-        buffers[dtype] = memory.zeros(sum(math.prod(shape) for _, shape, kind, _ in layout if kind == dtype), dtype)
+        with memory.beside(leaves[0][1]):
+            buffers[dtype] = memory.zeros(sum(math.prod(shape) for _, shape, kind, _ in layout if kind == dtype), dtype)
     used = dict.fromkeys(buffers, 0)
     views = []
     for (_, leaf), (_, shape, dtype, order) in zip(leaves, layout):
@@ -141,6 +143,10 @@ def _packed_node(tree, views):
 
 class HostMemory:
     """Packing on the CPU."""
+
+    @staticmethod
+    def beside(leaf):
+        return nullcontext()
 
     @staticmethod
     def facts(name, leaf):

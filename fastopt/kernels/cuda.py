@@ -129,16 +129,21 @@ def from_host(a):
 
 
 def to_host(a):
-    """A copy as a NumPy array, after all that was queued."""
-    cuda.synchronize()
-    return a.copy_to_host()
+    """A copy as a NumPy array, after all that was queued on its device."""
+    with home(a):
+        cuda.synchronize()
+        return a.copy_to_host()
 
 
-def copy_in(a, host):
-    """Copy a NumPy array into one on the device, after all that was queued and before all that will be."""
-    cuda.synchronize()
-    a.copy_to_device(host)
-    cuda.synchronize()
+def copy_in(a, source):
+    """Copy an array into one on a device, after all that was queued there and before all that will be."""
+    if hasattr(source, "__cuda_array_interface__"):
+        with home(source):
+            cuda.synchronize()
+    with home(a):
+        cuda.synchronize()
+        a.copy_to_device(source)
+        cuda.synchronize()
 
 
 def view(address, shape, order, dtype, owner):
@@ -175,6 +180,11 @@ def devices() -> int:
 def on(device):
     """A context in which this is the current device."""
     return cuda.gpus[device] if len(cuda.gpus) > 1 else contextlib.nullcontext()
+
+
+def home(a):
+    """A context in which the device that an array is on is the current one."""
+    return on(ordinal(pointer(a))) if a.size and devices() > 1 else contextlib.nullcontext()
 
 
 @lru_cache(maxsize=64)
