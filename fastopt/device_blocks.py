@@ -109,7 +109,7 @@ class DeviceBlocks(Blocks):
 
     def _gathered_in(self, k, block, here):
         if k not in self._tables:
-            self._tables[k] = Table(block, here)
+            self._tables[k] = Table(block, here, self.stream())
         return self._tables[k].gather([place for place, _, _ in here], self.stream())
 
     def first_not_finite(self, grads) -> str:
@@ -146,9 +146,9 @@ class DeviceBlocks(Blocks):
 class Table:
     """The addresses of a block's gradients on the device, and the buffer they are gathered in."""
 
-    def __init__(self, block, here):
+    def __init__(self, block, here, stream):
         self.dtype, self.size, self.count = block.p.dtype, block.p.size, len(here)
-        self.starts = cuda.from_host(np.array([i for _, i, _ in here] + [here[-1][2]], np.int64))
+        self.starts = cuda.from_host(np.array([i for _, i, _ in here] + [here[-1][2]], np.int64), stream)
         self.buffer = cuda.array(self.size, self.dtype)
         self.sources = cuda_kernels.Addresses(self.count)
 

@@ -42,6 +42,8 @@ class DeviceOptimizer(Optimizer):
         if self._capturable:
             with cuda.on(self._blocks.device):
                 self._counted = Counted(self)
+        with cuda.on(self._blocks.device):
+            cuda.wait()  # for the state to be there: steps may be on another stream
 
     @property
     def t(self):

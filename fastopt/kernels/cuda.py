@@ -118,14 +118,23 @@ def pointer(a):
     return a if SIMULATED else a.device_ctypes_pointer.value
 
 
+def wait():
+    """Until all is done that was queued on the current device."""
+    cuda.synchronize()
+
+
 def array(size, dtype):
     """A new flat array on the current device, not filled."""
     return cuda.device_array(size, dtype)
 
 
-def from_host(a):
-    """A copy on the current device."""
-    return cuda.to_device(a)
+def from_host(a, stream=None):
+    """A copy on the current device, before all that will be queued there; with a stream, on that stream."""
+    if stream is not None:
+        return cuda.to_device(a, stream=stream)
+    copy = cuda.to_device(a)
+    cuda.synchronize()  # a copy from pageable memory may still be under way, and only some streams would wait for it
+    return copy
 
 
 def to_host(a):
