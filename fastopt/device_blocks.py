@@ -29,7 +29,7 @@ class DeviceBlocks(Blocks):
 
     def __init__(self, *args):
         self.device, self._places, self._originals = 0, [], []
-        self._library = "numba"
+        self._library = self._caller = "numba"
         super().__init__(*args)
         self._tables: dict[int, Table] = {}
 
@@ -41,7 +41,7 @@ class DeviceBlocks(Blocks):
                 raise ValueError(f"{name} must be on GPU {self.device} like the other arrays, got GPU {device}")
             self.device = device
         if not self._places:
-            self._library = library_of(leaf)
+            self._library = self._caller = library_of(leaf)
         self._places.append(place)
         self._originals.append(leaf)
         return cuda.view_of(place, leaf)
@@ -63,13 +63,15 @@ class DeviceBlocks(Blocks):
 
     def stream(self):
         """The stream of the caller, as kernels take it."""
-        return cuda.stream(stream_of(self._library, self.device))
+        return cuda.stream(stream_of(self._caller, self.device))
 
     # --- gradients -------------------------------------------------------------------------------------------------
 
     def pieces(self, grads) -> list:
         self._check_unmoved()
         leaves = self._match(grads)
+        if self._library == "numba":  # packed or moved here, but the gradients may be another library's, on its stream
+            self._caller = next((library_of(g) for g in leaves if g is not None), "numba")
         places = [
             g if g is None else self._gradient(of_gradient(name), g, p)
             for name, g, p in zip(self.names, leaves, self._places)
