@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .blocks import Block, Blocks, of_gradient
-from .device import Placed, address_of, check_gradient, check_parameter, library_of, stream_of
+from .device import Placed, address_of, check_gradient, check_parameter, is_on_device, library_of, stream_of
 from .kernels import cuda, cuda_kernels
+from .packed import Packed
 
 
 class Piece(NamedTuple):
@@ -68,6 +69,15 @@ class DeviceBlocks(Blocks):
     # --- gradients -------------------------------------------------------------------------------------------------
 
     def pieces(self, grads) -> list:
+        if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
+            layout, buffers = self._packed.layout, grads.buffers
+            if (grads.layout is layout or grads.layout == layout) and self._has(buffers):
+                self._caller = "numba"
+                return [
+                    self._piece(block, 0, block.p.size, cuda.at(address_of(g), g.size, g.dtype))
+                    for block, g in zip(self.all, buffers)
+                    if g.size
+                ]
         self._check_unmoved()
         leaves = self._match(grads)
         if self._library == "numba":  # packed or moved here, but the gradients may be another library's, on its stream
@@ -77,6 +87,12 @@ class DeviceBlocks(Blocks):
             for name, g, p in zip(self.names, leaves, self._places)
         ]
         return [piece for k, block in enumerate(self.all) for piece in self._of_block(k, block, places)]
+
+    def _has(self, buffers):
+        """Whether they are on this device."""
+        if not all(map(is_on_device, buffers)):
+            return False
+        return cuda.devices() < 2 or all(cuda.ordinal(address_of(g)) == self.device for g in buffers if g.size)
 
     def _gradient(self, name, g, p):
         place = check_gradient(name, g, p, self._spans)
