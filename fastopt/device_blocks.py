@@ -88,6 +88,10 @@ class DeviceBlocks(Blocks):
         ]
         return [piece for k, block in enumerate(self.all) for piece in self._of_block(k, block, places)]
 
+    def holds_any(self, grads):
+        """Whether there is a gradient at all."""
+        return any(g is not None for g in self._match(grads))
+
     def _has(self, buffers):
         """Whether they are on this device."""
         if not all(map(is_on_device, buffers)):

@@ -60,6 +60,9 @@ class DeviceOptimizer(Optimizer):
 
     def _apply(self, pieces, grads):
         if not pieces:
+            if self._blocks.holds_any(grads):  # of size 0
+                self._given(pieces, self._blocks.stream())
+                self._t += 1
             return
         stream = self._blocks.stream()
         if self._check_finite and not self._norm.is_finite(pieces, stream):
