@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,6 +70,16 @@ def test_what_a_kernel_is_given(dtype):
     expected = opt._ruled().coefficients(1, *opt._numbers(opt._hyper[0], 1, 1.0))
     assert np.frombuffer(b"".join(coefficients), dtype).tolist() == [dtype(c) for c in expected]
     assert driver.fake_device_of(target.ctypes.c_void_p(*struct.unpack("<q", factor))) == 0
+
+
+def test_in_another_thread():
+    """It has no CUDA context yet."""
+    x, g = gpu(np.ones(5)), gpu(np.ones(5))
+    with ThreadPoolExecutor() as pool:
+        opt = pool.submit(fastopt.Adam, x).result()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(opt.step, g).result()
+    assert host(x) == pytest.approx(0.999)
 
 
 # --- streams -------------------------------------------------------------------------------------------------------

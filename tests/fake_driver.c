@@ -271,6 +271,7 @@ Result cuMemGetAddressRange(void **start, size_t *n, void *p) {
 Result cuPointerGetAttribute(void *out, int attribute, void *p) {
   Block *b = block_of(p, 1);
   note("cuPointerGetAttribute %d", attribute);
+  IN_CONTEXT;
   REQUIRE(b, INVALID_VALUE);
   if (attribute == 1) *(Context **)out = &contexts[b->device];
   else if (attribute == 2) *(unsigned *)out = 2;  /* device memory */

@@ -178,6 +178,7 @@ def ordinal(address) -> int:
         return 0
     from numba.cuda.cudadrv.driver import binding, driver
 
+    cuda.current_context()  # the driver may ask for one, and a new thread has none
     attribute = binding.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
     return int(driver.cuPointerGetAttribute(attribute, binding.CUdeviceptr(address)))
 
