@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cuda.core import Device
-from fake_gpu import calls, driver, launches
+from fake_gpu import calls, driver, execute, launches
 from numba import cuda
 from on_cuda import Foreign, gpu, host
 from reference import Reference
@@ -52,6 +52,28 @@ def test_a_packed_step_is_three_launches_at_most():
         calls()
         opt.step(g)
         assert calls() == expected
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.1, "weight_decay": 0.1}], ids=name_of)
+def test_the_launches_of_a_capturable_step_are_all_that_a_replay_needs(options, packed):
+    """What a CUDA graph replays, with the gradients in the same memory."""
+    params, grads = problem(np.float64, steps=5)
+    mine = fastopt.pack(gpu(params)) if packed else gpu(params)
+    opt, ref, g = fastopt.Adam(mine, capturable=True, **options), Reference("adam", params, **options), gpu(grads[0])
+    for k, new in enumerate(grads):
+        for there, here in zip(g, new):
+            there.copy_to_device(here)
+        cuda.synchronize()
+        if k < 2:
+            begin = len(launches)
+            opt.step(g)
+            end = len(launches)
+        else:
+            assert not any(map(execute, range(begin, end)))
+        ref.step(new)
+    assert opt.t == 5
+    assert_close(fastopt.to_host(list(mine)), ref.params, "parameters")
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
