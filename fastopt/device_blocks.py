@@ -38,6 +38,8 @@ class DeviceBlocks(Blocks):
         place = check_parameter(name, leaf)
         if place.size:
             device = cuda.ordinal(place.address)
+            if device is None:
+                raise ValueError(f"{name} must be in the memory of a GPU, got an address that is on none")
             if any(p.size for p in self._places) and device != self.device:
                 raise ValueError(f"{name} must be on GPU {self.device} like the other arrays, got GPU {device}")
             self.device = device

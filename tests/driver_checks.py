@@ -192,6 +192,13 @@ def test_the_other_gpu(options, packed, current, tmp_path):
     assert {launch.device for launch in launches[begin:]} == {1}
 
 
+def test_an_address_that_is_on_no_gpu():
+    a = np.ones(4)
+    theirs = Foreign(a, data=(a.__array_interface__["data"][0], False))
+    with pytest.raises(ValueError, match="params must be in the memory of a GPU, got an address that is on none"):
+        fastopt.Adam(theirs)
+
+
 @two
 def test_arrays_on_different_gpus_are_refused():
     params = [np.ones(4), np.ones(5)]

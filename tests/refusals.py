@@ -78,7 +78,7 @@ WRONG_KIND = [
     ("matrix", lambda a: np.ones(a.shape).view(np.matrix), TypeError, "matrix"),
     ("subclass", lambda a: np.ones(a.shape).view(Sub), TypeError, "Sub"),
     ("tensor", lambda a: Tensor(), TypeError, "t.detach().numpy()"),
-    ("GPU array", lambda a: OnTheGpu(), (RuntimeError, TypeError), "on the GPU"),
+    ("GPU array", lambda a: OnTheGpu(), (RuntimeError, TypeError, ValueError), "GPU"),
     ("swapped bytes", lambda a: np.ones(a.shape, np.dtype("f8").newbyteorder("S")), ValueError, "byte order"),
     ("misaligned", lambda a: misaligned(a.shape, "f8"), ValueError, "aligned"),
 ]

@@ -172,15 +172,20 @@ def view_of(place, owner):
     return view(place.address, place.shape, place.order, place.dtype, owner)
 
 
-def ordinal(address) -> int:
-    """The device that an address is on."""
+def ordinal(address) -> int | None:
+    """The device that an address is on, None if it is on none."""
     if SIMULATED:
-        return 0
-    from numba.cuda.cudadrv.driver import binding, driver
+        return 0 if address else None
+    from numba.cuda.cudadrv.driver import CudaAPIError, binding, driver
 
     cuda.current_context()  # the driver may ask for one, and a new thread has none
     attribute = binding.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
-    return int(driver.cuPointerGetAttribute(attribute, binding.CUdeviceptr(address)))
+    try:
+        return int(driver.cuPointerGetAttribute(attribute, binding.CUdeviceptr(address)))
+    except CudaAPIError as error:
+        if error.code != binding.CUresult.CUDA_ERROR_INVALID_VALUE:
+            raise
+        return None
 
 
 def devices() -> int:
