@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import sys
+from bisect import bisect_left
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -168,8 +169,8 @@ def check_gradient(name, g, p: Placed, spans, stream) -> Placed:
     if found.order != p.order:
         wanted = "C" if p.order == "C" else "Fortran"
         raise ValueError(f"{name} must be contiguous in {wanted} order like its parameter, got another layout")
-    end = found.address + found.nbytes
-    if found.size and any(start < end and found.address < stop for start, stop in spans):
+    i = bisect_left(spans, (found.address + found.nbytes,))  # the number of spans that begin before the end
+    if found.size and i and spans[i - 1][1] > found.address:
         raise ValueError(f"{name} must not overlap the parameters or the optimiser's state, got an array that does")
     return found
 

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import dlpack
-from .arrays import STREAMS, library_of
+from .arrays import STREAMS, is_on_device, library_of
 from .blocks import Block, Blocks, of_gradient
 from .device import address_of, check_gradient, check_parameter, placed, stream_of
 from .kernels import cuda, cuda_kernels
+from .packed import Packed
 
 
 class Piece(NamedTuple):
@@ -41,6 +42,8 @@ class DeviceBlocks(Blocks):
         place = check_parameter(name, leaf)
         if place.size:
             device = cuda.ordinal(place.address)
+            if device is None:
+                raise ValueError(f"{name} must be in the memory of a GPU, got an address that is on none")
             if any(p.size for p in self._places) and device != self.device:
                 raise ValueError(f"{name} must be on GPU {self.device} like the other arrays, got GPU {device}")
             self.device = device
@@ -83,6 +86,15 @@ class DeviceBlocks(Blocks):
     # --- gradients -------------------------------------------------------------------------------------------------
 
     def pieces(self, grads) -> list:
+        if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
+            layout, buffers = self._packed.layout, grads.buffers
+            if (grads.layout is layout or grads.layout == layout) and self._has(buffers):
+                self._queue(self._current(buffers), set())
+                return [
+                    self._piece(block, 0, g.size, cuda.at(address_of(g), g.size, g.dtype), [g])
+                    for block, g in zip(self.all, buffers)
+                    if g.size
+                ]
         self._check_unmoved()
         leaves = self._match(grads)
         handle = self._current(leaves)
@@ -93,6 +105,16 @@ class DeviceBlocks(Blocks):
         ]
         self._queue(handle, {place.stream for place in places if place is not None} - {None})
         return [piece for k, block in enumerate(self.all) for piece in self._of_block(k, block, places)]
+
+    def holds_any(self, grads):
+        """Whether there is a gradient at all."""
+        return any(g is not None for g in self._match(grads))
+
+    def _has(self, buffers):
+        """Whether they are on this device."""
+        if not all(map(is_on_device, buffers)):
+            return False
+        return cuda.devices() < 2 or all(cuda.ordinal(address_of(g)) == self.device for g in buffers if g.size)
 
     def _queue(self, handle, others):
         """Choose the stream of the step, and let it wait for the others that gradients are made on."""
@@ -136,7 +158,7 @@ class DeviceBlocks(Blocks):
 
     def _gathered_in(self, k, block, here):
         if k not in self._tables:
-            self._tables[k] = Table(block, here)
+            self._tables[k] = Table(block, here, self.stream())
         return self._tables[k].gather([place for place, _, _ in here], self.stream())
 
     def first_not_finite(self, grads) -> str:
@@ -170,9 +192,9 @@ class DeviceBlocks(Blocks):
 class Table:
     """The addresses of a block's gradients on the device, and the buffer they are gathered in."""
 
-    def __init__(self, block, here):
+    def __init__(self, block, here, stream):
         self.dtype, self.size, self.count = block.p.dtype, block.p.size, len(here)
-        self.starts = cuda.from_host(np.array([i for _, i, _ in here] + [here[-1][2]], np.int64))
+        self.starts = cuda.from_host(np.array([i for _, i, _ in here] + [here[-1][2]], np.int64), stream)
         self.buffer = cuda.array(self.size, self.dtype)
         self.sources = cuda_kernels.Addresses(self.count)
 

@@ -43,6 +43,7 @@ class DeviceOptimizer(Optimizer):
                 self._norm = Norm(sum(cuda_kernels.partials(block.p.size) for block in self._blocks.all))
             if self._capturable:
                 self._count()
+            cuda.finish()  # for the state to be there: steps may be on another stream
 
     def _count(self):
         """Put the count and the hyperparameters on the device; where a captured graph reads them, if there is one."""
@@ -66,6 +67,9 @@ class DeviceOptimizer(Optimizer):
 
     def _apply(self, pieces, grads):
         if not pieces:
+            if self._blocks.holds_any(grads):  # of size 0
+                self._given(pieces, self._blocks.stream())
+                self._t += 1
             return
         stream = self._blocks.stream()
         if self._check_finite and not self._norm.is_finite(pieces, stream):

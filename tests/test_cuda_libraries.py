@@ -202,8 +202,8 @@ def test_a_step_that_a_graph_captures_waits_for_no_other_stream(launched):
 def test_a_finite_check_waits_for_the_stream_of_the_step_alone(skip, launched, stream, monkeypatch):
     waited = []
     monkeypatch.setattr(cuda, "to_host_after", lambda a, stream: waited.append(stream) or a.copy_to_host())
-    monkeypatch.setattr(cuda.cuda, "synchronize", lambda: pytest.fail("waits for the whole device"))
     opt = fastopt.Adam(Tensor(np.ones(4)), check_finite=skip)
+    monkeypatch.setattr(cuda.cuda, "synchronize", lambda: pytest.fail("waits for the whole device"))
     opt.step(Tensor(np.ones(4)))
     assert waited == [77]
     assert opt.t == 1

@@ -112,6 +112,17 @@ def test_layouts():
     assert [a.shape for a in leaves(opt.state_dict()["state"]["m"])] == [(5, 7), (), (2, 3, 4)]
 
 
+@pytest.mark.parametrize("options", [{}, {"capturable": True}, {"clip_norm": 1.0}, {"check_finite": True}], ids=name_of)
+def test_a_step_on_arrays_of_size_0_counts(options):
+    params = [np.ones(0), np.ones((0, 3), np.float32), np.ones(2)]
+    opt = on_gpu("adam", params, **options)
+    opt.step([*gpu(params[:2]), None])
+    opt.step([None, None, None])
+    assert opt.t == 1
+    opt.step(gpu(params))
+    assert opt.t == 2
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
 def test_packed(dtype, monkeypatch):
     """One launch for all arrays, with gradients that are packed, fresh, or partly None."""

@@ -80,11 +80,11 @@ cuda.gpus = []
 
 FAILS = """
 from numba.cuda.cudadrv.driver import driver
-driver.is_initialized, driver.initialization_error = True, "Call to cuInit results in CUDA_ERROR_NO_DEVICE. Twice (100)"
+driver.is_initialized, driver.initialization_error = True, "Call to cuInit results in CUDA_ERROR_UNKNOWN. Twice (999)"
 """
 
 # as the driver fails where another library initialised it before the fork
-ELSEWHERE = FAILS.replace("NO_DEVICE", "NOT_INITIALIZED")
+ELSEWHERE = FAILS.replace("UNKNOWN", "NOT_INITIALIZED")
 
 FORK = (
     INITIALISED
@@ -122,7 +122,7 @@ CASES = {
     "disabled": (SAY, {"NUMBA_DISABLE_CUDA": "1"}, "NUMBA_DISABLE_CUDA is set"),
     "no package": (NO_PACKAGE + SAY, {}, 'the package numba-cuda is missing: pip install "fastopt[cuda]"'),
     "no driver": (NO_DRIVER + SAY, {}, "the NVIDIA driver is missing"),
-    "a driver that fails": (FAILS + SAY, {}, "CUDA_ERROR_NO_DEVICE"),
+    "a driver that fails": (FAILS + SAY, {}, "CUDA_ERROR_UNKNOWN"),
     "no device": (NO_DEVICE + SAY, {}, "no CUDA device is visible"),
     "forked": (FORK, {}, "start it with the method 'spawn'"),
     "forked from another library": (ELSEWHERE + SAY, {}, "start it with the method 'spawn'"),

@@ -21,7 +21,7 @@ from .bind import digest, globals_in, helpers_of, link, ready, refuse_recursion
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 if not SIMULATED:
-    from numba.cuda.cudadrv.driver import driver  # importing it calls nothing of the driver's
+    from numba.cuda.cudadrv.driver import CudaAPIError, binding, driver  # importing it calls nothing of the driver's
 THREADS = 16 if SIMULATED else 256  # of a block; the simulator starts one of the system's for each
 FORKED = "this process was forked after CUDA was initialised: start it with the method 'spawn'"
 
@@ -45,12 +45,13 @@ def missing() -> str | None:
         return None
     if config.DISABLE_CUDA:
         return "NUMBA_DISABLE_CUDA is set"
-    try:
-        error = None if driver.is_available else driver.initialization_error
-    except cuda.CudaSupportError as raised:
-        error = str(raised)
+    with contextlib.suppress(cuda.CudaSupportError):
+        driver.ensure_initialized()
+    error = driver.initialization_error
     if error is not None and "CUDA_ERROR_NOT_INITIALIZED" in error:  # so it says where another library came before
         return FORKED
+    if error is not None and "CUDA_ERROR_NO_DEVICE" in error:
+        return "no CUDA device is visible"
     if error is not None:
         return f"the NVIDIA driver is missing ({' '.join(error.split()).split('. ')[0][:120]})"
     return None if len(cuda.gpus) else "no CUDA device is visible"
@@ -90,7 +91,6 @@ def device(function):
     others |= {
         name: OF_MATH[value] for name, value in values.items() if isinstance(value, np.ufunc) and value in OF_MATH
     }
-    jitted = {name: value.py_func for name, value in values.items() if isinstance(value, Dispatcher)}
     helpers = {name: device(helper) for name, helper in (helpers_of(function) | jitted).items()}
     return cuda.jit(device=True)(link(function, **others | helpers))
 
@@ -193,13 +193,17 @@ def array(size, dtype):
     return cuda.device_array(size, dtype)
 
 
-def from_host(a):
-    """A copy on the current device."""
-    return cuda.to_device(a)
+def from_host(a, stream=None):
+    """A copy on the current device, before all that will be queued there; with a stream, on that stream."""
+    if stream is not None:
+        return cuda.to_device(a, stream=stream)
+    copy = cuda.to_device(a)
+    cuda.synchronize()  # a copy from pageable memory may still be under way, and only some streams would wait for it
+    return copy
 
 
 def finish():
-    """Until all that was queued is done."""
+    """Wait until all is done that was queued on the current device."""
     cuda.synchronize()
 
 
@@ -219,11 +223,14 @@ def to_host_after(a, stream):
     return host
 
 
-def copy_in(a, host):
-    """Copy a NumPy array into one on the device, after all that was queued there and before all that will be."""
+def copy_in(a, source):
+    """Copy an array into one on a device, after all that was queued there and before all that will be."""
+    if not isinstance(source, np.ndarray):
+        with home_of(address_of(source)):
+            cuda.synchronize()
     with home_of(address_of(a)):
         cuda.synchronize()
-        a.copy_to_device(host)
+        a.copy_to_device(source)
         cuda.synchronize()
 
 
@@ -245,14 +252,18 @@ def view_of(place, owner):
     return view(place.address, place.shape, place.order, place.dtype, (owner, place.owner))
 
 
-def ordinal(address) -> int:
-    """The device that an address is on."""
+def ordinal(address) -> int | None:
+    """The device that an address is on, None if it is on none."""
     if SIMULATED:
-        return 0
-    from numba.cuda.cudadrv.driver import binding
-
+        return 0 if address else None
+    cuda.current_context()  # the driver may ask for one, and a new thread has none
     attribute = binding.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
-    return int(driver.cuPointerGetAttribute(attribute, binding.CUdeviceptr(address)))
+    try:
+        return int(driver.cuPointerGetAttribute(attribute, binding.CUdeviceptr(address)))
+    except CudaAPIError as error:
+        if error.code != binding.CUresult.CUDA_ERROR_INVALID_VALUE:
+            raise
+        return None
 
 
 def devices() -> int:
