@@ -284,12 +284,12 @@ def calls():
 
 
 def function_of(kernel):
-    """The name of the function that a kernel was made of: the last part of a mangled name."""
+    """The name of the function that a kernel was made of: the last part of a mangled name, without its digest."""
     rest, part = kernel.removeprefix("_ZN"), kernel
     while found := re.match(r"\d+", rest):
         end = found.end() + int(found[0])
         part, rest = rest[found.end() : end], rest[end:]
-    return part
+    return re.sub("_[0-9a-f]{16}$", "", part)
 
 
 def install():
