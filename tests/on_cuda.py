@@ -13,6 +13,7 @@ if device.missing():
 from numba import config, cuda
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # of kernels in the tests, which are small
 
 
 def gpu(tree):

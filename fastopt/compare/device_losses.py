@@ -19,7 +19,7 @@ class DeviceLoss:
 
     def __init__(self, loss, dtype):
         self.dtype, self.scalar = np.dtype(dtype), numba.from_dtype(np.dtype(dtype))
-        self.sum = cuda.from_host(np.zeros(1))
+        self.sum, self._stream = cuda.from_host(np.zeros(1)), cuda.stream(0, 0)
         self._scratch: dict = {}
         self._used = 0
         names = SimpleNamespace(dot=self._dot)
@@ -37,7 +37,7 @@ class DeviceLoss:
 
     def __call__(self, params, grads, X, y):
         self._used = 0
-        cuda_kernels.fill(np.dtype(float))(None, 1, cuda.pointer(self.sum), 1, 0.0)
+        cuda_kernels.fill(np.dtype(float))(self._stream, 1, cuda.pointer(self.sum), 1, 0.0)
         self._loss(*(wrapped(nest) for nest in (params, grads)), View(X), View(y))
         return self.sum
 
@@ -77,14 +77,14 @@ class DeviceLoss:
         out = self._new(shape, self.dtype) if out is None else out
         kernel = cuda_matrix.product(self.scalar, A.order, B.order)
         arrays = (v.matrix().a for v in (A, B, out))
-        kernel(None, cuda_matrix.tiles((*out.a.shape, 1)[:2]), *arrays, threads=cuda_matrix.TILE**2)
+        kernel(self._stream, cuda_matrix.tiles((*out.a.shape, 1)[:2]), *arrays, threads=cuda_matrix.TILE**2)
         return out
 
     def _add_up(self, losses):
-        cuda_matrix.add_up()(None, 1, cuda.pointer(losses), losses.size, cuda.pointer(self.sum))
+        cuda_matrix.add_up()(self._stream, 1, cuda.pointer(losses), losses.size, cuda.pointer(self.sum))
 
     def _launch(self, kernel, threads, *arguments):
-        kernel(None, cuda_kernels.blocks(threads, 1), *arguments)
+        kernel(self._stream, cuda_kernels.blocks(threads, 1), *arguments)
 
     def _new(self, shape, dtype):
         """Memory that the same place in the loss gets again in the next call."""
