@@ -63,7 +63,8 @@ def run(tmp_path_factory):
     return run
 
 
-FILES = ["driver_checks.py", "test_cuda_optimizer.py", "test_cuda_refusals.py", "test_cuda_steps.py"]
+NAMES = ["compare", "dlpack", "fit", "minimize_many", "optimizer", "readme", "refusals", "steps"]
+FILES = ["driver_checks.py", *(f"test_cuda_{name}.py" for name in NAMES)]
 FILES += ["test_bad_input.py::test_parameters_of_a_wrong_kind"]
 # Each rule once, in float32: the simulator runs all of them
 CHOSEN = "not (test_options or test_sizes or test_capturable or nan_in or test_rule and (float64 or not defaults))"
