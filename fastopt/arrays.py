@@ -30,13 +30,18 @@ def _library_of(kind) -> str:
     return next((root for root in roots if root in STREAMS), roots[0])
 
 
+def is_numbas(a) -> bool:
+    """Whether it is a Numba device array, whose memory stays where it is."""
+    return hasattr(type(a), "__cuda_ndarray__")
+
+
 def is_on_device(a) -> bool:
     """Whether an array is on a GPU. Imports nothing, and asks no driver."""
     if isinstance(a, np.ndarray):
         return False
     if library_of(a) == "torch":
         return bool(getattr(a, "is_cuda", False))
-    if hasattr(type(a), "__cuda_ndarray__"):  # Numba's
+    if is_numbas(a):
         return True
     try:
         return hasattr(a, "__cuda_array_interface__") or dlpack.is_on_cuda(a)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import dlpack
-from .arrays import STREAMS, is_on_device, library_of
+from .arrays import STREAMS, is_numbas, is_on_device, library_of
 from .blocks import Block, Blocks, of_gradient
 from .device import address_of, check_gradient, check_parameter, placed, stream_of
 from .kernels import cuda, cuda_kernels
@@ -33,10 +33,15 @@ class DeviceBlocks(Blocks):
     """
 
     def __init__(self, *args):
-        self.device, self._places, self._originals = 0, [], []
+        self.device = 0
+        self._places: list = []
+        self._originals: list = []
         self._library, self._handle, self.ordered = "", 0, True
         super().__init__(*args)
         self._tables: dict[int, Table] = {}
+        self._parts: dict = {}
+        held = zip(self.names, self._originals, self._places)
+        self._movable = [triple for triple in held if not is_numbas(triple[1])]
 
     def _taken(self, name, leaf):
         place = check_parameter(name, leaf)
@@ -91,8 +96,8 @@ class DeviceBlocks(Blocks):
             if (grads.layout is layout or grads.layout == layout) and self._has(buffers):
                 self._queue(self._current(buffers), set())
                 return [
-                    self._piece(block, 0, g.size, cuda.at(address_of(g), g.size, g.dtype), [g])
-                    for block, g in zip(self.all, buffers)
+                    self._piece(k, 0, g.size, cuda.at(address_of(g), g.size, g.dtype), [g])
+                    for k, g in enumerate(buffers)
                     if g.size
                 ]
         self._check_unmoved()
@@ -131,7 +136,7 @@ class DeviceBlocks(Blocks):
         return place
 
     def _check_unmoved(self):
-        for name, leaf, place in zip(self.names, self._originals, self._places):
+        for name, leaf, place in self._movable:
             if address_of(leaf) != place.address:
                 raise ValueError(
                     f"{name} must stay in the memory that the optimiser was made with, got another address"
@@ -145,16 +150,20 @@ class DeviceBlocks(Blocks):
                 g = cuda.at(start, block.p.size, block.p.dtype)
             else:
                 g = self._gathered_in(k, block, here)
-            return [self._piece(block, 0, block.p.size, g, [place.owner for place, _, _ in here])]
-        return [
-            self._piece(block, i, j, cuda.at(place.address, j - i, place.dtype), [place.owner]) for place, i, j in here
-        ]
+            return [self._piece(k, 0, block.p.size, g, [place.owner for place, _, _ in here])]
+        return [self._piece(k, i, j, cuda.at(place.address, j - i, place.dtype), [place.owner]) for place, i, j in here]
 
-    def _piece(self, block, i, j, g, owners):
+    def _piece(self, k, i, j, g, owners):
+        """Elements i to j of block k."""
+        block = self.all[k]
+
         def part(a):
             return cuda.at(address_of(a) + i * a.dtype.itemsize, j - i, a.dtype)
 
-        return Piece(block, part(block.p), g, tuple(map(part, block.state)), j - i, owners)
+        if (k, i, j) not in self._parts:
+            self._parts[k, i, j] = part(block.p), tuple(map(part, block.state))
+        p, state = self._parts[k, i, j]
+        return Piece(block, p, g, state, j - i, owners)
 
     def _gathered_in(self, k, block, here):
         if k not in self._tables:

@@ -21,6 +21,7 @@ from .bind import digest, globals_in, helpers_of, link, ready, refuse_recursion
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 if not SIMULATED:
+    from cuda.core import LaunchConfig, launch
     from numba.cuda.cudadrv.driver import CudaAPIError, binding, driver  # importing it calls nothing of the driver's
 THREADS = 16 if SIMULATED else 256  # of a block; the simulator starts one of the system's for each
 FORKED = "this process was forked after CUDA was initialised: start it with the method 'spawn'"
@@ -135,6 +136,36 @@ def compiled(function, signature, cached):
     return ready(lambda cache: cuda.jit(cache=cache)(function), signature, cached)
 
 
+def flattened(args):
+    for arg in args:
+        if type(arg) is tuple:
+            yield from flattened(arg)
+        else:
+            yield arg
+
+
+def casts(kinds) -> list | None:
+    """What to make of each number that a launch hands over, of tuples item by item; None where there are arrays."""
+    known = {types.int64: None, types.float64: ctypes.c_double, types.float32: ctypes.c_float}
+    found: list = []
+    for kind in kinds:
+        if isinstance(kind, types.BaseTuple):
+            inner = casts(kind)
+            if inner is None:
+                return None
+            found += inner
+        elif isinstance(kind, types.CPointer) or kind in known:
+            found.append(known.get(kind))
+        else:
+            return None
+    return found
+
+
+@lru_cache(maxsize=256)
+def shape(blocks, threads):
+    return LaunchConfig(grid=(blocks, 1, 1), block=(threads, 1, 1))
+
+
 class Kernel:
     """A kernel for arguments of these types. Call it with a stream, the number of blocks, and the arguments."""
 
@@ -146,6 +177,7 @@ class Kernel:
             self._jitted = compiled(function, types.void(*kinds), cached)
             (self._run,) = self._jitted.overloads.values()
             self._run.bind()  # loads it now: not within a graph's capture, where that is forbidden
+            self._casts = casts(kinds)
 
     @property
     def stats(self):
@@ -157,8 +189,12 @@ class Kernel:
             with warnings.catch_warnings():  # NumPy's scalars warn of an overflow, a GPU does not
                 warnings.simplefilter("ignore", RuntimeWarning)
                 self._run[blocks, threads](*args)
-        else:
+        elif self._casts is None:
             self._run.launch(args, (blocks, 1, 1), (threads, 1, 1), stream)
+        else:  # what Numba does for such arguments, in half the time
+            loaded = self._run._codelibrary.get_cufunc().kernel
+            values = [value if cast is None else cast(value) for cast, value in zip(self._casts, flattened(args))]
+            launch(stream, shape(blocks, threads), loaded, *values)
 
 
 # --- memory --------------------------------------------------------------------------------------------------------
