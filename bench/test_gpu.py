@@ -7,8 +7,10 @@ counts where it is longer than the step itself (below about 10⁶ elements). Tim
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import step_peers
+import test_minimize_many as fits
 from conftest import Contestant
 from numba import config
 from step_peers import Start
@@ -24,6 +26,7 @@ if device.missing() or config.ENABLE_CUDASIM or not torch.cuda.is_available():
 PLACE = "cuda"
 QUEUE, ROUNDS, LARGE, MIDDLE = 10, 40, 10**8, 10**7
 MANY, SMALL = 100, 64
+FITS, ITERATIONS = fits.K, fits.STEPS
 SIZES = [1, 10**3, 10**4, 10**5, 10**6, 10**7, 10**8]
 RTOL = {"float32": 1e-5, "float64": 1e-6}
 ADAM = next(rule for rule in fastopt.RULES if rule.name == "adam")
@@ -41,18 +44,19 @@ def card(benchmark):
 def race(race):
     """``race(contestants, dtype)``: seconds per step, of which QUEUE are queued before a wait."""
 
-    def queued(step):
+    def queued(step, queue):
         def run():
-            for _ in range(QUEUE):
+            for _ in range(queue):
                 step()
             torch.cuda.synchronize()
 
         return run
 
-    def run(contestants, dtype="float32"):
-        contestants = {name: replace(one, step=queued(one.step)) for name, one in contestants.items()}
-        seconds = race(contestants, 1, RTOL[dtype], rounds=ROUNDS)
-        return seconds and {name: taken / QUEUE for name, taken in seconds.items()}
+    def run(contestants, dtype="float32", queue=None, rounds=None):
+        queue = queue or QUEUE
+        contestants = {name: replace(one, step=queued(one.step, queue)) for name, one in contestants.items()}
+        seconds = race(contestants, 1, RTOL[dtype], rounds=rounds or ROUNDS)
+        return seconds and {name: taken / queue for name, taken in seconds.items()}
 
     return run
 
@@ -168,3 +172,27 @@ def test_replay(race, figure, size):
     seconds = race({"replayed": replayed, "step": plain})
     if seconds is not None:
         figures(figure, f"GPU, Adam on {size} elements replayed, float32", seconds)
+
+
+def test_many_fits(race, figure):
+    """``minimize_many`` with a thread per problem beside the CPU's threads; arrays are on the GPU before and after."""
+    X0, Y, t = fits.data(fits.exponential, False)
+    X0, Y = X0[:FITS], Y[:FITS]
+    options, last = {"lr": 0.05, "maxiter": ITERATIONS, "gtol": 0}, {}
+
+    def solved(where, X0, Y, t):
+        def step():
+            last[where] = fastopt.minimize_many(fits.exponential, X0, (Y,), (t,), "adam", "inplace", options=options).x
+
+        return step
+
+    here, there = solved("CPU", X0, Y, t), solved("GPU", *fastopt.to_device((X0, Y, t)))
+    here()
+    expected = np.array(last["CPU"])
+    contestants = {
+        "GPU": Contestant(there, lambda: fastopt.to_host(last["GPU"]), expected),
+        "CPU": Contestant(here, lambda: last["CPU"], expected),
+    }
+    seconds = race(contestants, "float64", queue=1, rounds=8)
+    if seconds is not None:
+        figures(figure, f"GPU, {FITS} exponential fits, {ITERATIONS} iterations each", seconds)

@@ -13,6 +13,7 @@ assert cuda.SIMULATED
 config.ENABLE_CUDASIM = 0  # the races refuse it
 
 TINY = {"PLACE": "cpu", "QUEUE": 3, "ROUNDS": 2, "LARGE": 40, "MIDDLE": 30, "MANY": 3, "SMALL": 5}
+TINY |= {"FITS": 4, "ITERATIONS": 2}
 LARGEST = 1000  # of test_sizes
 
 torch.Tensor.is_cuda = property(lambda tensor: True)

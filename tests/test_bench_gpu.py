@@ -46,6 +46,7 @@ def test_every_question_has_its_figures(data):
         for rule, peers in (("adam", 3), ("adadelta", 2), ("lion", 1)):
             assert len(found[f"GPU, 10⁷ elements, {dtype}, {rule}"].peers) == peers
     assert any("packed arrays" in work for work in found)
+    assert list(found["GPU, 4 exponential fits, 2 iterations each"].peers) == ["CPU"]
     assert any("replayed" in work for work in found)
 
 
