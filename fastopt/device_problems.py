@@ -124,7 +124,7 @@ class DeviceProblems(Problems):
             flat = cuda.array(self.k * self.d, self.dtype)
             out = cuda.view(cuda.address_of(flat), (self.k, self.d), self.order, self.dtype, flat)
             self._transfer(a, "F", out, self.order)
-            return as_array_of(self.library, out)
+            return as_array_of(self.library, out, self.device)
 
 
 def function_of(given):

@@ -30,7 +30,7 @@ class DeviceTraining(Training):
             super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
             self.total = cuda.from_host(np.zeros(1))
             size = min(batch_size, self.n)
-            self.rows = [Rows(a, size) for a in data] if size < self.n else []
+            self.rows = [Rows(a, size, self.blocks.device) for a in data] if size < self.n else []
 
     def epoch(self, order) -> float:
         with cuda.on(self.blocks.device):
@@ -48,7 +48,7 @@ class DeviceTraining(Training):
         else:
             zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
             leaves, buffers = [leaf for _, leaf in flatten(zeros, "")], zeros.buffers
-        return self.blocks.nest([as_array_of(self.library, leaf) for leaf in leaves]), buffers
+        return self.blocks.nest([as_array_of(self.library, leaf, self.blocks.device) for leaf in leaves]), buffers
 
     def _like(self, buffer):
         return cuda.array(buffer.size, buffer.dtype)
@@ -124,9 +124,10 @@ class DeviceTraining(Training):
 class Rows:
     """The examples of a batch in one array of the data: picked into memory that all batches share."""
 
-    def __init__(self, a, size):
+    def __init__(self, a, size, device):
         place = placed_any("data", a)
-        self.owner, self.library, self.shape, self.dtype = a, library_of(a), place.shape[1:], place.dtype
+        self.owner, self.library, self.device = (a, place.owner), library_of(a), device
+        self.shape, self.dtype = place.shape[1:], place.dtype
         word = min(place.dtype.itemsize, 8)  # bytes that are copied as one
         self.width = math.prod(self.shape) * place.dtype.itemsize // word
         self.word = np.dtype(f"u{word}")
@@ -141,7 +142,7 @@ class Rows:
             cuda_kernels.pick(self.word)(stream, blocks, *arguments)
         if count not in self.batches:
             view = cuda.view(cuda.address_of(self.memory), (count, *self.shape), "C", self.dtype, self.memory)
-            self.batches[count] = as_array_of(self.library, view)
+            self.batches[count] = as_array_of(self.library, view, self.device)
         return self.batches[count]
 
 

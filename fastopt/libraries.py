@@ -3,10 +3,10 @@
 import sys
 
 
-def as_array_of(library, a):
-    """A Numba device array as an array of the library, over the same memory; as it is for any other library."""
+def as_array_of(library, a, device):
+    """A Numba array on this device as an array of the library, over the same memory; as it is for any other library."""
     if library == "torch":
-        return sys.modules["torch"].as_tensor(a, device="cuda")
+        return sys.modules["torch"].as_tensor(a, device=f"cuda:{device}")  # on another one it would be a copy
     if library == "cupy":
         return sys.modules["cupy"].asarray(a)
     return a

@@ -58,7 +58,7 @@ class CupyArray:
     """A CuPy array, whose interface names the current stream."""
 
     def __init__(self, a):
-        self.a = cuda.to_device(a)
+        self.a = cuda.to_device(a) if isinstance(a, np.ndarray) else a
 
     @property
     def __cuda_array_interface__(self):
@@ -75,8 +75,14 @@ def torch(stream, asked):
         asked.append(device)
         return SimpleNamespace(cuda_stream=stream["handle"])
 
-    return SimpleNamespace(strided=STRIDED, cuda=SimpleNamespace(current_stream=current_stream))
+    def as_tensor(a, device):
+        assert device == "cuda:0"
+        return Tensor(a)
+
+    return SimpleNamespace(strided=STRIDED, as_tensor=as_tensor, cuda=SimpleNamespace(current_stream=current_stream))
 
 
 def cupy(stream):
-    return SimpleNamespace(cuda=SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=stream["handle"])))
+    return SimpleNamespace(
+        asarray=CupyArray, cuda=SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=stream["handle"]))
+    )

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from libraries import CupyArray, Tensor, cupy, torch
+from numba import cuda as numba_cuda
 from on_cuda import SIMULATED, Foreign, gpu, host
 from reference import Reference
 from refusals import refuse
@@ -232,3 +233,53 @@ def test_a_wait_is_queued_where_streams_differ(handle, other, waits, monkeypatch
     monkeypatch.setattr(cuda, "stream", stream)
     cuda.wait(handle, other, 1)
     assert done == ([((handle, 1), (other, 1))] if waits else [])
+
+
+# --- training and many problems ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Tensor, CupyArray])
+@pytest.mark.parametrize("nest", [False, True])
+def test_fit_hands_over_arrays_of_the_library(nest, kind, launched, stream):
+    X, y = np.linspace(-1, 1, 14).reshape(7, 2), np.arange(7.0)
+    w = [np.zeros(2), kind(np.zeros(2))]
+    params = [{"w": each} for each in w] if nest else w
+
+    def loss(w, g, X, y):
+        w, g = (w.w, g.w) if nest else (w, g)
+        r = X @ w - y
+        g += X.T @ r
+        return 0.5 * r @ r
+
+    def on_gpu(params, grads, *batch):
+        arrays = *(params if nest else (params,)), *(grads if nest else (grads,)), *batch
+        assert {type(a) for a in arrays} == {kind}
+        w, g, X, y = (host(a.a) for a in arrays)
+        value = loss(record(w), record(g), X, y) if nest else loss(w, g, X, y)
+        arrays[1].a.copy_to_device(g)
+        return kind(np.array([value]))
+
+    def record(a):
+        return SimpleNamespace(w=a)
+
+    options = {"batch_size": 3, "epochs": 2, "accumulate": 2, "reduction": "mean"}
+    here = fastopt.fit(loss, fastopt.Adam(params[0], lr=0.1), (X, y), **options)
+    there = fastopt.fit(on_gpu, fastopt.Adam(params[1], lr=0.1), (kind(X), kind(y)), **options)
+    np.testing.assert_allclose(there.loss, here.loss, rtol=1e-12)
+    np.testing.assert_allclose(host(w[1].a), w[0], rtol=1e-12)
+    assert set(launched) - {("wait", 77, 77)} == {77}
+
+
+@pytest.mark.parametrize("kind", [Tensor, CupyArray])
+def test_minimize_many_hands_over_arrays_of_the_library(kind, launched, stream):
+    def fun(x, grad, a):
+        grad[0] = 2 * (x[0] - a)
+        return (x[0] - a) ** 2
+
+    found = fastopt.minimize_many(
+        numba_cuda.jit(device=True)(fun), kind(np.zeros((3, 1))), (kind(np.arange(3.0)),), (), "gd", "inplace",
+        options={"lr": 0.25},
+    )  # fmt: skip
+    assert type(found.x) is type(found.jac) is kind
+    np.testing.assert_allclose(host(found.x.a)[:, 0], np.arange(3.0), atol=1e-5)
+    assert set(launched) - {("wait", 77, 77)} == {77}
