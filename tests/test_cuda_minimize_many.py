@@ -46,7 +46,7 @@ def problems(dtype, k=5):
     rng = np.random.default_rng(0)
     true, t = rng.uniform(0.5, 2.0, (k, 2)), np.linspace(0, 2, 6).astype(dtype)
     Y = (true[:, :1] * np.exp(-true[:, 1:] * t)).astype(dtype)
-    return np.ones((k, 2), dtype), (Y, rng.uniform(0.5, 1.0, k).astype(dtype)), (t, 1)
+    return rng.uniform(0.8, 1.2, (k, 2)).astype(dtype), (Y, rng.uniform(0.5, 1.0, k).astype(dtype)), (t, 1)
 
 
 def both(method, dtype, jac="inplace", options=(), tol=None, order="C"):
@@ -132,6 +132,37 @@ def test_the_same_function_as_on_the_cpu():
     assert_agree(found, fastopt.minimize_many(fun, X0, (a,), (), "adam", "inplace", options=options), 1e-12)
 
 
+def test_state_that_does_not_start_at_zero():
+    assert_agree(*both("adagrad", np.float64, options={"initial_accumulator_value": 0.5}), 1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_norms_of_all_sizes(size):
+    def fun(x, grad, a):
+        grad[0], grad[1] = a * x[0], 2 * a * x[1]
+        return 0.0
+
+    X0, a = np.array([[1.0, 2.0], [3.0, -1.0]]), np.full(2, size)
+    options = {"lr": 0.5, "clip_norm": 0.1, "maxiter": 3, "gtol": 0}
+    found = fastopt.minimize_many(cuda.jit(device=True)(fun), gpu(X0), (gpu(a),), (), "gd", "inplace", options=options)
+    expected = fastopt.minimize_many(fun, X0, (a,), (), "gd", "inplace", options=options)
+    np.testing.assert_allclose(host(found.x), expected.x, rtol=1e-12)
+    assert size < 1 or (np.linalg.norm(expected.x - X0, axis=1) > 0.1).all()
+
+
+def test_a_gradient_that_is_not_finite():
+    """Of a finite value, and not the last element."""
+
+    @cuda.jit(device=True)
+    def fun(x, grad, a):
+        grad[0], grad[1] = a, 1.0
+        return 0.0
+
+    a = gpu(np.array([np.nan, np.inf, 2.0]))
+    found = fastopt.minimize_many(fun, gpu(np.ones((3, 2))), (a,), (), "gd", "inplace", options={"maxiter": 2})
+    assert found.status.tolist() == [3, 3, 1]
+
+
 def test_each_stops_by_itself():
     """A non-finite value ends one problem and no other; one that has converged stays."""
 
@@ -155,7 +186,7 @@ def test_time_and_no_problems():
     here = gpu(args), (gpu(shared[0]), 1)
     found = fastopt.minimize_many(ON_GPU[misfit], gpu(X0), *here, jac="inplace", options={"maxtime": 0.0})
     assert found.status.tolist() == [7] * 5
-    assert (host(found.x) == 1).all()
+    assert (host(found.x) == X0).all()
     assert np.isfinite(found.fun).all()
     none = fastopt.minimize_many(
         ON_GPU[misfit], gpu(np.ones((0, 2))), gpu((np.ones((0, 6)), np.ones(0))), here[1], jac="inplace"
