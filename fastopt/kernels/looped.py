@@ -9,7 +9,7 @@ from . import cpu, loop, objective, templates
 from .bind import compiled, jitted, link
 from .loop import evaluate, store, take
 from .parts import cast_like, flush_off, flush_on
-from .reduce import norm_of
+from .reduce import norm, norm_of, workspace
 from .stage import staged
 from .templates import coefficients, elements
 
@@ -172,13 +172,14 @@ def interpreted(rule, form, fun, jac, flags, dtype):
     """The same loop for Python functions: interpreted, with the compiled step of the rule."""
     step = cpu.kernel(rule, dtype, stage=flags.stage)
     source = scheduled if flags.scheduled else constant
+    with_norm = link(with_factor, norm_of=lambda g, bound: norm([g], workspace(g.size), bound))
 
     def prepare(table, like, nit, first, x):
         h = source(table, like, nit, first)
         return nit + 1, h[:-1] if flags.clips_norm else h
 
     def after_gradient(table, like, nit, first, x, g, c):
-        return (nit + 1, with_factor(source(table, like, nit, first), g)) if flags.clips_norm else c
+        return (nit + 1, with_norm(source(table, like, nit, first), g)) if flags.clips_norm else c
 
     helpers = {name: jitted(getattr(loop, name)) for name in ("copy", "project", "moved", "largest_projected")}
     return link(
