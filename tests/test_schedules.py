@@ -4,6 +4,7 @@ import copy
 import doctest
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def tabulate(schedule, steps):
             [4.0, 3.0, 0.0, 10.0, 20.0, 1.0, 0.5],  # each phase counts from its own 0
         ),
     ],
-    ids=repr,
+    ids=lambda case: re.sub(" at 0x[0-9a-f]+", "", repr(case)),  # the same in every process
 )
 def test_values_by_hand(schedule, steps, expected):
     values = tabulate(schedule, steps)
