@@ -77,14 +77,39 @@ def placed(name, a, stream=dlpack.UNORDERED) -> Placed:
     return found
 
 
-def placed_any(name, a) -> Placed:
+def placed_any(name, a, orders="CF") -> Placed:
     """Where a contiguous array of any numbers is, that is on a device."""
     found = _found(name, a, dlpack.UNORDERED)
-    if found is None:
+    if found is None or found.dtype.kind not in "fiucb":
         raise TypeError(f"{name} must be an array of numbers, got {describe(a)}")
-    if found.order is None:
-        raise ValueError(f"{name} must be contiguous (C or Fortran order), got a strided array on the GPU")
+    if found.order is None or found.order not in orders:
+        wanted = "contiguous (C or Fortran order)" if orders == "CF" else "contiguous in C order"
+        got = "a strided array" if found.order is None else "an array in Fortran order"
+        raise ValueError(f"{name} must be {wanted}, got {got} on the GPU")
+    home_of(name, found)
     return found
+
+
+def placed_beside(name, a, device, others, orders="CF") -> Placed:
+    """The same on this device, where the others are."""
+    if not is_on_device(a):
+        hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
+        raise TypeError(f"{name} must be on the GPU like {others}, got {describe(a)}{hint}")
+    found = placed_any(name, a, orders)
+    home = home_of(name, found)
+    if home not in (None, device):
+        raise ValueError(f"{name} must be on GPU {device} like {others}, got GPU {home}")
+    return found
+
+
+def home_of(name, place: Placed) -> int | None:
+    """The GPU that an array is on, None for one of size 0; raises if it is on none."""
+    from .kernels import cuda
+
+    home = cuda.ordinal(place.address) if place.size else None
+    if place.size and home is None:
+        raise ValueError(f"{name} must be in the memory of a GPU, got an address that is on none")
+    return home
 
 
 def _found(name, a, stream) -> Placed | None:
@@ -105,6 +130,9 @@ def _of_torch(name, t) -> Placed | None:
     """PyTorch's interface refuses tensors that require a gradient; their memory is like any other's."""
     if t.layout != sys.modules["torch"].strided:
         raise TypeError(f"{name} must be a dense tensor, got the layout {t.layout}")
+    for pending in ("conj", "neg"):  # what it reads as is not what is in its memory
+        if getattr(t, f"is_{pending}", bool)():
+            raise TypeError(f"{name} must be a tensor without a pending {pending}, got one: pass t.resolve_{pending}()")
     dtype = str(t.dtype).removeprefix("torch.")
     if not hasattr(np, dtype):
         return None

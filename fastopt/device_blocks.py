@@ -7,7 +7,7 @@ import numpy as np
 from . import dlpack
 from .arrays import STREAMS, is_numbas, is_on_device, library_of
 from .blocks import Block, Blocks, of_gradient
-from .device import address_of, check_gradient, check_parameter, placed, stream_of
+from .device import address_of, check_gradient, check_parameter, home_of, placed, stream_of
 from .kernels import cuda, cuda_kernels
 from .packed import Packed
 
@@ -36,7 +36,8 @@ class DeviceBlocks(Blocks):
         self.device = 0
         self._places: list = []
         self._originals: list = []
-        self._library, self._handle, self.ordered = "", 0, True
+        self._library, self.ordered = "", True
+        self._handle: int | None = None  # of the stream of the last step
         super().__init__(*args)
         self._tables: dict[int, Table] = {}
         self._parts: dict = {}
@@ -46,9 +47,7 @@ class DeviceBlocks(Blocks):
     def _taken(self, name, leaf):
         place = check_parameter(name, leaf)
         if place.size:
-            device = cuda.ordinal(place.address)
-            if device is None:
-                raise ValueError(f"{name} must be in the memory of a GPU, got an address that is on none")
+            device = home_of(name, place) or 0
             if any(p.size for p in self._places) and device != self.device:
                 raise ValueError(f"{name} must be on GPU {self.device} like the other arrays, got GPU {device}")
             self.device = device
@@ -75,7 +74,7 @@ class DeviceBlocks(Blocks):
 
     def stream(self):
         """The stream of the step, as kernels take it."""
-        return cuda.stream(self._handle, self.device)
+        return cuda.stream(self._handle or 0, self.device)
 
     def stream_of_caller(self, leaves):
         """The stream that the caller is on, as kernels take it."""
@@ -123,9 +122,9 @@ class DeviceBlocks(Blocks):
 
     def _queue(self, handle, others):
         """Choose the stream of the step, and let it wait for the others that gradients are made on."""
-        self._handle = min(others, default=0) if handle is None else handle
+        before, self._handle = self._handle, min(others, default=0) if handle is None else handle
         if self.ordered:
-            for other in sorted(others):
+            for other in sorted(others | ({before} - {None, self._handle})):  # and for the step before
                 cuda.wait(self._handle, other, self.device)
 
     def _gradient(self, name, g, p, stream):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .device import address_of, check_parameter, require
+from .device import address_of, check_parameter, home_of, require
 
 
 class DeviceMemory:
@@ -13,10 +13,8 @@ class DeviceMemory:
 
     def facts(self, name, leaf):
         require(f"{name}, on the GPU,")
-        from .kernels import cuda
-
         place = check_parameter(name, leaf)
-        device = cuda.ordinal(place.address) if place.size else self._device
+        device = self._device if not place.size else home_of(name, place)
         if self._device not in (None, device):
             raise ValueError(f"{name} must be on GPU {self._device} like the other arrays, got GPU {device}")
         self._device = device

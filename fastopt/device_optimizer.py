@@ -40,7 +40,7 @@ class DeviceOptimizer(Optimizer):
             dtypes = dict.fromkeys(block.p.dtype for block in self._blocks.all)
             self._sweeps = {dtype: cuda_kernels.sweep(self.rule, dtype, **options) for dtype in dtypes}
             if self._norm is None and (clips or self._check_finite):
-                self._norm = Norm(sum(cuda_kernels.partials(block.p.size) for block in self._blocks.all))
+                self._norm = Norm(sum(map(most_partials, self._blocks.all)))
             if self._capturable:
                 self._count()
             cuda.finish()  # for the state to be there: steps may be on another stream
@@ -103,6 +103,12 @@ class DeviceOptimizer(Optimizer):
 
     def _bound(self):
         return math.inf if self._clip_value is None else float(self._clip_value)
+
+
+def most_partials(block) -> int:
+    """Of the norm's first pass: of the block as a whole, or array by array, where one has no gradient."""
+    one_by_one = sum(cuda_kernels.partials(j - i) for _, i, j in block.members)
+    return max(cuda_kernels.partials(block.p.size), one_by_one)
 
 
 class Norm:

@@ -5,9 +5,10 @@ import inspect
 import numba
 import numpy as np
 from numba import typeof, types
+from numba.core.errors import NumbaError
 
 from .arrays import STREAMS, is_on_device, library_of
-from .device import placed, placed_any, stream_of
+from .device import home_of, placed, placed_beside, stream_of
 from .errors import describe
 from .kernels import cuda, cuda_kernels, cuda_many
 from .kernels.bind import first_reason
@@ -24,19 +25,24 @@ class DeviceProblems(Problems):
     block = 1 << 20
 
     def __init__(self, given, s, flags, X0, args, shared):
+        if s.inline is False:
+            raise ValueError("inline must be True or None for arrays on the GPU, got False")
         place = placed("X0", X0)
         if len(place.shape) != 2:
             raise ValueError(f"X0 must have shape (k, d), got {place.shape}")
         if place.order is None:
             raise ValueError("X0 must be contiguous (C or Fortran order), got a strided array on the GPU")
         super().__init__(given, s, flags, *place.shape)
-        self.device = cuda.ordinal(place.address) if place.size else 0
+        self.device = home_of("X0", place) or 0
         self.dtype, self.order, self._handle = place.dtype, place.order, place.stream
-        self.library = next((lib for lib in map(library_of, (X0, *args, *shared)) if lib in STREAMS), "")
+        libraries = list(map(library_of, (X0, *args, *shared)))
+        self.library = next((library for library in libraries if library in STREAMS), "")
+        self.returns = libraries[0]
         with cuda.on(self.device):
-            self.args = tuple(_view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
-            self.shared = tuple(_view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
+            self.args = tuple(self._view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
+            self.shared = tuple(self._view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
             self._kernels(function_of(given))
+            cuda.finish()  # what made the arrays, on whatever streams
             self._make_arrays(cuda.view_of(place, X0))
 
     def _kernels(self, function):
@@ -44,11 +50,22 @@ class DeviceProblems(Problems):
         kinds = types.Tuple(tuple(map(_kind, self.args))), types.Tuple(tuple(map(_kind, self.shared)))
         form, (what, call) = self.given.form, _call_of(self.given, len(self.args) + len(self.shared))
         try:
-            self._loop = cuda_many.loop_kernel(self.s.rule, form, function, self.flags, scalar, *kinds)
             self._each = cuda_many.evaluation_kernel(form, function, scalar, *kinds)
         except Exception as error:  # NumPy's functions that CUDA's Numba does not know end in a KeyError, for one
             reason = first_reason(error) or type(error).__name__
             raise TypeError(f"fun must compile for CUDA as {call}, but {what} does not: {reason}"[:300]) from error
+        try:
+            self._loop = cuda_many.loop_kernel(self.s.rule, form, function, self.flags, scalar, *kinds)
+        except NumbaError as error:
+            name, reason = self.s.rule.name, first_reason(error)
+            raise TypeError(f"rule {name!r} must compile for CUDA and {self.dtype} arrays: {reason}") from error
+
+    def _view(self, name, a, k=None):
+        """A Numba device array over an argument's memory; ``k`` is the length of its first axis."""
+        place = placed_beside(name, a, self.device, "X0")
+        if k is not None and (not place.shape or place.shape[0] != k):
+            raise ValueError(f"{name} must have a leading axis of {k} problems, got shape {place.shape}")
+        return cuda.view_of(place, a)
 
     def _make_arrays(self, X0):
         k, d = self.k, self.d
@@ -124,7 +141,11 @@ class DeviceProblems(Problems):
             flat = cuda.array(self.k * self.d, self.dtype)
             out = cuda.view(cuda.address_of(flat), (self.k, self.d), self.order, self.dtype, flat)
             self._transfer(a, "F", out, self.order)
-            return as_array_of(self.library, out, self.device)
+            cuda.finish()
+            return as_array_of(self.returns, out, self.device)
+
+    def raised(self, i) -> str:
+        return "an exception, of which a GPU says no more"
 
 
 def function_of(given):
@@ -156,17 +177,6 @@ def _call_of(given, count):
 def _is_array(a):
     """Whether it is no number, but must be an array on the GPU."""
     return is_on_device(a) or not isinstance(a, (np.generic, int, float, complex))
-
-
-def _view(name, a, k=None):
-    """A Numba device array over an argument's memory; ``k`` is the length of its first axis."""
-    if not is_on_device(a):
-        hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
-        raise TypeError(f"{name} must be on the GPU like X0, got {describe(a)}{hint}")
-    place = placed_any(name, a)
-    if k is not None and (not place.shape or place.shape[0] != k):
-        raise ValueError(f"{name} must have a leading axis of {k} problems, got shape {place.shape}")
-    return cuda.view_of(place, a)
 
 
 def _kind(a):

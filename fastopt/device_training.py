@@ -5,23 +5,23 @@ import math
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from .arrays import STREAMS, flatten, is_on_device, library_of
-from .device import placed_any
+from .arrays import STREAMS, flatten, is_numbas, is_on_device, library_of
+from .device import placed_any, placed_beside
 from .errors import describe
 from .kernels import cuda, cuda_kernels
 from .libraries import as_array_of
 from .packed import Packed, pack
-from .training import Training, is_number
+from .training import Training, as_arguments, is_number
 
 
 class DeviceTraining(Training):
     """Gradients and sums are our own arrays, handed to the loss as arrays of the parameters' library."""
 
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
-        if isinstance(loss_and_grad, Dispatcher):
+        if isinstance(loss_and_grad, Dispatcher) or cuda.is_kernel(loss_and_grad):
             raise TypeError(
                 "loss_and_grad must be a Python function for parameters on the GPU, which queues what computes them, "
-                f"got the CPU's Numba function {loss_and_grad.py_func.__name__}"
+                f"got the Numba function {loss_and_grad.__name__}"
             )
         self.blocks = opt._blocks
         libraries = [library_of(leaf) for _, leaf in flatten((opt.params, data), "")]
@@ -40,6 +40,14 @@ class DeviceTraining(Training):
         with cuda.on(self.blocks.device):
             return super().evaluate(data, n)
 
+    def _parameters(self, params):
+        leaves = [leaf for _, leaf in flatten(params, "")]
+        return as_arguments(self.blocks.nest([self._handed_over(leaf) for leaf in leaves]), params)
+
+    def _handed_over(self, leaf):
+        """Numba's arrays as those of the library that the caller is in."""
+        return as_array_of(self.library, leaf, self.blocks.device) if is_numbas(leaf) else leaf
+
     def _gradients(self, params):
         if is_on_device(params):
             place = self.blocks._places[0]
@@ -48,13 +56,13 @@ class DeviceTraining(Training):
         else:
             zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
             leaves, buffers = [leaf for _, leaf in flatten(zeros, "")], zeros.buffers
-        return self.blocks.nest([as_array_of(self.library, leaf, self.blocks.device) for leaf in leaves]), buffers
+        return self.blocks.nest([self._handed_over(leaf) for leaf in leaves]), buffers
 
     def _like(self, buffer):
         return cuda.array(buffer.size, buffer.dtype)
 
     def _moved(self, order):
-        return None if order is None else cuda.from_host(order)
+        return None if order is None else cuda.from_host(order, self._stream())
 
     def _batch(self, order, start, end):
         if order is None:
@@ -71,8 +79,9 @@ class DeviceTraining(Training):
             return float(loss)
         place = placed_any("the loss", loss) if is_on_device(loss) else None
         if place is None or place.size != 1 or place.dtype not in (np.float32, np.float64):
+            got = f"shape {place.shape} and dtype {place.dtype}" if place else describe(loss)
             raise TypeError(
-                f"loss_and_grad must return the loss as a number or in an array of one on the GPU, got {describe(loss)}"
+                f"loss_and_grad must return the loss as a number, or on the GPU as one float32 or float64, got {got}"
             )
         self._add(self.total, cuda.at(place.address, 1, place.dtype), place.dtype)
         return 0.0
@@ -146,15 +155,12 @@ class Rows:
         return self.batches[count]
 
 
-def shapes_of(name, arrays) -> list:
-    """The shapes of arrays with examples along their first axis; raises unless they are on the GPU."""
+def shapes_of(name, arrays, device) -> list:
+    """The shapes of arrays with examples along their first axis; raises unless they are on this GPU."""
     shapes = []
     for i, a in enumerate(arrays):
-        if not is_on_device(a):
-            hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
-            raise TypeError(f"{name}[{i}] must be on the GPU like the parameters, got {describe(a)}{hint}")
-        place = placed_any(f"{name}[{i}]", a)
-        if not place.shape or place.order != "C":
-            raise ValueError(f"{name}[{i}] must have its examples along its first axis, in C order, got {describe(a)}")
+        place = placed_beside(f"{name}[{i}]", a, device, "the parameters", "C")
+        if not place.shape:
+            raise ValueError(f"{name}[{i}] must have its examples along its first axis, got an array without one")
         shapes.append(place.shape)
     return shapes

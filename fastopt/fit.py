@@ -80,7 +80,8 @@ def fit(
     loss_and_grad : callable
         ``loss_and_grad(params, grads, *batch) -> float``: returns the sum of the batch's losses, and assigns or adds
         the sum of the per-example gradients into ``grads``, which is zero before each call. ``params`` and ``grads``
-        are the array, a tuple for a sequence, a named tuple for a mapping; on a GPU of the parameters' library.
+        are the array, a tuple for a sequence, a named tuple for a mapping. On a
+        GPU they are PyTorch's or CuPy's where parameters or examples are, else Numba's.
     opt : Optimizer
         It holds the parameters, the rule and its hyperparameters.
     data : array, or tuple of arrays
@@ -136,7 +137,7 @@ def fit(
         raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
     if not callable(loss_and_grad):
         raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
-    data, shapes = _examples("data", data, opt._on_gpu)
+    data, shapes = _examples("data", data, opt)
     n = shapes[0][0]
     _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch)
     batch_size = n if batch_size is None else batch_size
@@ -146,7 +147,7 @@ def fit(
         )
     held_out = None
     if validation is not None:
-        arrays, others = _examples("validation", validation, opt._on_gpu)
+        arrays, others = _examples("validation", validation, opt)
         if [shape[1:] for shape in others] != [shape[1:] for shape in shapes]:
             got = ", ".join(map(str, others))
             raise ValueError(f"validation must hold arrays like those of data, got shapes {got}")
@@ -187,13 +188,13 @@ def _order(n, batch_size, seed, epoch):
     return None if batch_size >= n else np.random.default_rng((seed, epoch)).permutation(n)
 
 
-def _examples(name, data, on_gpu):
+def _examples(name, data, opt):
     """Data as a list of arrays, and their shapes."""
     arrays = list(data) if isinstance(data, (tuple, list)) else [data]
-    if on_gpu:
+    if opt._on_gpu:
         from .device_training import shapes_of
 
-        shapes = shapes_of(name, arrays)
+        shapes = shapes_of(name, arrays, opt._blocks.device)
     else:
         shapes = [a.shape for a in _on_host(name, arrays)]
     lengths = {shape[0] for shape in shapes}

@@ -28,7 +28,7 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
 
     Where X0 is on a GPU, the problems are solved there, a thread for each. Then ``fun`` is a Numba function,
     ``@cuda.jit(device=True)`` or ``@njit``, of the same signature and with ``jac`` "inplace", "2-point" or "3-point";
-    x, grad and rows are views with strides; nothing is allocated or raised in it.
+    x, grad and rows are views with strides, and nothing is allocated in it.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     scipy.optimize.OptimizeResult
         ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,). Where the objective raised an
         exception ``status`` is 5, a RuntimeWarning shows the first, and the other problems are not touched. ``x`` and
-        ``jac`` are where X0 is, of the same library; the others are NumPy arrays.
+        ``jac`` are where X0 is: PyTorch's or CuPy's if X0 is, else Numba's; the others are NumPy arrays.
 
     Raises
     ------
@@ -145,16 +145,10 @@ def _result(problems, counts, given, flags, again):
 
 
 def _warn(problems, raised):
-    """Say what the first problem raised, by raising it again."""
+    """Say what the first problem raised."""
     i = int(raised[0])
     others = f" (and {len(raised) - 1} more)" if len(raised) > 1 else ""
-    error = "an exception that did not come again"
-    try:
-        with restored_control(problems.given.is_compiled):
-            problems.once(i)
-    except Exception as caught:
-        error = f"{type(caught).__name__}: {caught}"
-    warnings.warn(f"the objective of problem {i}{others} raised {error}", RuntimeWarning, stacklevel=3)
+    warnings.warn(f"the objective of problem {i}{others} raised {problems.raised(i)}", RuntimeWarning, stacklevel=3)
 
 
 def _starts(X0):

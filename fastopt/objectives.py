@@ -169,7 +169,8 @@ def _row(kind):
     """What ``a[i]`` is of an array of this type."""
     if not isinstance(kind, types.Array):
         raise TypeError(f"args must be arrays with a leading axis of problems, got {kind}")
-    return kind.copy(ndim=kind.ndim - 1) if kind.ndim > 1 else kind.dtype
+    layout = "A" if kind.layout == "F" else kind.layout  # a row of an array in Fortran order has strides
+    return kind.copy(ndim=kind.ndim - 1, layout=layout) if kind.ndim > 1 else kind.dtype
 
 
 def _checked(function, form):

@@ -8,6 +8,7 @@ from numba import typeof, types
 
 from .inputs import argument_types
 from .kernels import looped
+from .kernels.control import restored_control
 from .kernels.loop import NIT, RAISED, RUNNING, STATUS, VALUE
 from .kernels.threads import in_threads
 from .minimize import FIRST_SLICE, first_state, most_iterations, next_slice
@@ -76,6 +77,15 @@ class HostProblems(Problems):
 
     def take_best(self):
         self.X[:] = self.best
+
+    def raised(self, i) -> str:
+        """What problem i raised, by raising it again."""
+        try:
+            with restored_control(self.given.is_compiled):
+                self.once(i)
+        except Exception as caught:
+            return f"{type(caught).__name__}: {caught}"
+        return "an exception that did not come again"
 
     def once(self, i):
         """The value of problem i, from which an exception is not caught."""

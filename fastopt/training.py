@@ -38,7 +38,7 @@ class Training:
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
         self.data, self.n, self.batch_size, self.accumulate = data, n, batch_size, accumulate
-        self.params = as_arguments(opt.params)
+        self.params = self._parameters(opt.params)
         self.steps, self.buffers = self._gradients(opt.params)  # what the optimiser is stepped with
         self.grads = self._handed_out(self.steps)
         self.sums = [self._like(buffer) for buffer in self.buffers] if accumulate > 1 else []
@@ -71,6 +71,10 @@ class Training:
         return self._value(self.loss_and_grad(self.params, self.grads, *batch))
 
     # --- what depends on where the arrays are ----------------------------------------------------------------------
+
+    def _parameters(self, params):
+        """As the loss gets them."""
+        return as_arguments(params)
 
     def _gradients(self, params):
         """Zeros in the structure of the parameters, and the buffers behind them, one per dtype."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cuda.core import Device
 from fake_gpu import calls, driver, execute, launches
-from numba import cuda
+from numba import cuda, njit
 from on_cuda import Foreign, gpu, host
 from reference import Reference
 from support import DTYPES, assert_close, leaves, name_of, problem
@@ -218,6 +218,74 @@ def test_one_kernel_on_both_gpus():
         opt.step(on_second(g) if opt._blocks.device else gpu(g))
         ref.step([g])
         assert_close([fastopt.to_host(mine)], ref.params, "parameters")
+
+
+# --- minimize_many and fit ------------------------------------------------------------------------------------------
+
+
+def raising(x, grad, a):
+    grad[0] = x[0]
+    if a > 1:
+        raise ValueError("too large")
+    return 0.5 * x[0] * x[0]
+
+
+def test_an_objective_that_raises():
+    fun, a = cuda.jit(device=True)(raising), np.array([0.0, 2.0, 0.0])
+    options = {"lr": 0.1, "gtol": 0, "maxiter": 50}
+    with pytest.warns(
+        RuntimeWarning, match="the objective of problem 1 raised an exception, of which a GPU says no more"
+    ):
+        found = fastopt.minimize_many(fun, gpu(np.ones((3, 1))), (gpu(a),), (), "gd", "inplace", options=options)
+    assert found.status.tolist() == [1, 5, 1]
+    assert np.isnan(found.fun[1])
+    assert host(found.x)[[0, 2]] == pytest.approx(0.9**50)
+
+
+def test_results_are_there_on_any_stream(stream):
+    """The arrays are made on a stream that nobody waits for, and the results are read on the default one."""
+    X0, a = CuPys(np.full((4, 1), 3.0)), CuPys(np.arange(4.0))
+    fun = cuda.jit(device=True)(parabola)
+    found = fastopt.minimize_many(fun, Foreign(X0.a), (a,), (), "gd", "inplace", options={"lr": 0.5})
+    assert host(found.x)[:, 0].tolist() == [0, 1, 2, 3]
+    assert found.success.all()
+
+
+def parabola(x, grad, a):
+    grad[0] = 2 * (x[0] - a)
+    return (x[0] - a) ** 2
+
+
+def test_helpers_in_closures_and_rules_that_do_not_compile():
+    @njit
+    def helper(x):
+        return np.exp(x)
+
+    @njit
+    def fun(x, grad, a):
+        grad[0] = helper(a * x[0]) - 1.0
+        return 0.0
+
+    call = gpu(np.ones((2, 1))), (gpu(np.ones(2)),), ()
+    found = fastopt.minimize_many(fun, *call, "gd", "inplace", options={"lr": 0.5, "maxiter": 1})
+    assert host(found.x)[:, 0] == pytest.approx(1 - 0.5 * (np.e - 1))
+    rule = fastopt.Rule(
+        name="odd",
+        update=lambda p, g, lr: (p - lr * np.linalg.norm(g),),
+        coefficients=lambda t, lr: (lr,),
+        hyper={"lr": 1.0},
+    )
+    with pytest.raises(TypeError, match="rule 'odd' must compile for CUDA"):
+        fastopt.minimize_many(fun, *call, rule, "inplace")
+
+
+@two
+def test_arguments_on_another_gpu_are_refused():
+    fun, w = cuda.jit(device=True)(parabola), gpu(np.zeros(3))
+    with pytest.raises(ValueError, match=r"args\[0\] must be on GPU 0 like X0, got GPU 1"):
+        fastopt.minimize_many(fun, gpu(np.ones((3, 1))), (on_second(np.ones(3)),), (), "gd", "inplace")
+    with pytest.raises(ValueError, match=r"data\[0\] must be on GPU 0 like the parameters, got GPU 1"):
+        fastopt.fit(lambda *a: 0.0, fastopt.SGD(w), on_second(np.ones((3, 2))), batch_size=2, epochs=1)
 
 
 # --- the fake driver itself ----------------------------------------------------------------------------------------

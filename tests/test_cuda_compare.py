@@ -13,8 +13,9 @@ from fastopt.compare.device_losses import DeviceLoss
 from fastopt.compare.place import Device, Host
 from fastopt.compare.run import settings_for, train
 from fastopt.compare.task import make_task
+from fastopt.kernels import cuda_kernels
 
-N, D, CLASSES, HIDDEN = 7, 5, 3, 6
+N, D, CLASSES, HIDDEN = 17, 5, 3, 6
 
 
 def case(model, dtype):
@@ -49,6 +50,13 @@ def test_losses(model, dtype, l2):
     for a, b in zip(host(mine) if nest else [host(mine)], grads if nest else [grads]):
         assert a.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * abs(b).max())
+
+
+def test_more_elements_than_threads(monkeypatch):
+    """A thread takes several, as it must beyond 2²⁴ elements."""
+    monkeypatch.setattr(cuda_kernels, "MOST_BLOCKS", 1)
+    test_losses("mlp", np.float64, 0.3)
+    test_losses("logistic", np.float64, 0.3)
 
 
 @pytest.fixture

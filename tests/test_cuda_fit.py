@@ -211,9 +211,11 @@ HERE = gpu(examples())
         (line_on_gpu, gpu(np.array(3.0)), {}, ValueError, ["data[0]", "first axis"]),
         (line_on_gpu, Foreign(np.ones((8, 2)), strides=(8, 16)), {}, ValueError, ["data[0]", "contiguous"]),
         (line_on_gpu, HERE, {"validation": examples()}, TypeError, ["validation[0]", "GPU", "fastopt.to_device"]),
-        (njit(line), HERE, {}, TypeError, ["loss_and_grad", "Python function", "CPU", "line"]),
+        (njit(line), HERE, {}, TypeError, ["loss_and_grad", "Python function", "Numba function line"]),
+        (_line, HERE, {}, TypeError, ["loss_and_grad", "Python function", "Numba function"]),
+        (line_on_gpu, gpu(np.zeros(5, "f8,f4")), {}, TypeError, ["data[0]", "array of numbers"]),
         (lambda w, g, X, y: None, HERE, {}, TypeError, ["loss_and_grad", "loss", "None"]),
-        (lambda w, g, X, y: w, HERE, {}, TypeError, ["loss_and_grad", "one on the GPU"]),
+        (lambda w, g, X, y: w, HERE, {}, TypeError, ["loss_and_grad", "one float32 or float64", "shape (3,)"]),
     ],
 )
 def test_refusals(loss, data, changes, error, words):

@@ -144,12 +144,32 @@ OPTIONS = [{}, {"clip_norm": 1.0}, {"check_finite": True}, {"capturable": True, 
 def test_the_current_stream_of_the_parameters_library(make, options, launched, stream):
     opt = fastopt.Adam(make(np.ones(4)), **options)
     assert set(launched) == {77}  # that fills the state
+    before = None
     for stream["handle"] in (78, 0):
         launched.clear()
         opt.step(make(np.ones(4)))
         waits = {seen for seen in launched if isinstance(seen, tuple)}
         assert set(launched) - waits == {stream["handle"]}
-        assert all(other in (handle, 1) for _, handle, other in waits)  # CuPy's arrays name the stream of the step
+        others = {other for _, handle, other in waits if other != handle}
+        expected = set() if "capturable" in options else {before} - {None}
+        assert others - {1} == expected  # CuPy's arrays name the stream of the step; 1 is 0
+        before = stream["handle"]
+
+
+def test_a_step_on_another_stream_waits_for_the_one_before(launched, stream):
+    opt = fastopt.Adam(gpu(np.ones(4)))
+    for stream["handle"] in (78, 79):
+        launched.clear()
+        opt.step(CupyArray(np.ones(4)))
+    assert ("wait", 79, 78) in launched
+    assert launched.index(("wait", 79, 78)) < launched.index(79)
+
+
+@pytest.mark.parametrize("pending", ["neg", "conj"])
+def test_tensors_that_do_not_read_as_they_are(pending, stream):
+    t = Tensor(np.ones(4))
+    setattr(t, f"is_{pending}", lambda: True)
+    refuse(lambda: fastopt.Adam(t), TypeError, "params", f"pending {pending}", f"t.resolve_{pending}()")
 
 
 @pytest.mark.parametrize("make", MAKE)

@@ -156,6 +156,18 @@ def test_packed(dtype, monkeypatch):
     assert_close(leaves(host({k: packed[k] for k in names})), ref.params, "parameters")
 
 
+@pytest.mark.parametrize("options", [{"clip_norm": 0.1}, {"check_finite": True}], ids=name_of)
+def test_packed_without_a_gradient(options):
+    """The norm is then taken array by array: of more parts than of the buffer as a whole."""
+    params, grads = problem(np.float64, steps=1, shapes=[(7,)] * 20)
+    grads[0][3] = None
+    opt = fastopt.Adam(fastopt.pack(fastopt.to_device(params)), **options)
+    ref = Reference("adam", params, **{k: v for k, v in options.items() if k == "clip_norm"})
+    opt.step(gpu(grads[0]))
+    ref.step(grads[0])
+    assert_close(host(list(opt.params)), ref.params, "parameters")
+
+
 def test_examples():
     failed, tried = doctest.testmod(moves)
     assert tried >= 5

@@ -175,6 +175,15 @@ def test_rows_of_any_dimension(compiled):
     np.testing.assert_allclose(ints.x[:, 0], np.arange(3), atol=1e-4)
 
 
+@pytest.mark.parametrize("inline", [True, False])
+def test_rows_in_fortran_order(inline):
+    X0, (Y, weight), shared = problems(9)
+    expected, _ = solve(X0, (Y, weight), shared, maxiter=20, gtol=0, inline=inline)
+    found, _ = solve(X0, (np.asfortranarray(Y), weight), shared, maxiter=20, gtol=0, inline=inline)
+    for name in ARRAYS:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, err_msg=name)
+
+
 @each_path
 @pytest.mark.parametrize("options", [{}, {"best": True}, {"ftol": 1e-9}], ids=["", "best", "ftol"])
 @pytest.mark.parametrize("bad", [(0,), (8,), (16,), (3, 4, 11)])

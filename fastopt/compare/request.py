@@ -54,7 +54,8 @@ def perform(request: Request, console: Console):
 
 def run_all(task: Task, rules: list[Rule], request: Request) -> Outcome:
     settings = settings_for(task, request.epochs, request.batch_size, request.seed, request.lr)
-    pairs = [(rule, place) for rule in rules for place in places(task, request.devices)]
+    where = places(task, request.devices)
+    pairs = [(rule, place) for rule in rules for place in where]
     runs = []
     with Live(len(pairs), settings.epochs) as live:
         live.say("SciPy's optimum")

@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Hashable
 from functools import lru_cache
-from types import FunctionType, ModuleType
+from types import CellType, FunctionType, ModuleType
 
 import numpy as np
 from numba import config, cuda, types
@@ -93,7 +93,21 @@ def device(function):
         name: OF_MATH[value] for name, value in values.items() if isinstance(value, np.ufunc) and value in OF_MATH
     }
     helpers = {name: device(helper) for name, helper in (helpers_of(function) | jitted).items()}
-    return cuda.jit(device=True)(link(function, **others | helpers))
+    linked = link(function, **others | helpers)
+    closure = tuple(map(device_cell, function.__closure__ or ())) or None
+    linked = FunctionType(linked.__code__, linked.__globals__, linked.__name__, linked.__defaults__, closure)
+    return cuda.jit(device=True)(linked)
+
+
+def device_cell(cell):
+    """Of a closure: a Numba function of the CPU's as one for the device."""
+    held = cell.cell_contents
+    return CellType(device(held.py_func)) if isinstance(held, Dispatcher) else cell
+
+
+def is_kernel(function) -> bool:
+    """Whether it is Numba's, for a GPU."""
+    return hasattr(function, "forall")
 
 
 def device_function(function):

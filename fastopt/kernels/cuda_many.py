@@ -7,6 +7,7 @@ from numba import types
 
 from . import cuda, grid, grid_many, loop, looped, objective, templates
 from .bind import link
+from .cuda_kernels import coefficients_of
 from .stage import staged
 
 THREADS = min(64, cuda.THREADS)  # of a block: problems are few and long, and small blocks spread over more of the card
@@ -40,55 +41,51 @@ def rows(count):
     return cuda.each(grid.read, grid.join, 0, count)
 
 
-@lru_cache(maxsize=64)
-def loop_kernel(rule, form, function, flags, scalar, args, shared) -> cuda.Kernel:
-    """``(args, shared, X, G, old, best, state, table, tests, numbers, counts, limit, part, running)``
-
-    ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples.
-    """
+def bound_loop(rule, form, function, flags):
+    """loop.py's loop of one problem, for the device."""
     bound_rule = staged(rule) if flags.stage else rule
     width, coefficients_given = looped.columns(rule, flags, True)
-
-    def of_width(one):
-        return cuda.each(one, grid.join, 0, width)
-
-    table = link(grid_many.from_table, take=of_width(grid_many.take))
-    count = len(bound_rule.coefficients(1, *map(float, bound_rule.hyper.values())))
+    take = cuda.each(grid_many.take, grid.join, 0, width)
     names = {
         "coefficients": bound_rule.coefficients,
-        "row": table,
-        "take": of_width(grid_many.take),
-        "cast_like": cuda.each(grid_many.cast_like, grid.join, 0, count),
-        "norm_of": grid_many.norm_of,
+        "row": link(grid_many.from_table, take=take),
+        "take": take,
+        "cast_like": cuda.each(grid_many.cast_like, grid.join, 0, coefficients_of(bound_rule)),
+        "with_factor": link(looped.with_factor, norm_of=grid_many.norm_of),
     }
-    prepare = looped.from_coefficients if coefficients_given else looped.from_hyper_and_norm
     elements = link(
         templates.elements,
         update=bound_rule.update,
         at=rows(len(rule.state)),
         put=cuda.each(grid_many.put, grid.both, 0, len(rule.state)),
     )
-    after = looped.unclipped
-    if flags.clips_norm:
-        names["with_factor"] = link(looped.with_factor, norm_of=grid_many.norm_of)
-        after = link(looped.clipped, **names)
-    one = link(
+    prepare = looped.from_coefficients if coefficients_given else looped.from_hyper_and_norm
+    return link(
         loop.loop,
         evaluate=evaluation(form, function, flags.reads_value),
         prepare=link(prepare, **names),
         advance=link(looped.advance, elements=elements),
-        after_gradient=after,
+        after_gradient=link(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
         largest=grid_many.largest,
         flush_on=grid_many.keep_control,
         flush_off=grid_many.keep_control,
         **looped.parts_of(flags),
     )
+
+
+@lru_cache(maxsize=64)
+def loop_kernel(rule, form, function, flags, scalar, args, shared) -> cuda.Kernel:
+    """``(args, shared, X, G, old, best, state, table, tests, numbers, counts, limit, part, running)``
+
+    ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples.
+    """
+    one = bound_loop(rule, form, function, flags)
     kernel = cuda.bound(grid_many.many, rows=rows(len(args)), of_state=rows(len(rule.state)), one=one)
     xs, numbers, counts = matrix(scalar), matrix(types.float64), matrix(types.int64)
     state = types.UniTuple(xs, len(rule.state))
-    hyper = types.Array(types.float64, 2, "C")
+    table = types.Array(types.float64, 2, "C")
     return cuda.Kernel(
-        kernel, args, shared, xs, xs, xs, xs, state, hyper, vector(types.float64), numbers, counts,
+        kernel, args, shared, xs, xs, xs, xs, state, table, vector(types.float64), numbers, counts,
         types.UniTuple(types.int64, 4), INDEX, vector(types.int64), cached=is_kept(function),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ def _array(scalar, ndim, order="C"):
 
 @cache
 def product(scalar, a, b) -> cuda.Kernel:
-    """``(A, B, C)``, A and B in these orders, with ``products(C.shape)`` blocks of TILE² threads."""
+    """``(A, B, C)``, A and B in these orders, with ``tiles(C.shape)`` blocks of TILE² threads."""
     function = cuda.bound(grid_matrix.product, SCALAR=scalar, TILE=TILE)
     return cuda.Kernel(function, _array(scalar, 2, a), _array(scalar, 2, b), _array(scalar, 2))
 

@@ -8,7 +8,7 @@ neighbouring memory: a problem's x is every k-th number of X.
 import math
 from typing import Any
 
-from .loop import RUNNING, STATUS, VALUE
+from .loop import RAISED, RUNNING, STATUS, VALUE
 from .reduce import UNITS, clamp, settled
 
 cuda: Any = None
@@ -36,6 +36,7 @@ def many(args, shared, X, G, old, best, state, table, tests, numbers, counts, li
     i = part[0] + cuda.grid(1)
     if i < part[1] and counts[i, STATUS] == RUNNING:
         none = tests[:0]
+        counts[i, STATUS] = RAISED  # unless it returns
         one(
             0, 0, rows(args, i) + shared, X[i], G[i], old[i], best[i], of_state(state, i), table, (), none, none, tests,
             numbers[i], counts[i], limit,
@@ -49,6 +50,7 @@ def evaluate_many(args, shared, X, G, tests, numbers, part):
     i = part[0] + cuda.grid(1)
     if i < part[1]:
         none = tests[:0]
+        numbers[i, VALUE] = math.nan  # unless it returns
         numbers[i, VALUE] = evaluate(0, 0, X[i], G[i], rows(args, i) + shared, none, none)
 
 

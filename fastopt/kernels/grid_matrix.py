@@ -34,34 +34,39 @@ def product(A, B, C):
 def rows(matrix, y, losses):
     """A thread per row, or item, with its target."""
     i = cuda.grid(1)
-    if i < y.size:
+    while i < y.size:
         losses[i] = function(matrix[i : i + 1], y[i : i + 1])
+        i += cuda.gridsize(1)
 
 
 def columns(matrix, out):
     j = cuda.grid(1)
-    if j < out.size:
+    while j < out.size:
         function(matrix[:, j : j + 1], out[j : j + 1])
+        j += cuda.gridsize(1)
 
 
 def elements_by_column(matrix, vector):
     k = cuda.grid(1)
-    if k < matrix.size:
+    while k < matrix.size:
         i, j = k // vector.size, k % vector.size
         function(matrix[i : i + 1, j : j + 1], vector[j : j + 1])
+        k += cuda.gridsize(1)
 
 
 def elements(matrix, other):
     k = cuda.grid(1)
-    if k < matrix.size:
+    while k < matrix.size:
         i, j = k // matrix.shape[1], k % matrix.shape[1]
         function(matrix[i : i + 1, j : j + 1], other[i : i + 1, j : j + 1])
+        k += cuda.gridsize(1)
 
 
 def penalties(params, grads, weight, losses):
     i = cuda.grid(1)
-    if i < params.size:
+    while i < params.size:
         losses[i] = function(params[i : i + 1], grads[i : i + 1], weight)
+        i += cuda.gridsize(1)
 
 
 def single(values, k):
