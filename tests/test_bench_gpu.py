@@ -22,9 +22,10 @@ def data(tmp_path_factory):
         pytest.skip(f"needs {', '.join(MISSING)}")
     path = tmp_path_factory.mktemp("gpu") / "run.json"
     options = ["--benchmark-enable", "--benchmark-only", f"--benchmark-json={path}", "-p", "no:cacheprovider"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "gpu_stand_in", *options, "bench/test_gpu.py"],
-        env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+        env=inherited | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
         capture_output=True,
         text=True,
         cwd=ROOT,
