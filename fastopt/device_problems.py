@@ -12,6 +12,7 @@ from .device import home_of, placed, placed_beside, stream_of
 from .errors import describe
 from .kernels import cuda, cuda_kernels, cuda_many
 from .kernels.bind import first_reason
+from .kernels.cuda_bind import device_function
 from .kernels.loop import RUNNING, VALUE
 from .libraries import as_array_of
 from .problem_set import Problems
@@ -153,7 +154,7 @@ def function_of(given):
     if given.form not in FORMS:
         got = given.form if given.jac is None else given.jac
         raise ValueError(f"jac must be 'inplace', '2-point' or '3-point' for arrays on the GPU, got {describe(got)}")
-    function = cuda.device_function(given.fun)
+    function = device_function(given.fun)
     if function is None:
         raise TypeError(
             f"fun must be a Numba function for arrays on the GPU, @cuda.jit(device=True) or @njit, "

@@ -124,7 +124,7 @@ def test_no_folder_can_be_written(place):
 MANY = """
 import card, numba
 from numba import njit, types
-from fastopt.kernels import cuda, cuda_many
+from fastopt.kernels import cuda_bind, cuda_many
 from fastopt.kernels.looped import Flags
 
 def square(scale):
@@ -138,7 +138,7 @@ def fun(x, grad):
     return x[0] * x[0]
 
 for name, one in {"function": fun, "closure": square(3.0)}.items():
-    of = cuda.device_function(njit(one)), types.float64, types.Tuple(()), types.Tuple(())
+    of = cuda_bind.device_function(njit(one)), types.float64, types.Tuple(()), types.Tuple(())
     answers[name] = card.facts(cuda_many.evaluation_kernel("inplace", *of))[:2]
     flags = Flags(*[False] * 6)
     answers["loop of " + name] = card.facts(cuda_many.loop_kernel(RULES["gd"], "inplace", of[0], flags, *of[1:]))[:2]

@@ -18,6 +18,7 @@ from numba import config, cuda, njit, types
 
 from fastopt.kernels import cuda as target
 from fastopt.kernels import cuda_kernels, cuda_many, cuda_matrix, grid
+from fastopt.kernels.cuda_bind import device_function
 from fastopt.kernels.looped import Flags
 from fastopt.problems import pieces
 
@@ -136,7 +137,7 @@ def many(name, dtype, flags=NONE):
     scalar = numba.from_dtype(np.dtype(dtype))
     rows = types.Tuple((types.Array(scalar, 2, "C"), types.Array(scalar, 1, "C")))
     shared = types.Tuple((types.Array(scalar, 1, "C"),))
-    function = target.device_function(misfit)
+    function = device_function(misfit)
     loop = cuda_many.loop_kernel.__wrapped__(BY_NAME[name], "inplace", function, flags, scalar, rows, shared)
     return loop, cuda_many.evaluation_kernel.__wrapped__("inplace", function, scalar, rows, shared)
 

@@ -10,6 +10,7 @@ from numba.core.errors import NumbaError
 
 from . import cuda, grid
 from .bind import first_reason, link
+from .cuda_bind import bound, each
 from .stage import staged
 
 MOST_BLOCKS = 1 << 16  # of a grid; beyond, a block takes several tiles
@@ -29,12 +30,12 @@ def sweep(rule, dtype, *, stage=False, held=False, scaled=False) -> cuda.Kernel:
     count, scalar, pointer = coefficients_of(rule), numba.from_dtype(dtype), pointer_to(dtype)
     given = [pointer if held else types.UniTuple(scalar, count)] + [pointer] * scaled
     prepare = (grid.held_scaled if scaled else grid.held) if held else (grid.scaled if scaled else grid.plain)
-    function = cuda.bound(
+    function = bound(
         grid.sweep,
         update=rule.update,
-        prepare=link(prepare, take=cuda.each(grid.take, grid.join, 0, count)),
-        read=cuda.each(grid.read, grid.join, 0, len(rule.state)),
-        write=cuda.each(grid.write, grid.both, 0, len(rule.state)),
+        prepare=link(prepare, take=each(grid.take, grid.join, 0, count)),
+        read=each(grid.read, grid.join, 0, len(rule.state)),
+        write=each(grid.write, grid.both, 0, len(rule.state)),
         loaded=grid.none if cuda.SIMULATED else cuda.barrier,
     )
     state = types.UniTuple(pointer, len(rule.state))
@@ -46,11 +47,11 @@ def advance(rule, dtype, *, stage=False) -> cuda.Kernel:
     """``(t, by, hyper, memory)``: count on the device, and leave the coefficients there."""
     rule = staged(rule) if stage else rule
     count = coefficients_of(rule)
-    function = cuda.bound(
+    function = bound(
         grid.advance,
         coefficients=rule.coefficients,
-        put=cuda.each(grid.put, grid.both, 0, count),
-        take=cuda.each(grid.take, grid.join, 0, len(rule.hyper)),
+        put=each(grid.put, grid.both, 0, count),
+        take=each(grid.take, grid.join, 0, len(rule.hyper)),
     )
     return compiled(
         rule, dtype, function, types.CPointer(types.int64), types.int64, pointer_to(np.float64), pointer_to(dtype)
@@ -72,7 +73,7 @@ def coefficients_of(rule) -> int:
 @cache
 def squares(dtype) -> cuda.Kernel:
     """``((g, bound), n, partials)``: the first pass of a norm."""
-    function = cuda.bound(grid.total, terms=link(grid.squares, WIDE=np.dtype(dtype).itemsize == 8), finish=grid.keep)
+    function = bound(grid.total, terms=link(grid.squares, WIDE=np.dtype(dtype).itemsize == 8), finish=grid.keep)
     return cuda.Kernel(function, types.Tuple((pointer_to(dtype), types.float64)), types.int64, pointer_to(np.float64))
 
 
@@ -80,48 +81,46 @@ def squares(dtype) -> cuda.Kernel:
 def judge() -> cuda.Kernel:
     """``(partials, n, (clip, factor32, factor64, finite))``: the second pass, in one block."""
     out = types.Tuple((types.float64, pointer_to(np.float32), pointer_to(np.float64), types.CPointer(types.int64)))
-    return cuda.Kernel(
-        cuda.bound(grid.total, terms=grid.sums, finish=grid.judge), pointer_to(np.float64), types.int64, out
-    )
+    return cuda.Kernel(bound(grid.total, terms=grid.sums, finish=grid.judge), pointer_to(np.float64), types.int64, out)
 
 
 @cache
 def fill(dtype) -> cuda.Kernel:
     """``(p, n, value)``"""
-    return cuda.Kernel(cuda.bound(grid.fill), pointer_to(dtype), types.int64, numba.from_dtype(dtype))
+    return cuda.Kernel(bound(grid.fill), pointer_to(dtype), types.int64, numba.from_dtype(dtype))
 
 
 @cache
 def scale(dtype) -> cuda.Kernel:
     """``(p, n, factor)``"""
-    return cuda.Kernel(cuda.bound(grid.scale), pointer_to(dtype), types.int64, numba.from_dtype(dtype))
+    return cuda.Kernel(bound(grid.scale), pointer_to(dtype), types.int64, numba.from_dtype(dtype))
 
 
 @cache
 def add(dtype, other) -> cuda.Kernel:
     """``(out, n, more)``"""
-    return cuda.Kernel(cuda.bound(grid.add), pointer_to(dtype), types.int64, pointer_to(other))
+    return cuda.Kernel(bound(grid.add), pointer_to(dtype), types.int64, pointer_to(other))
 
 
 @cache
 def pick(dtype) -> cuda.Kernel:
     """``(source, order, first, count, width, out)``"""
     pointer, counts = pointer_to(dtype), [types.int64] * 3
-    return cuda.Kernel(cuda.bound(grid.pick), pointer, types.CPointer(types.int64), *counts, pointer)
+    return cuda.Kernel(bound(grid.pick), pointer, types.CPointer(types.int64), *counts, pointer)
 
 
 @cache
 def gather(dtype) -> cuda.Kernel:
     """``(sources, starts, count, out)``"""
     sources, starts = types.CPointer(pointer_to(dtype)), types.CPointer(types.int64)
-    return cuda.Kernel(cuda.bound(grid.gather), sources, starts, types.int64, pointer_to(dtype))
+    return cuda.Kernel(bound(grid.gather), sources, starts, types.int64, pointer_to(dtype))
 
 
 @cache
 def note() -> cuda.Kernel:
     """``(table, addresses)``"""
     addresses = types.UniTuple(types.int64, ADDRESSES)
-    return cuda.Kernel(cuda.bound(grid.note), types.CPointer(types.int64), addresses)
+    return cuda.Kernel(bound(grid.note), types.CPointer(types.int64), addresses)
 
 
 def blocks(n, per_thread=grid.EACH) -> int:

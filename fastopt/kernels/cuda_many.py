@@ -7,6 +7,7 @@ from numba import types
 
 from . import cuda, grid, grid_many, loop, looped, objective, templates
 from .bind import link
+from .cuda_bind import bound, each
 from .cuda_kernels import coefficients_of
 from .stage import staged
 
@@ -38,26 +39,26 @@ def objective_of(form):
 
 
 def rows(count):
-    return cuda.each(grid.read, grid.join, 0, count)
+    return each(grid.read, grid.join, 0, count)
 
 
 def bound_loop(rule, form, function, flags):
     """loop.py's loop of one problem, for the device."""
     bound_rule = staged(rule) if flags.stage else rule
     width, coefficients_given = looped.columns(rule, flags, True)
-    take = cuda.each(grid_many.take, grid.join, 0, width)
+    take = each(grid_many.take, grid.join, 0, width)
     names = {
         "coefficients": bound_rule.coefficients,
         "row": link(grid_many.from_table, take=take),
         "take": take,
-        "cast_like": cuda.each(grid_many.cast_like, grid.join, 0, coefficients_of(bound_rule)),
+        "cast_like": each(grid_many.cast_like, grid.join, 0, coefficients_of(bound_rule)),
         "with_factor": link(looped.with_factor, norm_of=grid_many.norm_of),
     }
     elements = link(
         templates.elements,
         update=bound_rule.update,
         at=rows(len(rule.state)),
-        put=cuda.each(grid_many.put, grid.both, 0, len(rule.state)),
+        put=each(grid_many.put, grid.both, 0, len(rule.state)),
     )
     prepare = looped.from_coefficients if coefficients_given else looped.from_hyper_and_norm
     return link(
@@ -80,7 +81,7 @@ def loop_kernel(rule, form, function, flags, scalar, args, shared) -> cuda.Kerne
     ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples.
     """
     one = bound_loop(rule, form, function, flags)
-    kernel = cuda.bound(grid_many.many, rows=rows(len(args)), of_state=rows(len(rule.state)), one=one)
+    kernel = bound(grid_many.many, rows=rows(len(args)), of_state=rows(len(rule.state)), one=one)
     xs, numbers, counts = matrix(scalar), matrix(types.float64), matrix(types.int64)
     state = types.UniTuple(xs, len(rule.state))
     table = types.Array(types.float64, 2, "C")
@@ -93,7 +94,7 @@ def loop_kernel(rule, form, function, flags, scalar, args, shared) -> cuda.Kerne
 @lru_cache(maxsize=64)
 def evaluation_kernel(form, function, scalar, args, shared) -> cuda.Kernel:
     """``(args, shared, X, G, tests, numbers, part)``"""
-    kernel = cuda.bound(grid_many.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True))
+    kernel = bound(grid_many.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True))
     xs = matrix(scalar)
     tests, numbers = vector(types.float64), matrix(types.float64)
     return cuda.Kernel(kernel, args, shared, xs, xs, tests, numbers, INDEX, cached=is_kept(function))
@@ -103,4 +104,4 @@ def evaluation_kernel(form, function, scalar, args, shared) -> cuda.Kernel:
 def transfer(dtype, source, target) -> cuda.Kernel:
     """``(source, target)``, matrices of these orders."""
     scalar = numba.from_dtype(dtype)
-    return cuda.Kernel(cuda.bound(grid_many.transfer), types.Array(scalar, 2, source), types.Array(scalar, 2, target))
+    return cuda.Kernel(bound(grid_many.transfer), types.Array(scalar, 2, source), types.Array(scalar, 2, target))
