@@ -86,7 +86,7 @@ def placed_any(name, a, orders="CF") -> Placed:
         wanted = "contiguous (C or Fortran order)" if orders == "CF" else "contiguous in C order"
         got = "a strided array" if found.order is None else "an array in Fortran order"
         raise ValueError(f"{name} must be {wanted}, got {got} on the GPU")
-    home_of(name, found)
+    device_of(name, found)
     return found
 
 
@@ -96,13 +96,13 @@ def placed_beside(name, a, device, others, orders="CF") -> Placed:
         hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
         raise TypeError(f"{name} must be on the GPU like {others}, got {describe(a)}{hint}")
     found = placed_any(name, a, orders)
-    home = home_of(name, found)
+    home = device_of(name, found)
     if home not in (None, device):
         raise ValueError(f"{name} must be on GPU {device} like {others}, got GPU {home}")
     return found
 
 
-def home_of(name, place: Placed) -> int | None:
+def device_of(name, place: Placed) -> int | None:
     """The GPU that an array is on, None for one of size 0; raises if it is on none."""
     from .kernels import cuda
 

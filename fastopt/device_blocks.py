@@ -7,7 +7,7 @@ import numpy as np
 from . import dlpack
 from .arrays import STREAMS, is_numbas, is_on_device, library_of
 from .blocks import Block, Blocks, of_gradient
-from .device import address_of, check_gradient, check_parameter, home_of, placed, stream_of
+from .device import address_of, check_gradient, check_parameter, device_of, placed, stream_of
 from .kernels import cuda, cuda_kernels
 from .packed import Packed
 
@@ -47,7 +47,7 @@ class DeviceBlocks(Blocks):
     def _taken(self, name, leaf):
         place = check_parameter(name, leaf)
         if place.size:
-            device = home_of(name, place) or 0
+            device = device_of(name, place) or 0
             if any(p.size for p in self._places) and device != self.device:
                 raise ValueError(f"{name} must be on GPU {self.device} like the other arrays, got GPU {device}")
             self.device = device

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .device import address_of, check_parameter, home_of, require
+from .device import address_of, check_parameter, device_of, require
 
 
 class DeviceMemory:
@@ -14,7 +14,7 @@ class DeviceMemory:
     def facts(self, name, leaf):
         require(f"{name}, on the GPU,")
         place = check_parameter(name, leaf)
-        device = self._device if not place.size else home_of(name, place)
+        device = self._device if not place.size else device_of(name, place)
         if self._device not in (None, device):
             raise ValueError(f"{name} must be on GPU {self._device} like the other arrays, got GPU {device}")
         self._device = device

@@ -8,7 +8,7 @@ from numba import typeof, types
 from numba.core.errors import NumbaError
 
 from .arrays import STREAMS, is_on_device, library_of
-from .device import home_of, placed, placed_beside, stream_of
+from .device import device_of, placed, placed_beside, stream_of
 from .errors import describe
 from .kernels import cuda, cuda_kernels, cuda_many
 from .kernels.bind import first_reason
@@ -34,7 +34,7 @@ class DeviceProblems(Problems):
         if place.order is None:
             raise ValueError("X0 must be contiguous (C or Fortran order), got a strided array on the GPU")
         super().__init__(given, s, flags, *place.shape)
-        self.device = home_of("X0", place) or 0
+        self.device = device_of("X0", place) or 0
         self.dtype, self.order, self._handle = place.dtype, place.order, place.stream
         libraries = list(map(library_of, (X0, *args, *shared)))
         self.library = next((library for library in libraries if library in STREAMS), "")
@@ -58,8 +58,7 @@ class DeviceProblems(Problems):
         try:
             self._loop = cuda_many.loop_kernel(self.s.rule, form, function, self.flags, scalar, *kinds)
         except NumbaError as error:
-            name, reason = self.s.rule.name, first_reason(error)
-            raise TypeError(f"rule {name!r} must compile for CUDA and {self.dtype} arrays: {reason}") from error
+            raise cuda_kernels.refusal(self.s.rule, self.dtype, error) from error
 
     def _view(self, name, a, k=None):
         """A Numba device array over an argument's memory; ``k`` is the length of its first axis."""

@@ -62,8 +62,11 @@ def compiled(rule, dtype, function, *kinds) -> cuda.Kernel:
     try:
         return cuda.Kernel(function, *kinds)
     except NumbaError as error:
-        reason = first_reason(error)
-        raise TypeError(f"rule {rule.name!r} must compile for CUDA and {dtype} arrays: {reason}") from error
+        raise refusal(rule, dtype, error) from error
+
+
+def refusal(rule, dtype, error) -> TypeError:
+    return TypeError(f"rule {rule.name!r} must compile for CUDA and {dtype} arrays: {first_reason(error)}")
 
 
 def coefficients_of(rule) -> int:

@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 import numba
 from numba import types
 
-from . import cuda, grid, grid_many, loop, looped, objective, templates
+from . import cuda, grid, grid_many, loop, looped, objective, reduce, templates
 from .bind import link
 from .cuda_bind import bound, each
 from .cuda_kernels import coefficients_of
@@ -26,16 +26,12 @@ def vector(scalar):
 def evaluation(form, function, reads_value):
     """The objective as ``evaluate`` of loop.py; ``function`` is compiled for the device."""
     call = link(objective.direct, function=function)
-    return link(objective_of(form), call_fun=call, call_jac=call, READS_VALUE=reads_value)
+    return link(looped.FORMS[form], call_fun=call, call_jac=call, READS_VALUE=reads_value)
 
 
 def is_kept(function) -> bool:
     """A closure may be made anew with other numbers again and again; its kernels would fill the disk."""
     return not getattr(function, "py_func", function).__closure__
-
-
-def objective_of(form):
-    return looped.FORMS[form]
 
 
 def rows(count):
@@ -49,10 +45,10 @@ def bound_loop(rule, form, function, flags):
     take = each(grid_many.take, grid.join, 0, width)
     names = {
         "coefficients": bound_rule.coefficients,
-        "row": link(grid_many.from_table, take=take),
+        "row": link(looped.scheduled, take=take),
         "take": take,
         "cast_like": each(grid_many.cast_like, grid.join, 0, coefficients_of(bound_rule)),
-        "with_factor": link(looped.with_factor, norm_of=grid_many.norm_of),
+        "with_factor": link(looped.with_factor, norm_of=link(reduce.norm_of, squares_of=grid_many.squares_of)),
     }
     elements = link(
         templates.elements,

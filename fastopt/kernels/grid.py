@@ -1,7 +1,7 @@
 """The loops of CUDA kernels: what one thread of the grid does. Like templates.py they know no algorithm.
 
 Arrays are pointers to flat memory, so that a launch takes plain integers. What stands for something is bound in, once
-per kernel (cuda.py); the names ``cuda``, ``THREADS`` and ``AT`` too.
+per kernel (cuda_bind.py); the names ``cuda``, ``THREADS`` and ``AT`` too.
 """
 
 import math

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from .loop import RAISED, RUNNING, STATUS, VALUE
-from .reduce import UNITS, clamp, settled
+from .reduce import clamp
 
 cuda: Any = None
 AT = 0
@@ -71,7 +71,7 @@ def keep_control(*args):
 
 
 def take(table, k, like):
-    """For loop.py's, one number of a row: see ``each`` in cuda.py."""
+    """For loop.py's, one number of a row: see ``each`` in cuda_bind.py."""
     return (table[k, AT],)
 
 
@@ -81,11 +81,6 @@ def cast_like(numbers, array):
 
 def put(arrays, i, values):
     arrays[AT][i] = values[AT]
-
-
-def from_table(table, like, nit, first):
-    """The numbers that the coefficients of step nit + 1 are made from; the last row also where no step follows."""
-    return take(table, min(nit - first, table.shape[0] - 1), like)
 
 
 def largest(a):
@@ -98,14 +93,10 @@ def largest(a):
     return most
 
 
-def norm_of(g, bound):
-    """The 2-norm, each element clipped to ±bound."""
-    squares = unit = 0.0
-    for k in range(len(UNITS)):
-        unit, squares = UNITS[k], 0.0
-        for i in range(g.size):
-            x = unit * clamp(float(g[i]), bound)
-            squares += x * x
-        if settled(squares, unit):
-            break
-    return math.sqrt(squares) / unit
+def squares_of(g, bound, unit):
+    """For ``norm_of`` of reduce.py: in one thread, so one after the other."""
+    squares = 0.0
+    for i in range(g.size):
+        x = unit * clamp(float(g[i]), bound)
+        squares += x * x
+    return squares

@@ -66,12 +66,16 @@ def settled(squares, unit):
     return 1e-250 < squares < math.inf or (unit < 1.0 and squares >= math.inf)
 
 
+def squares_of(g, bound, unit):
+    """The sum of squares for ``norm_of``; on a GPU another takes its place."""
+    return serial(g, bound, unit, np.empty(((g.size + CHUNK - 1) // CHUNK, LANES)))
+
+
 def norm_of(g, bound=math.inf):
     """The 2-norm of one flat array, each element clipped to ±bound, for compiled code."""
-    lanes = np.empty(((g.size + CHUNK - 1) // CHUNK, LANES))
     squares = unit = 0.0
     for unit in UNITS:
-        squares = serial(g, bound, unit, lanes)
+        squares = squares_of(g, bound, unit)
         if settled(squares, unit):
             break
     return math.sqrt(squares) / unit
