@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import table
 
-from fastopt.crossover import enough_calls, lap
+from fastopt.cli.crossover import enough_calls, lap
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the reference that results are checked against
 

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from fastopt.compare.picture import COLOURS
+from fastopt.cli.compare.picture import COLOURS
 
 
 def draw(benchmarks, folder):

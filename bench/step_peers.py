@@ -8,7 +8,7 @@ from conftest import Contestant, lap
 from reference import Reference
 
 import fastopt
-from fastopt.limit import limit_of
+from fastopt.cli.same_bytes import limit_of
 
 PERIOD = 1000  # elements, after which parameters and gradients repeat, so that the reference stays quick
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastopt
-from fastopt.crossover import Crossover, beats_from, by_turns
+from fastopt.cli.crossover import Crossover, beats_from, by_turns
 from fastopt.kernels.cpu import threshold
 
 SIZES = [round(10 ** (k / 2)) for k in range(4, 13)]  # 100 to 10⁶

@@ -16,8 +16,8 @@ from numba import config
 from step_peers import Start
 
 import fastopt
-from fastopt import device
-from fastopt.limit import bytes_moved
+from fastopt.arrays import device
+from fastopt.cli.same_bytes import bytes_moved
 
 torch = pytest.importorskip("torch")
 if device.missing() or config.ENABLE_CUDASIM or not torch.cuda.is_available():

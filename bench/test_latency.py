@@ -40,7 +40,7 @@ WARMUP = """
 import json
 from time import perf_counter
 t0 = perf_counter()
-from fastopt.commands import app
+from fastopt.cli.commands import app
 app(["warmup", "--rule", "adam", "--dtype", "float32"], standalone_mode=False)
 print(json.dumps([perf_counter() - t0]))
 """

@@ -10,16 +10,16 @@ True
 """
 
 from . import jit, problems, schedules
-from .api import CONSTRUCTORS
-from .checkpoint import load, save
-from .fit import History, fit
-from .many import minimize_many
-from .minimize import minimize
-from .moves import to_device, to_host
-from .optimizer import Optimizer
-from .packed import pack
 from .rules import RULES, Rule
-from .scipy_method import method
+from .solve.many import minimize_many
+from .solve.method import method
+from .solve.minimize import minimize
+from .step.checkpoint import load, save
+from .step.constructors import CONSTRUCTORS
+from .step.optimizer import Optimizer
+from .targets.packed import pack
+from .targets.transfer import to_device, to_host
+from .train.fit import History, fit
 
 __version__ = "0.1.0"
 

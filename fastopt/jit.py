@@ -28,11 +28,13 @@ from numba import njit, types
 from numba.core.errors import TypingError
 
 from .errors import describe
-from .kernels import reduce, templates
+from .kernels import norms
 from .kernels.bind import OPTIONS, inner, link
-from .kernels.parts import cast_like, compiled_form
+from .kernels.loops import step as templates
+from .kernels.loops.step import coefficients, sweep
+from .kernels.overloads import compiled_form
 from .kernels.stamp import mark_of
-from .kernels.templates import coefficients, sweep
+from .kernels.tuples import cast_like
 from .rules import ALL_RULES, Rule
 
 _RULES = {rule.name: rule for rule in ALL_RULES}
@@ -181,7 +183,7 @@ def _form(a):
 # --- what loops need besides -----------------------------------------------------------------------------------------
 
 
-_norm = njit(**OPTIONS)(inner(reduce.norm_of))
+_norm = njit(**OPTIONS)(inner(norms.norm_of))
 
 
 @njit(**OPTIONS)

@@ -11,8 +11,8 @@ from numba import config
 
 FOLDER = Path(__file__).parent
 FILES = [
-    file.name
-    for file in sorted(FOLDER.glob("test_cuda_*.py"))
+    str(file.relative_to(FOLDER))
+    for file in sorted(FOLDER.rglob("test_cuda_*.py"))
     if file.name not in (Path(__file__).name, "test_cuda_ptx.py", "test_cuda_cache.py", "test_cuda_driver.py")
 ]
 

@@ -25,6 +25,6 @@ def test_there_are_examples_of_every_way_in():
 
 
 def test_the_table_of_rules_is_the_current_one():
-    from fastopt.rules_table import rules_markdown
+    from fastopt.rules.table import rules_markdown
 
     assert rules_markdown() in README

@@ -6,9 +6,9 @@ import numba
 import numpy as np
 from numba import types
 
-from . import templates
 from .bind import compiled, first_reason, link
-from .stage import staged
+from .loops import step as templates
+from .modifiers import staged
 from .threads import in_threads
 
 # A parallel launch costs some microseconds: below about this many bytes moved per step, one thread is faster. With two
@@ -22,7 +22,7 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
 
     ``p`` and the arrays of the tuple ``state`` are flat, contiguous and of this dtype; ``g`` may be read-only.
     ``h`` holds the hyperparameters as floats, then, if staged, those of the stage. The code is 0, or says why the
-    gradient was refused (templates.py), with nothing written.
+    gradient was refused (loops/step.py), with nothing written.
     """
     if stage:
         rule = staged(rule)

@@ -5,7 +5,7 @@ from importlib import import_module
 from numba import types
 from numba.extending import intrinsic
 
-from .bind import digest
+from .digest import digest
 
 
 def mark_of(rule):

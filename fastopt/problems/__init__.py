@@ -1,6 +1,6 @@
 """Problems to optimise: losses for ``fastopt.fit`` and classic test functions, gradients written in place."""
 
-from fastopt.problems.functions import (
+from .functions import (
     CLASSICS,
     Problem,
     ackley,
@@ -17,7 +17,7 @@ from fastopt.problems.functions import (
     styblinski_tang,
     three_hump_camel,
 )
-from fastopt.problems.losses import MLPParams, init_mlp, linear, logistic, mlp, poisson, softmax
+from .losses import MLPParams, init_mlp, linear, logistic, mlp, poisson, softmax
 
 __all__ = [
     "CLASSICS",

@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
-from fastopt.kernels.bind import digest
-from fastopt.problems import pieces
+from ..kernels.digest import digest
+from . import pieces
 
 MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
 

@@ -1,0 +1,65 @@
+"""From plain Python functions to functions of CUDA kernels: bind.py's counterpart for the device."""
+
+import math
+from collections.abc import Hashable
+from functools import lru_cache
+from types import CellType, FunctionType, ModuleType
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from ..bind import globals_in, helpers_of, link, refuse_recursion
+from . import gpu
+from .loops import tuples
+
+# CUDA's Numba knows few of NumPy's functions on numbers; these are in the math module under the same name.
+OF_MATH = {getattr(np, name): getattr(math, name) for name in ("sqrt", "exp", "expm1", "log1p", "copysign", "fabs")}
+OF_MATH |= {np.absolute: abs, np.isfinite: math.isfinite, np.isinf: math.isinf}
+NUMPY = ModuleType("numpy")
+vars(NUMPY).update({name: OF_MATH.get(value, value) for name, value in vars(np).items() if isinstance(value, Hashable)})
+
+
+@lru_cache(maxsize=1024)
+def device(function):
+    """A plain function, with those it calls, for use in a kernel."""
+    values = {name: function.__globals__.get(name) for name in globals_in(function)}
+    jitted = {name: value.py_func for name, value in values.items() if isinstance(value, Dispatcher)}
+    if gpu.SIMULATED:  # it runs what is not compiled
+        return link(function, **{name: device(value) for name, value in jitted.items()}) if jitted else function
+    others = {name: NUMPY for name, value in values.items() if value is np}
+    others |= {
+        name: OF_MATH[value] for name, value in values.items() if isinstance(value, np.ufunc) and value in OF_MATH
+    }
+    helpers = {name: device(helper) for name, helper in (helpers_of(function) | jitted).items()}
+    linked = link(function, **others | helpers)
+    closure = tuple(map(device_cell, function.__closure__ or ())) or None
+    linked = FunctionType(linked.__code__, linked.__globals__, linked.__name__, linked.__defaults__, closure)
+    return gpu.cuda.jit(device=True)(linked)
+
+
+def device_cell(cell):
+    """Of a closure: a Numba function of the CPU's as one for the device."""
+    held = cell.cell_contents
+    return CellType(device(held.py_func)) if isinstance(held, Dispatcher) else cell
+
+
+def device_function(function):
+    """A user's Numba function for use in a kernel; one of the CPU's is compiled again. None if it is neither."""
+    return device(function.py_func) if isinstance(function, Dispatcher) else gpu.own_device_function(function)
+
+
+def bound(template, **names):
+    """The template as a kernel's function, with what is bound in."""
+    functions = {name: value for name, value in names.items() if isinstance(value, FunctionType)}
+    for function in functions.values():
+        refuse_recursion(function)
+    return link(template, cuda=gpu.cuda, THREADS=gpu.THREADS, **names | {k: device(f) for k, f in functions.items()})
+
+
+def each(one, together, begin, end):
+    """A function on tuples for the items from ``begin`` to ``end``; in halves, as every call is a level of typing."""
+    if end - begin < 2:
+        return link(one, AT=begin) if begin < end else tuples.none
+    middle = (begin + end) // 2
+    halves = {"first": each(one, together, begin, middle), "second": each(one, together, middle, end)}
+    return link(together, **halves)

@@ -1,0 +1,1 @@
+"""The loops of CUDA kernels: what one thread of the grid does."""

@@ -1,0 +1,102 @@
+"""Many minimisations on a GPU: a thread runs the loop of loops/minimize.py for one problem.
+
+What that loop calls is here where the CPU has it in another form; names are bound in as in step.py.
+Arrays have the problems along their first axis and are in Fortran order, so that neighbouring threads read
+neighbouring memory: a problem's x is every k-th number of X.
+"""
+
+import math
+from typing import Any
+
+from ...loops.minimize import RAISED, RUNNING, STATUS, VALUE
+from ...norms import clamp
+
+cuda: Any = None
+AT = 0
+
+
+def rows(arrays, i):
+    """Stands for ``read`` of tuples.py: row i of each array, or item i where it has one dimension."""
+
+
+def of_state(state, i):
+    """Stands for the same of the state."""
+
+
+def one(*args):
+    """Stands for ``loop``."""
+
+
+def evaluate(fun, jac, x, g, args, low, high):
+    """Stands for the objective."""
+
+
+def many(args, shared, X, G, old, best, state, table, tests, numbers, counts, limit, part, running):
+    """The loop for each problem of ``part``, (begin, end), that still runs; ``running`` says whether any does."""
+    i = part[0] + cuda.grid(1)
+    if i < part[1] and counts[i, STATUS] == RUNNING:
+        none = tests[:0]
+        counts[i, STATUS] = RAISED  # unless it returns
+        one(
+            0, 0, rows(args, i) + shared, X[i], G[i], old[i], best[i], of_state(state, i), table, (), none, none, tests,
+            numbers[i], counts[i], limit,
+        )  # fmt: skip
+        if counts[i, STATUS] == RUNNING:
+            running[0] = 1
+
+
+def evaluate_many(args, shared, X, G, tests, numbers, part):
+    """Value and gradient of each problem."""
+    i = part[0] + cuda.grid(1)
+    if i < part[1]:
+        none = tests[:0]
+        numbers[i, VALUE] = math.nan  # unless it returns
+        numbers[i, VALUE] = evaluate(0, 0, X[i], G[i], rows(args, i) + shared, none, none)
+
+
+def transfer(source, target):
+    """Copy a matrix into one of another order."""
+    i = cuda.grid(1)
+    while i < target.size:
+        target[i % target.shape[0], i // target.shape[0]] = source[i % target.shape[0], i // target.shape[0]]
+        i += cuda.gridsize(1)
+
+
+# --- what the loop calls -------------------------------------------------------------------------------------------
+
+
+def keep_control(*args):
+    """For ``flush_on`` and ``flush_off``: a GPU has no control word."""
+    return 0
+
+
+def take(table, k, like):
+    """For ``take`` of loops/minimize.py, one number of a row: see ``each`` in cuda/bind.py."""
+    return (table[k, AT],)
+
+
+def cast_like(numbers, array):
+    return (array.dtype.type(numbers[AT]),)
+
+
+def put(arrays, i, values):
+    arrays[AT][i] = values[AT]
+
+
+def largest(a):
+    """The largest magnitude; NaN where there is one."""
+    most = 0.0
+    for i in range(a.size):
+        b = abs(a[i])
+        if not b <= most:
+            most = b if most == most else most
+    return most
+
+
+def squares_of(g, bound, unit):
+    """For ``norm_of`` of norms.py: in one thread, so one after the other."""
+    squares = 0.0
+    for i in range(g.size):
+        x = unit * clamp(float(g[i]), bound)
+        squares += x * x
+    return squares

@@ -1,0 +1,74 @@
+"""Norms on the device: sums of squares in two passes, each adding up in a fixed order."""
+
+import math
+from typing import Any
+
+from numba import types
+
+from ...norms import SMALL, clamp, settled
+
+cuda: Any = None
+THREADS = 0
+WIDE = True  # whether squares may leave float64's range
+
+
+def terms(given, k):
+    """Stands for what is added up: ``squares`` in the first pass, ``sums`` in the second."""
+
+
+def finish(out, block, a, b, c):
+    """Stands for what becomes of the sums: ``keep``, then ``judge``."""
+
+
+def total(given, n, out):
+    """Add up n terms of three numbers: each thread its own, then the threads of a block in halves."""
+    a = b = c = 0.0
+    k = cuda.grid(1)
+    while k < n:
+        x, y, z = terms(given, k)
+        a, b, c = a + x, b + y, c + z
+        k += cuda.gridsize(1)
+    box = cuda.shared.array((3, THREADS), types.float64)
+    lane, half = cuda.threadIdx.x, THREADS // 2
+    box[0, lane], box[1, lane], box[2, lane] = a, b, c
+    while half > 0:
+        cuda.syncthreads()
+        if lane < half:
+            for row in range(3):
+                box[row, lane] += box[row, lane + half]
+        half //= 2
+    if lane == 0:
+        finish(out, cuda.blockIdx.x, box[0, 0], box[1, 0], box[2, 0])
+
+
+def squares(given, k):
+    """Of an element, clipped, in the units that kernels/norms.py tries one after the other."""
+    g, bound = given
+    x = clamp(types.float64(g[k]), bound)
+    square = x * x
+    if WIDE:
+        small, large = SMALL * x, x / SMALL
+        return square, small * small, large * large
+    return square, square, square
+
+
+def sums(partial, k):
+    return partial[3 * k], partial[3 * k + 1], partial[3 * k + 2]
+
+
+def keep(partial, block, a, b, c):
+    partial[3 * block], partial[3 * block + 1], partial[3 * block + 2] = a, b, c
+
+
+def judge(out, block, a, b, c):
+    """The factor of ``clip_norm``, in both dtypes, and whether all was finite."""
+    clip, factor32, factor64, finite = out
+    norm = math.sqrt(c) * SMALL
+    if settled(a, 1.0):
+        norm = math.sqrt(a)
+    elif settled(b, SMALL):
+        norm = math.sqrt(b) / SMALL
+    factor = clip / (norm + 1e-6)
+    factor = 1.0 if factor > 1.0 else factor  # NaN stays NaN
+    factor32[0] = factor64[0] = factor
+    finite[0] = 1 if math.isfinite(b) else 0

@@ -1,0 +1,110 @@
+"""The kernels of ``minimize_many`` on CUDA: loops/minimize.py in a thread per problem, bound to rule and objective."""
+
+from functools import cache, lru_cache
+
+import numba
+from numba import types
+
+from .. import minimize as looped
+from .. import norms
+from ..bind import link
+from ..loops import minimize as loop
+from ..loops import objective
+from ..loops import step as templates
+from ..modifiers import staged
+from . import gpu
+from .bind import bound, each
+from .kernels import coefficients_of
+from .loops import minimize as loops
+from .loops import tuples
+
+THREADS = min(64, gpu.THREADS)  # of a block: problems are few and long, and small blocks spread over more of the card
+INDEX = types.UniTuple(types.int64, 2)
+
+
+def matrix(scalar):
+    return types.Array(scalar, 2, "F")
+
+
+def vector(scalar):
+    return types.Array(scalar, 1, "C")
+
+
+def evaluation(form, function, reads_value):
+    """The objective as ``evaluate`` of loops/minimize.py; ``function`` is compiled for the device."""
+    call = link(objective.direct, function=function)
+    return link(looped.FORMS[form], call_fun=call, call_jac=call, READS_VALUE=reads_value)
+
+
+def is_kept(function) -> bool:
+    """A closure may be made anew with other numbers again and again; its kernels would fill the disk."""
+    return not getattr(function, "py_func", function).__closure__
+
+
+def rows(count):
+    return each(tuples.read, tuples.join, 0, count)
+
+
+def bound_loop(rule, form, function, flags):
+    """The loop of one problem, for the device."""
+    bound_rule = staged(rule) if flags.stage else rule
+    width, coefficients_given = looped.columns(rule, flags, True)
+    take = each(loops.take, tuples.join, 0, width)
+    names = {
+        "coefficients": bound_rule.coefficients,
+        "row": link(looped.scheduled, take=take),
+        "take": take,
+        "cast_like": each(loops.cast_like, tuples.join, 0, coefficients_of(bound_rule)),
+        "with_factor": link(looped.with_factor, norm_of=link(norms.norm_of, squares_of=loops.squares_of)),
+    }
+    elements = link(
+        templates.elements,
+        update=bound_rule.update,
+        at=rows(len(rule.state)),
+        put=each(loops.put, tuples.both, 0, len(rule.state)),
+    )
+    prepare = looped.from_coefficients if coefficients_given else looped.from_hyper_and_norm
+    return link(
+        loop.loop,
+        evaluate=evaluation(form, function, flags.reads_value),
+        prepare=link(prepare, **names),
+        advance=link(looped.advance, elements=elements),
+        after_gradient=link(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
+        largest=loops.largest,
+        flush_on=loops.keep_control,
+        flush_off=loops.keep_control,
+        **looped.parts_of(flags),
+    )
+
+
+@lru_cache(maxsize=64)
+def loop_kernel(rule, form, function, flags, scalar, args, shared) -> gpu.Kernel:
+    """``(args, shared, X, G, old, best, state, table, tests, numbers, counts, limit, part, running)``
+
+    ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples.
+    """
+    one = bound_loop(rule, form, function, flags)
+    kernel = bound(loops.many, rows=rows(len(args)), of_state=rows(len(rule.state)), one=one)
+    xs, numbers, counts = matrix(scalar), matrix(types.float64), matrix(types.int64)
+    state = types.UniTuple(xs, len(rule.state))
+    table = types.Array(types.float64, 2, "C")
+    return gpu.Kernel(
+        kernel, args, shared, xs, xs, xs, xs, state, table, vector(types.float64), numbers, counts,
+        types.UniTuple(types.int64, 4), INDEX, vector(types.int64), cached=is_kept(function),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def evaluation_kernel(form, function, scalar, args, shared) -> gpu.Kernel:
+    """``(args, shared, X, G, tests, numbers, part)``"""
+    kernel = bound(loops.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True))
+    xs = matrix(scalar)
+    tests, numbers = vector(types.float64), matrix(types.float64)
+    return gpu.Kernel(kernel, args, shared, xs, xs, tests, numbers, INDEX, cached=is_kept(function))
+
+
+@cache
+def transfer(dtype, source, target) -> gpu.Kernel:
+    """``(source, target)``, matrices of these orders."""
+    scalar = numba.from_dtype(dtype)
+    return gpu.Kernel(bound(loops.transfer), types.Array(scalar, 2, source), types.Array(scalar, 2, target))

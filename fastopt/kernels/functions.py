@@ -1,0 +1,70 @@
+"""A user's Numba function, compiled for the arguments that it will get."""
+
+import inspect
+
+from numba import njit, types
+from numba.core.errors import NumbaError
+
+from ..errors import shorten
+from .bind import first_reason
+
+
+def compile_for(function, takes, role, form):
+    """Compile a user's Numba function for these types: a function that has them, and what it returns."""
+    name = function.py_func.__name__
+    names = {"inplace": ["x", "grad"], "loss": ["params", "grads"]}.get(form, ["x"])
+    names = names + [f"arg{i}" for i in range(1, len(takes) - len(names) + 1)]
+    call = f"{role}({', '.join(names)}) -> {RETURNS.get(form, 'float')}"
+    try:
+        inspect.signature(function.py_func).bind(*takes)
+    except TypeError:
+        signature = inspect.signature(function.py_func)
+        raise TypeError(f"{role} must be callable as {call}, but it is {name}{signature}") from None
+    fixed = not function._can_compile and takes not in function.overloads  # compiled for other types only
+    if fixed or not _has_arity(function.py_func, len(takes)):
+        function = _of_arity(function, len(takes))
+    try:
+        if takes not in function.overloads:
+            function.compile(takes)
+    except NumbaError as error:
+        raise TypeError(f"{role} must compile as {call}, but {name} does not: {first_reason(error)}") from error
+    returns = function.overloads[takes].signature.return_type
+    if not _returns_rightly(returns, form):
+        raise TypeError(f"{role} must be callable as {call}, but {name} returns {shorten(str(returns))}")
+    return function, returns
+
+
+RETURNS = {True: "(float, array)", "gradient": "array", "cs": "complex"}
+
+
+def _has_arity(function, n):
+    """Whether it has just n parameters: defaults and ``*args`` would change what is passed at its address."""
+    kinds = [p.kind for p in inspect.signature(function).parameters.values()]
+    return kinds == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * n
+
+
+def _of_arity(function, n):
+    """A function of n arguments that calls this one."""
+    names = ", ".join(f"a{i}" for i in range(n))
+    return njit(eval(f"lambda {names}: function({names})", {"function": function}))
+
+
+def _returns_rightly(returns, form):
+    if form is True:
+        return (
+            isinstance(returns, types.BaseTuple)
+            and len(returns) == 2
+            and _is_real(returns[0])
+            and _is_vector(returns[1])
+        )
+    if form == "gradient":
+        return _is_vector(returns)
+    return isinstance(returns, types.Complex) if form == "cs" else _is_real(returns)
+
+
+def _is_real(kind):
+    return isinstance(kind, (types.Float, types.Integer))
+
+
+def _is_vector(kind):
+    return isinstance(kind, types.Array) and kind.ndim == 1 and isinstance(kind.dtype, types.Float)

@@ -1,0 +1,206 @@
+"""The loops of loops/minimize.py, bound to a rule and to a kind of objective."""
+
+from functools import cache
+from typing import NamedTuple
+
+from numba import types
+
+from . import cpu
+from .bind import compiled, jitted, link
+from .loops import minimize as loop
+from .loops import objective
+from .loops import step as templates
+from .loops.minimize import evaluate, store, take
+from .loops.step import coefficients, elements
+from .modifiers import staged
+from .norms import norm, norm_of, workspace
+from .subnormals import flush_off, flush_on
+from .tuples import cast_like
+
+FORMS = {
+    "inplace": objective.inplace,
+    True: objective.pair,
+    "jac": objective.separate,
+    "2-point": objective.two_point,
+    "3-point": objective.three_point,
+    "cs": objective.complex_step,
+}
+
+
+class Flags(NamedTuple):
+    """What is compiled into a loop, or left out."""
+
+    reads_value: bool
+    bounded: bool
+    keeps_best: bool
+    stage: bool
+    clips_norm: bool
+    scheduled: bool
+
+
+# Where the row of numbers that coefficients are made from comes from: the same for all steps (kept in registers, so
+# that what depends on it alone is computed once), or a table's.
+
+
+def constant(table, like, nit, first):
+    return like
+
+
+def scheduled(table, like, nit, first):
+    return take(table, min(nit - first, table.shape[0] - 1), like)
+
+
+def row(table, like, nit, first):
+    """Stands for one of these."""
+
+
+def from_hyper(table, like, nit, first, x):
+    """Coefficients of step nit + 1 from the hyperparameters."""
+    return cast_like(coefficients(nit + 1, *row(table, like, nit, first)), x)
+
+
+def from_hyper_and_norm(table, like, nit, first, x):
+    """The same where the last number is the norm to clip to."""
+    return cast_like(coefficients(nit + 1, *row(table, like, nit, first)[:-1]), x)
+
+
+def from_coefficients(table, like, nit, first, x):
+    """The coefficients are the row."""
+    return cast_like(take(table, nit - first, like), x)
+
+
+def unclipped(table, like, nit, first, x, g, c):
+    return c
+
+
+def clipped(table, like, nit, first, x, g, c):
+    """The coefficients again, with the factor of ``clip_norm`` in the stage's scale."""
+    return cast_like(coefficients(nit + 1, *with_factor(row(table, like, nit, first), g)), x)
+
+
+def with_factor(h, g):
+    factor = h[-1] / (norm_of(g, h[-4]) + 1e-6)
+    scale = h[-3] if factor > 1.0 else h[-3] * factor
+    return h[:-3] + (scale, h[-2])
+
+
+def advance(x, g, state, c):
+    elements(x, g, state, c)
+
+
+def evaluation(form, call_fun, call_jac, reads_value):
+    return link(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
+
+
+def parts_of(flags):
+    """What the flags compile into the loop."""
+    return {"READS_VALUE": flags.reads_value, "BOUNDED": flags.bounded, "KEEPS_BEST": flags.keeps_best}
+
+
+def columns(rule, flags, many):
+    """How many numbers a row of the loop's table has, and whether they are coefficients (or hyperparameters)."""
+    stage = 3 * flags.stage + flags.clips_norm
+    if not many or flags.clips_norm:
+        return len(rule.hyper) + stage, False
+    return len(rule.coefficients(1, *map(float, rule.hyper.values()))) + stage, True
+
+
+def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, what="", cached=True):
+    """The compiled loop of a rule around an evaluation.
+
+    ``x`` and ``args`` are Numba types; with ``shared``, the types of the arguments that all problems share, it is the
+    loop over many problems, and ``args`` have a leading axis. ``what`` tells evaluations apart that the digest cannot.
+    """
+    many = shared is not None
+    bound_rule = staged(rule) if flags.stage else rule
+    width, coefficients_given = columns(rule, flags, many)
+    from_table = from_coefficients if coefficients_given else from_hyper_and_norm if flags.clips_norm else from_hyper
+    names = {"coefficients": bound_rule.coefficients, "row": scheduled if flags.scheduled else constant}
+    template = link(
+        loop.loop,
+        evaluate=evaluate,
+        prepare=link(from_table, **names),
+        advance=link(advance, elements=link(templates.elements, update=bound_rule.update)),
+        after_gradient=link(clipped, **names) if flags.clips_norm else unclipped,
+        **parts_of(flags),
+    )
+    numbers, table = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
+    xs = types.Array(x.dtype, 1 + many, "C")
+    arguments = [types.int64, types.int64, args, xs, xs, xs, xs, types.UniTuple(xs, len(rule.state)), table]
+    arguments += [types.UniTuple(types.float64, width), x, x, numbers]
+    arguments += [types.Array(types.float64, 1 + many, "C"), types.Array(types.int64, 1 + many, "C")]
+    arguments += [types.UniTuple(types.int64, 4)]
+    if many:
+        template = link(loop.loop_many, guarded=link(loop.guarded, one=template))
+        arguments.insert(3, shared)
+        arguments.append(types.UniTuple(types.int64, 3))
+    name = f"{rule.name}_{'many' if many else 'loop'}_{'parallel' if in_parallel else 'serial'}"
+    return compiled(template, name, types.void(*arguments), parallel=in_parallel, cached=cached, besides=what)
+
+
+def evaluation_kernel(evaluate, x, args, *, shared=None, in_parallel=False, what=""):
+    """The compiled evaluation alone: at one x, or at many."""
+    if shared is None:
+        template = link(once, evaluate=evaluate)
+        signature = types.float64(types.int64, types.int64, args, x, x, x, x)
+        return compiled(template, "once", signature, besides=what)
+    xs, numbers, counts = (types.Array(kind, 2, "C") for kind in (x.dtype, types.float64, types.int64))
+    part = types.UniTuple(types.int64, 3)
+    signature = types.void(types.int64, types.int64, args, shared, xs, xs, x, x, numbers, counts, part)
+    template = link(loop.evaluate_many, guarded_evaluation=link(loop.guarded_evaluation, evaluate=evaluate))
+    return compiled(template, f"each_{in_parallel}", signature, parallel=in_parallel, besides=what)
+
+
+def once(fun, jac, args, x, g, low, high):
+    control = flush_on()
+    f = evaluate(fun, jac, x, g, args, low, high)
+    flush_off(control)
+    return f
+
+
+@cache
+def table_kernel(rule, stage):
+    """Fills a table with the coefficients of the steps after ``first``, a row each."""
+    template = link(fill, coefficients=(staged(rule) if stage else rule).coefficients)
+    table = types.Array(types.float64, 2, "C")
+    like = types.UniTuple(types.float64, len(rule.hyper) + 3 * stage)
+    return compiled(template, f"{rule.name}_table_{stage}", types.void(table, like, types.int64, table))
+
+
+def fill(table, like, first, out):
+    for k in range(out.shape[0]):
+        store(out, k, coefficients(first + k + 1, *take(table, min(k, table.shape[0] - 1), like)))
+
+
+def interpreted(rule, form, fun, jac, flags, dtype):
+    """The same loop for Python functions: interpreted, with the compiled step of the rule."""
+    step = cpu.kernel(rule, dtype, stage=flags.stage)
+    source = scheduled if flags.scheduled else constant
+    with_norm = link(with_factor, norm_of=lambda g, bound: norm([g], workspace(g.size), bound))
+
+    def prepare(table, like, nit, first, x):
+        h = source(table, like, nit, first)
+        return nit + 1, h[:-1] if flags.clips_norm else h
+
+    def after_gradient(table, like, nit, first, x, g, c):
+        return (nit + 1, with_norm(source(table, like, nit, first), g)) if flags.clips_norm else c
+
+    helpers = {name: jitted(getattr(loop, name)) for name in ("copy", "project", "moved", "largest_projected")}
+    return link(
+        loop.loop,
+        evaluate=python_evaluation(form, fun, jac, flags.reads_value),
+        prepare=prepare,
+        advance=lambda x, g, state, c: step(x, g, state, *c),
+        after_gradient=after_gradient,
+        **parts_of(flags),
+        **helpers,
+    )
+
+
+def python_evaluation(form, fun, jac, reads_value):
+    """The evaluation of Python functions, which are given a copy of x to keep."""
+
+    def caller(function):
+        return lambda _, arguments: function(arguments[0].copy(), *arguments[1:])
+
+    return evaluation(form, caller(fun), caller(jac), reads_value)

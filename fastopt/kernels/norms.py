@@ -1,0 +1,118 @@
+"""The norm of a gradient: in chunks of fixed size, added up in a fixed order, so the same at any thread count."""
+
+import math
+from functools import cache
+
+import numba
+import numpy as np
+from numba import prange, types
+
+from .bind import compiled
+from .subnormals import flush_off, flush_on
+from .threads import in_threads
+
+CHUNK = 1 << 15  # elements
+LANES = 32  # partial sums side by side: a single chain of float additions would not vectorise
+PARALLEL_FROM = 1 << 18  # elements
+
+
+def clamp(x, bound):
+    return bound if x > bound else -bound if x < -bound else x
+
+
+def add_squares(g, bound, unit, lanes):
+    """Add (unit*g)**2, with g clipped to ±bound, to the lanes, in float64."""
+    control = flush_on()
+    whole = g.size - g.size % LANES
+    for i in range(0, whole, LANES):
+        for lane in range(LANES):
+            x = unit * clamp(np.float64(g[i + lane]), bound)
+            lanes[lane] += x * x
+    for lane in range(g.size - whole):
+        x = unit * clamp(np.float64(g[whole + lane]), bound)
+        lanes[lane] += x * x
+    flush_off(control)
+
+
+def total(lanes):
+    out = 0.0
+    for k in range(lanes.shape[0]):
+        for lane in range(lanes.shape[1]):
+            out += lanes[k, lane]
+    return out
+
+
+def serial(g, bound, unit, lanes):
+    lanes[:] = 0.0
+    for k in range(lanes.shape[0]):
+        add_squares(g[k * CHUNK : (k + 1) * CHUNK], bound, unit, lanes[k])
+    return total(lanes)
+
+
+def parallel(g, bound, unit, lanes):
+    lanes[:] = 0.0
+    for k in prange(lanes.shape[0]):
+        add_squares(g[k * CHUNK : (k + 1) * CHUNK], bound, unit, lanes[k])
+    return total(lanes)
+
+
+# The squares of very large and of very small numbers leave float64's range: then once more, scaled (exactly).
+SMALL = 2.0**-565  # with it no square of a finite number overflows
+UNITS = (1.0, SMALL, 1.0 / SMALL)
+
+
+def settled(squares, unit):
+    """Whether the sum of squares, computed with this unit, is as good as it gets."""
+    return 1e-250 < squares < math.inf or (unit < 1.0 and squares >= math.inf)
+
+
+def squares_of(g, bound, unit):
+    """The sum of squares for ``norm_of``; on a GPU another takes its place."""
+    return serial(g, bound, unit, np.empty(((g.size + CHUNK - 1) // CHUNK, LANES)))
+
+
+def norm_of(g, bound=math.inf):
+    """The 2-norm of one flat array, each element clipped to ±bound, for compiled code."""
+    squares = unit = 0.0
+    for unit in UNITS:
+        squares = squares_of(g, bound, unit)
+        if settled(squares, unit):
+            break
+    return math.sqrt(squares) / unit
+
+
+@cache
+def kernel(dtype, *, in_parallel=False):
+    gradient = types.Array(numba.from_dtype(dtype), 1, "C", readonly=True)
+    lanes = types.Array(types.float64, 2, "C")
+    signature = types.float64(gradient, types.float64, types.float64, lanes)
+    name = f"squares_{dtype}_{'parallel' if in_parallel else 'serial'}"
+    return compiled(parallel if in_parallel else serial, name, signature, parallel=in_parallel)
+
+
+def workspace(size):
+    """What ``norm`` needs to be given for arrays of up to this size."""
+    return np.empty((-(-size // CHUNK), LANES))
+
+
+def norm(arrays, lanes, bound=math.inf, threads=None):
+    """The 2-norm of flat arrays together, each element clipped to ±bound; not finite where an element is not."""
+    for unit in UNITS:
+        squares = 0.0
+        for g in arrays:
+            squares += _squares(g, bound, unit, lanes[: -(-g.size // CHUNK)], threads)
+        if settled(squares, unit):
+            break
+    return math.sqrt(squares) / unit
+
+
+def all_finite(arrays, lanes, threads=None):
+    """Whether no element is NaN or infinite."""
+    return math.isfinite(sum(_squares(g, math.inf, SMALL, lanes[: -(-g.size // CHUNK)], threads) for g in arrays))
+
+
+def _squares(g, bound, unit, lanes, threads):
+    if g.size < PARALLEL_FROM or threads == 1:
+        return kernel(g.dtype)(g, bound, unit, lanes)
+    many = kernel(g.dtype, in_parallel=True)
+    return in_threads(lambda _: many(g, bound, unit, lanes), lambda: kernel(g.dtype)(g, bound, unit, lanes), threads)

@@ -1,0 +1,78 @@
+"""What users hand to ``minimize`` and ``minimize_many``, as the loops take it: x0, bounds, args, callbacks."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+from numba import typeof
+
+from ..arrays.host import refuse_device
+from ..errors import describe
+
+
+def start(x0):
+    """A copy of x0 as a vector of float32 or float64."""
+    refuse_device("x0", x0)
+    try:
+        x = np.array(x0)  # a copy
+    except ValueError:
+        raise ValueError(f"x0 must be an array of numbers, got {describe(x0)} that is none") from None
+    if x.dtype.kind not in "iuf" or x.dtype.itemsize > 8:
+        raise TypeError(f"x0 must be an array of real numbers, got {describe(x)}")
+    if x.ndim > 1:
+        raise ValueError(f"x0 must have one dimension, got shape {x.shape}")
+    return np.ascontiguousarray(np.atleast_1d(x), np.float32 if x.dtype == np.float32 else np.float64)
+
+
+def limits(bounds, x):
+    """Lower and upper bounds as arrays, empty where there are none; x is projected on them."""
+    if bounds is None:
+        return x[:0], x[:0]
+    low: Any
+    high: Any
+    if hasattr(bounds, "lb"):
+        try:
+            low, high = np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape)
+        except ValueError:
+            raise ValueError(
+                f"bounds must have shape {x.shape}, got {np.shape(bounds.lb)}, {np.shape(bounds.ub)}"
+            ) from None
+    else:
+        try:
+            pairs = [(low, high) for low, high in bounds]
+        except (TypeError, ValueError):
+            raise TypeError(f"bounds must be pairs (low, high), got {describe(bounds)}") from None
+        if len(pairs) != x.size:
+            raise ValueError(f"bounds must have one pair for each of the {x.size} variables, got {len(pairs)}")
+        low = [-np.inf if low is None else low for low, _ in pairs]
+        high = [np.inf if high is None else high for _, high in pairs]
+    try:
+        low, high = np.array(low, x.dtype), np.array(high, x.dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"bounds must be numbers or None, got {describe(bounds)}") from None
+    if not np.all(low <= high):
+        i = int(np.flatnonzero(~(low <= high))[0])
+        raise ValueError(f"bounds must have low <= high, got ({low[i]}, {high[i]}) for variable {i}")
+    np.clip(x, low, high, out=x)
+    return low, high
+
+
+def argument_types(args, name="args"):
+    for i, a in enumerate(args):
+        refuse_device(f"{name}[{i}]", a)
+        if not isinstance(a, (np.ndarray, np.generic, int, float, complex)):
+            raise TypeError(f"{name}[{i}] must be an array or a number for a Numba function, got {describe(a)}")
+    return typeof(args)
+
+
+def notifier(callback):
+    """The callback in either of SciPy's forms, as a function of the intermediate result."""
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, got {describe(callback)}")
+    try:
+        by_name = set(inspect.signature(callback).parameters) == {"intermediate_result"}
+    except ValueError:  # a builtin without a signature
+        by_name = False
+    if by_name:
+        return lambda result: callback(intermediate_result=result)
+    return lambda result: callback(result.x)

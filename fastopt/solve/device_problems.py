@@ -1,0 +1,187 @@
+"""The problems of a ``minimize_many`` on a GPU: a thread for each, with the user's function inside its loop."""
+
+import inspect
+
+import numba
+import numpy as np
+from numba import typeof, types
+from numba.core.errors import NumbaError
+
+from ..arrays.device import device_of, placed, placed_beside, stream_of
+from ..arrays.libraries import STREAMS, as_array_of, is_on_device, library_of
+from ..errors import describe
+from ..kernels.bind import first_reason
+from ..kernels.cuda import gpu, kernels
+from ..kernels.cuda import minimize as cuda_many
+from ..kernels.cuda.bind import device_function
+from ..kernels.loops.minimize import RUNNING, VALUE
+from .problem_set import Problems
+
+FORMS = ("inplace", "2-point", "3-point")
+
+
+class DeviceProblems(Problems):
+    """Each slice is one launch. Matrices are in Fortran order inside: neighbouring threads read neighbouring memory."""
+
+    block = 1 << 20
+
+    def __init__(self, given, s, flags, X0, args, shared):
+        if s.inline is False:
+            raise ValueError("inline must be True or None for arrays on the GPU, got False")
+        place = placed("X0", X0)
+        if len(place.shape) != 2:
+            raise ValueError(f"X0 must have shape (k, d), got {place.shape}")
+        if place.order is None:
+            raise ValueError("X0 must be contiguous (C or Fortran order), got a strided array on the GPU")
+        super().__init__(given, s, flags, *place.shape)
+        self.device = device_of("X0", place) or 0
+        self.dtype, self.order, self._handle = place.dtype, place.order, place.stream
+        libraries = list(map(library_of, (X0, *args, *shared)))
+        self.library = next((library for library in libraries if library in STREAMS), "")
+        self.returns = libraries[0]
+        with gpu.on(self.device):
+            self.args = tuple(self._view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
+            self.shared = tuple(self._view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
+            self._kernels(function_of(given))
+            gpu.finish()  # what made the arrays, on whatever streams
+            self._make_arrays(gpu.view_of(place, X0))
+
+    def _kernels(self, function):
+        scalar = numba.from_dtype(self.dtype)
+        kinds = types.Tuple(tuple(map(_kind, self.args))), types.Tuple(tuple(map(_kind, self.shared)))
+        form, (what, call) = self.given.form, _call_of(self.given, len(self.args) + len(self.shared))
+        try:
+            self._each = cuda_many.evaluation_kernel(form, function, scalar, *kinds)
+        except Exception as error:  # NumPy's functions that CUDA's Numba does not know end in a KeyError, for one
+            reason = first_reason(error) or type(error).__name__
+            raise TypeError(f"fun must compile for CUDA as {call}, but {what} does not: {reason}"[:300]) from error
+        try:
+            self._loop = cuda_many.loop_kernel(self.s.rule, form, function, self.flags, scalar, *kinds)
+        except NumbaError as error:
+            raise kernels.refusal(self.s.rule, self.dtype, error) from error
+
+    def _view(self, name, a, k=None):
+        """A Numba device array over an argument's memory; ``k`` is the length of its first axis."""
+        place = placed_beside(name, a, self.device, "X0")
+        if k is not None and (not place.shape or place.shape[0] != k):
+            raise ValueError(f"{name} must have a leading axis of {k} problems, got shape {place.shape}")
+        return gpu.view_of(place, a)
+
+    def _make_arrays(self, X0):
+        k, d = self.k, self.d
+        starts = self.s.hyper.start
+        self._x, self._g, self._old = (self._full((k, d), 0.0) for _ in range(3))
+        self._best = self._full((k, d), 0.0) if self.s.best else self._x
+        self._state = tuple(self._full((k, d), starts.get(slot, 0.0)) for slot in self.s.rule.state)
+        for a in (self._x, self._old, self._best):
+            self._transfer(X0, self.order, a, "F")
+        numbers = np.tile([0.0, 0.0, -1.0 if self.s.maximize else 1.0], (k, 1))
+        self._numbers = gpu.from_host(np.asfortranarray(numbers))
+        self._counts = gpu.from_host(np.asfortranarray(np.tile(np.array([0, RUNNING, 0]), (k, 1))))
+        self._tests = gpu.from_host(self.s.tests)
+
+    def _full(self, shape, value):
+        flat = kernels.full(shape[0] * shape[1], self.dtype, value, self._stream())
+        return gpu.view(gpu.address_of(flat), shape, "F", self.dtype, flat)
+
+    def _transfer(self, source, order, target, to):
+        blocks = kernels.blocks(self.k * self.d, 1)
+        if blocks:
+            cuda_many.transfer(self.dtype, order, to)(self._stream(), blocks, source, target)
+
+    def _stream(self):
+        """The stream of the caller."""
+        handle = stream_of(self.library, self.device) if self.library else self._handle
+        return gpu.stream(handle or 0, self.device)
+
+    def _launch(self, kernel, begin, end, *arguments):
+        blocks = -(-(end - begin) // cuda_many.THREADS)
+        kernel(self._stream(), blocks, self.args, self.shared, *arguments, threads=cuda_many.THREADS)
+
+    def _slice(self, begin, end, nit, limit):
+        with gpu.on(self.device):
+            table, running = gpu.from_host(self.table(nit, limit)), gpu.from_host(np.zeros(1, np.int64))
+            self._launch(
+                self._loop, begin, end, self._x, self._g, self._old, self._best, self._state, table, self._tests,
+                self._numbers, self._counts, (limit, self.most, self.reason, nit), (begin, end), running,
+            )  # fmt: skip
+            return bool(gpu.to_host(running)[0])
+
+    def evaluate(self):
+        with gpu.on(self.device):
+            for begin in range(0, self.k, self.block):
+                end = min(begin + self.block, self.k)
+                arguments = self._x, self._g, self._tests, self._numbers, (begin, end)
+                self._launch(self._each, begin, end, *arguments)
+
+    def take_best(self):
+        with gpu.on(self.device):
+            self._transfer(self._best, "F", self._x, "F")
+
+    # --- results ---------------------------------------------------------------------------------------------------
+
+    @property
+    def counts(self):
+        return gpu.to_host(self._counts)
+
+    def values(self):
+        return gpu.to_host(self._numbers)[:, VALUE]
+
+    @property
+    def X(self):
+        return self._handed_over(self._x)
+
+    @property
+    def G(self):
+        return self._handed_over(self._g)
+
+    def _handed_over(self, a):
+        """A copy in the order of X0, as an array of its library."""
+        with gpu.on(self.device):
+            flat = gpu.array(self.k * self.d, self.dtype)
+            out = gpu.view(gpu.address_of(flat), (self.k, self.d), self.order, self.dtype, flat)
+            self._transfer(a, "F", out, self.order)
+            gpu.finish()
+            return as_array_of(self.returns, out, self.device)
+
+    def raised(self, i) -> str:
+        return "an exception, of which a GPU says no more"
+
+
+def function_of(given):
+    """The user's function for use in a kernel; raises unless there can be one."""
+    if given.form not in FORMS:
+        got = given.form if given.jac is None else given.jac
+        raise ValueError(f"jac must be 'inplace', '2-point' or '3-point' for arrays on the GPU, got {describe(got)}")
+    function = device_function(given.fun)
+    if function is None:
+        raise TypeError(
+            f"fun must be a Numba function for arrays on the GPU, @cuda.jit(device=True) or @njit, "
+            f"got {describe(given.fun)}"
+        )
+    return function
+
+
+def _call_of(given, count):
+    """The function's name, and how it must be callable; raises if it takes another number of arguments."""
+    names = ["x", "grad"] if given.form == "inplace" else ["x"]
+    names += [f"arg{i}" for i in range(1, count + 1)]
+    call, plain = f"fun({', '.join(names)}) -> float", getattr(given.fun, "py_func", None) or given.fun.fn
+    try:
+        inspect.signature(plain).bind(*names)
+    except TypeError:
+        raise TypeError(f"fun must be callable as {call}, got {plain.__name__}{inspect.signature(plain)}") from None
+    return plain.__name__, call
+
+
+def _is_array(a):
+    """Whether it is no number, but must be an array on the GPU."""
+    return is_on_device(a) or not isinstance(a, (np.generic, int, float, complex))
+
+
+def _kind(a):
+    """The Numba type of an argument."""
+    if isinstance(a, (np.generic, int, float, complex)):
+        return typeof(a)
+    order = "C" if a.is_c_contiguous() else "F"
+    return types.Array(numba.from_dtype(a.dtype), a.ndim, order)

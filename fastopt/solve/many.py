@@ -1,0 +1,171 @@
+"""Many independent minimisations at once, dealt out to the cores, each stopping by itself."""
+
+import time
+import warnings
+
+import numpy as np
+
+from ..arrays.device import require
+from ..arrays.host import refuse_device
+from ..arrays.libraries import is_on_device
+from ..errors import describe
+from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, STATUS
+from ..kernels.minimize import Flags
+from ..kernels.subnormals import restored_control
+from ..progress import progress_bar
+from .arguments import start
+from .minimize import SUCCESS
+from .objective import objective_of
+from .options import settings
+from .problem_set import CompiledProblems, InterpretedProblems
+
+MAXTIME = 7
+
+
+def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=None, options=None, progress=False):
+    """Minimise k functions of d variables, independent of each other, in parallel over the problems.
+
+    A problem that has converged costs nothing any more. The results do not depend on the number of threads.
+
+    Where X0 is on a GPU, the problems are solved there, a thread for each. Then ``fun`` is a Numba function,
+    ``@cuda.jit(device=True)`` or ``@njit``, of the same signature and with ``jac`` "inplace", "2-point" or "3-point";
+    x, grad and rows are views with strides, and nothing is allocated in it.
+
+    Parameters
+    ----------
+    fun : callable
+        As for :func:`fastopt.minimize`; ``fun(x, grad, *rows, *shared)`` with ``jac="inplace"``. Compiled loops need a
+        Numba function; a Python function works too, one problem after the other.
+    X0 : array of shape (k, d)
+        Where to start, float32 or float64; it is not written.
+    args : tuple of arrays
+        Arrays with leading axis k, of which problem i gets row i (a number, where the array has one dimension). They
+        are where X0 is.
+    shared : tuple
+        Arguments that every problem gets whole, after its rows: arrays where X0 is, and numbers.
+    method, jac, tol, options
+        As for :func:`fastopt.minimize`; ``maxtime`` is that of the whole call.
+    progress : bool
+        Show a progress bar (needs the ``cli`` extra).
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,). Where the objective raised an
+        exception ``status`` is 5, a RuntimeWarning shows the first, and the other problems are not touched. ``x`` and
+        ``jac`` are where X0 is: PyTorch's or CuPy's if X0 is, else Numba's; the others are NumPy arrays.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`fastopt.minimize`, and if an array of ``args`` has another leading axis or is elsewhere than X0.
+    RuntimeError
+        If X0 is on a GPU and CUDA does not work.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> from numba import njit
+    >>> @njit
+    ... def fun(x, grad, y, t):                  # fit y = a*exp(-b*t)
+    ...     f, grad[:] = 0.0, 0.0
+    ...     for j in range(t.size):
+    ...         e = np.exp(-x[1] * t[j])
+    ...         r = x[0] * e - y[j]
+    ...         f += 0.5 * r * r
+    ...         grad[0] += r * e
+    ...         grad[1] -= r * x[0] * t[j] * e
+    ...     return f
+    >>> t = np.linspace(0, 2, 20)
+    >>> a, b = np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 1.5])
+    >>> Y = a[:, None] * np.exp(-b[:, None] * t)
+    >>> res = fastopt.minimize_many(fun, np.ones((3, 2)), (Y,), (t,), "adam", "inplace", options={"lr": 0.05})
+    >>> res.x.round(3)
+    array([[1. , 0.5],
+           [2. , 1. ],
+           [3. , 1.5]])
+    """
+    s = settings(method, options, tol)
+    given = objective_of(fun, jac)
+    args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
+    flags = Flags(
+        reads_value=s.best or s.ftol > 0.0,
+        bounded=False,
+        keeps_best=s.best,
+        stage=s.staged,
+        clips_norm=s.clip_norm is not None,
+        scheduled=bool(s.hyper.scheduled),
+    )
+    problems = _problems(given, s, flags, X0, args, shared)
+    ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
+    with progress_bar(progress, problems.k, "problems") as advance, restored_control(given.is_compiled):
+        for begin in range(0, problems.k, problems.block):
+            end = min(begin + problems.block, problems.k)
+            if not problems.run(begin, end, ends):
+                break
+            advance(end - begin, "")
+        counts = problems.counts
+        status = counts[:, STATUS]
+        status[status == RUNNING] = MAXTIME
+        again = np.full(problems.k, not flags.reads_value or s.best) | (status == NONFINITE)
+        if s.best:
+            problems.take_best()
+        if again.any():
+            problems.evaluate()
+    if (status == RAISED).any():
+        _warn(problems, np.flatnonzero(status == RAISED))
+    return _result(problems, counts, given, flags, again)
+
+
+def _problems(given, s, flags, X0, args, shared):
+    """Where X0 is, there they are solved."""
+    if is_on_device(X0):
+        require("X0, on the GPU,")
+        from .device_problems import DeviceProblems
+
+        return DeviceProblems(given, s, flags, X0, args, shared)
+    X = _starts(X0)
+    _check_rows(args, len(X))
+    return (CompiledProblems if given.is_compiled else InterpretedProblems)(given, s, flags, X, args, shared)
+
+
+def _result(problems, counts, given, flags, again):
+    from scipy.optimize import OptimizeResult
+
+    nit, status = counts[:, NIT].copy(), counts[:, STATUS].copy()
+    nfev, njev = given.evaluations(nit + 1, problems.d, flags.reads_value)
+    more = given.evaluations(1, problems.d, True)
+    nfev, njev = nfev + more[0] * again, njev + more[1] * again
+    values = problems.values().copy()
+    values[status == RAISED] = np.nan
+    status[~np.isfinite(values) & (status != RAISED)] = NONFINITE
+    return OptimizeResult(
+        x=problems.X, fun=values, jac=problems.G, nit=nit, nfev=nfev, njev=njev,
+        status=status, success=np.isin(status, SUCCESS),
+    )  # fmt: skip
+
+
+def _warn(problems, raised):
+    """Say what the first problem raised."""
+    i = int(raised[0])
+    others = f" (and {len(raised) - 1} more)" if len(raised) > 1 else ""
+    warnings.warn(f"the objective of problem {i}{others} raised {problems.raised(i)}", RuntimeWarning, stacklevel=3)
+
+
+def _starts(X0):
+    try:
+        X = np.asarray(X0)
+    except ValueError:
+        raise ValueError(f"X0 must be an array of numbers, got {describe(X0)} that is none") from None
+    if X.ndim != 2:
+        raise ValueError(f"X0 must have shape (k, d), got {X.shape}")
+    return start(X.reshape(-1)).reshape(X.shape)
+
+
+def _check_rows(args, k):
+    for i, a in enumerate(args):
+        refuse_device(f"args[{i}]", a)
+        if not isinstance(a, np.ndarray) or a.ndim == 0:
+            raise TypeError(f"args[{i}] must be an array with a leading axis of problems, got {describe(a)}")
+        if len(a) != k:
+            raise ValueError(f"args[{i}] must have a leading axis of {k} problems, got shape {a.shape}")

@@ -1,0 +1,135 @@
+"""A user's objective: in which form it comes, and how a compiled loop gets hold of it."""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import config, njit, types
+from numba.core.dispatcher import Dispatcher
+
+from ..errors import describe
+from ..kernels import minimize as looped
+from ..kernels.addresses import address_of, by_address
+from ..kernels.bind import link
+from ..kernels.functions import compile_for
+from ..kernels.loops import objective
+
+JACS = "a function, True, 'inplace', '2-point', '3-point' or 'cs'"
+
+
+class Objective(NamedTuple):
+    """``form`` is a key of :data:`fastopt.kernels.looped.FORMS`; ``jac`` is None but in the form "jac"."""
+
+    form: Any
+    fun: Any
+    jac: Any
+    is_compiled: bool
+
+    def evaluations(self, points, d, reads_value):
+        """How often the functions were called for this many points: (of the objective, of its gradient)."""
+        per_point = {"jac": int(reads_value), "2-point": d + 1, "3-point": 2 * d + 1, "cs": d + int(reads_value)}
+        return per_point.get(self.form, 1) * points, points
+
+
+def objective_of(fun, jac) -> Objective:
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {describe(fun)}")
+    if callable(jac):
+        form: Any = "jac"
+    elif jac is True or (isinstance(jac, str) and jac in looped.FORMS and jac != "jac"):
+        form, jac = jac, None
+    else:
+        raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
+    is_compiled = isinstance(fun, Dispatcher) and (jac is None or isinstance(jac, Dispatcher))
+    return Objective(form, fun, jac, is_compiled and not config.DISABLE_JIT)
+
+
+class Plan(NamedTuple):
+    """How to run an objective: kernels of kernels/minimize.py, and what they take as ``fun`` and ``jac``."""
+
+    loop: Any
+    once: Any
+    each: Any
+    addresses: tuple[int, int]
+    keeps: Any  # the functions at the addresses
+    pace: dict  # by the sizes of x and args: how many iterations a slice had, when it was last run
+
+
+@lru_cache(maxsize=256)
+def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in_parallel=False) -> Plan:
+    """For Numba functions; ``args`` and ``shared`` are Numba types. Compiled, or taken from the disk cache.
+
+    With ``shared`` not None it is the plan of many problems, and ``args`` have a leading axis.
+    """
+    x = types.Array(numba.from_dtype(dtype), 1, "C")
+    extra = tuple(args) if shared is None else (*map(_row, args), *shared)
+    first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
+    fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
+    fun, fun_returns = compile_for(given.fun, fun_takes, "fun", given.form)
+    jac, jac_takes, jac_returns = fun, fun_takes, fun_returns
+    if given.jac is not None:
+        jac_takes = (x, *extra)
+        jac, jac_returns = compile_for(given.jac, jac_takes, "jac", "gradient")
+    called = by_address(fun_returns), by_address(jac_returns)
+    addresses = address_of(fun, fun_takes), address_of(jac, jac_takes)
+    calls, cached, what = called, True, f"{given.form} {fun_returns} {jac_returns}"
+    if inline:
+        calls = tuple(link(objective.direct, function=_inlined(f)) for f in (fun, jac))
+        # A closure may be made anew with other numbers again and again; its loops would fill the disk.
+        cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
+    evaluate = looped.evaluation(given.form, *calls, flags.reads_value)
+    alone = looped.evaluation(given.form, *called, True)
+    loop = looped.kernel(
+        rule, evaluate, flags, x, args, shared=shared, in_parallel=in_parallel, what=what, cached=cached
+    )
+    once = looped.evaluation_kernel(alone, x, types.Tuple(extra), what=what)
+    each = None
+    if shared is not None:
+        each = looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
+    return Plan(loop, once, each, addresses, (fun, jac), {})
+
+
+def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
+    """For Python functions."""
+    jac = _checked(given.jac, "gradient") if given.jac is not None else None
+    fun = _checked(given.fun, given.form)
+    loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
+    evaluate = looped.python_evaluation(given.form, fun, jac, True)
+    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), None, (0, 0), None, {})
+
+
+def _inlined(function):
+    """The same function, which LLVM must inline: references counted around a call would cost more than the call."""
+    options = {name: value for name, value in function.targetoptions.items() if name != "nopython"}
+    return njit(**options | {"forceinline": True})(function.py_func)
+
+
+def _row(kind):
+    """What ``a[i]`` is of an array of this type."""
+    if not isinstance(kind, types.Array):
+        raise TypeError(f"args must be arrays with a leading axis of problems, got {kind}")
+    layout = "A" if kind.layout == "F" else kind.layout  # a row of an array in Fortran order has strides
+    return kind.copy(ndim=kind.ndim - 1, layout=layout) if kind.ndim > 1 else kind.dtype
+
+
+def _checked(function, form):
+    """A Python function whose result is looked at, so that a wrong one is one sentence."""
+
+    def call(*arguments):
+        out = function(*arguments)
+        name = getattr(function, "__name__", describe(function))
+        if form is True:
+            if not isinstance(out, tuple) or len(out) != 2:
+                raise TypeError(f"fun must return (f, g) with jac=True, but {name} returned {describe(out)}")
+            return _number(out[0], name), np.asarray(out[1])
+        return np.asarray(out) if form == "gradient" else _number(out, name, complex if form == "cs" else float)
+
+    return call
+
+
+def _number(value, name, kind=float):
+    try:
+        return kind(np.asarray(value).item())
+    except (TypeError, ValueError):
+        raise TypeError(f"fun must return a number, but {name} returned {describe(value)}") from None

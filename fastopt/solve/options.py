@@ -1,0 +1,141 @@
+"""The method and options of ``minimize`` and ``minimize_many``, checked."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from ..errors import describe
+from ..rules import ALL_RULES, Rule
+from ..rules.keywords import keywords
+from ..step.constructors import choose, variant_keywords
+from ..step.hyperparameters import Hyper
+from ..step.options import check_options
+
+RULES_BY_NAME = {rule.name: rule for rule in ALL_RULES}
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Options, checked, and what loops are given of them."""
+
+    rule: Rule
+    hyper: Hyper
+    maximize: bool
+    clip_value: float | None
+    clip_norm: float | None
+    gtol: float
+    ftol: float
+    xtol: float
+    maxiter: int
+    maxfun: int | None
+    maxtime: float | None
+    best: bool
+    inline: bool | None
+
+    @cached_property
+    def staged(self):
+        return self.maximize or self.clip_value is not None or self.clip_norm is not None or self.hyper.decays()
+
+    @cached_property
+    def tests(self):
+        return np.array([test if test > 0.0 else -1.0 for test in (self.gtol, self.ftol, self.xtol)])
+
+    @cached_property
+    def first_rows(self):
+        """The row of the first step, as a table of one and as a tuple."""
+        row = self.row(1)
+        return np.array([row]), row
+
+    def row(self, t):
+        """What the loop makes the coefficients of step t from."""
+        h = self.hyper.at(t)
+        if self.staged:
+            bound = math.inf if self.clip_value is None else float(self.clip_value)
+            h = (*h, bound, -1.0 if self.maximize else 1.0, self.hyper.decay(t))
+        return h if self.clip_norm is None else (*h, float(self.clip_norm))
+
+
+DEFAULTS = {
+    "gtol": 1e-5,
+    "ftol": 0.0,
+    "xtol": 0.0,
+    "maxiter": 10000,
+    "maxfun": None,
+    "maxtime": None,
+    "best": False,
+    "inline": None,
+    "maximize": False,
+    "clip_value": None,
+    "clip_norm": None,
+}
+
+
+def rule_named(method) -> Rule:
+    if isinstance(method, Rule):
+        return method
+    if isinstance(method, str) and method.lower() in RULES_BY_NAME:
+        return RULES_BY_NAME[method.lower()]
+    raise ValueError(f"method must be a Rule or one of {', '.join(RULES_BY_NAME)}, got {describe(method)}")
+
+
+def known_options(rule) -> dict:
+    """What ``options`` may hold, with defaults."""
+    return {**keywords(rule), **variant_keywords(rule), **DEFAULTS}
+
+
+def settings(method, options, tol=None) -> Settings:
+    """The rule and the options of a call; raises where something is unknown or out of range."""
+    options = {} if options is None else options
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a mapping, got {describe(options)}")
+    try:
+        return _remembered(method, tol, *options.keys(), *options.values())
+    except TypeError:  # an option that cannot be hashed, or one that is refused
+        return _settings(method, options, tol)
+
+
+@lru_cache(maxsize=256, typed=True)  # typed: 1 and True are equal
+def _remembered(method, tol, *items):
+    half = len(items) // 2
+    return _settings(method, dict(zip(items[:half], items[half:])), tol)
+
+
+def _settings(method, options, tol):
+    rule = rule_named(method)
+    known = known_options(rule)
+    for name in options:
+        if name not in known:
+            raise TypeError(f"options of {rule.name} must be {', '.join(known)}; got {name!r}")
+    given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
+    own = {name: value for name, value in options.items() if name not in DEFAULTS}
+    switches = variant_keywords(rule)
+    rule = choose(rule, switches, own)
+    check_options(given["maximize"], given["clip_value"], given["clip_norm"])
+    for name in ("gtol", "ftol", "xtol"):
+        _check_number(name, given[name], least=0.0)
+    for name, least in (("maxiter", 0), ("maxfun", 1)):
+        if given[name] is not None or name == "maxiter":
+            _check_count(name, given[name], least)
+    if given["maxtime"] is not None:
+        _check_number("maxtime", given["maxtime"], least=0.0)
+    for name in ("best", "inline"):
+        if not isinstance(given[name], bool) and not (name == "inline" and given[name] is None):
+            raise TypeError(f"{name} must be True or False, got {describe(given[name])}")
+    return Settings(rule=rule, hyper=Hyper(rule, own, rule.name), **given)
+
+
+def _check_number(name, value, least):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {describe(value)}")
+    if not value >= least:
+        raise ValueError(f"{name} must be at least {least:g}, got {value!r}")
+
+
+def _check_count(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a whole number, got {describe(value)}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")

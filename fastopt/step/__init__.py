@@ -1,0 +1,1 @@
+"""Optimisers: parameters, state and hyperparameters, and a step in place."""

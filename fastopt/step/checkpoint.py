@@ -1,0 +1,143 @@
+"""Save an optimiser with its parameters to a file, and load it back to the bit: NumPy's .npz format, no pickle."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from ..arrays.nests import flatten
+from ..errors import describe, shorten
+from .optimizer import Optimizer
+
+FORMAT = "fastopt checkpoint 1"
+
+
+def save(path, opt) -> None:
+    """Write parameters, state, step count and numeric hyperparameters to a file.
+
+    The file appears whole or not at all: it is written beside ``path`` and then renamed, so a crash leaves an older
+    file as it was. Schedules are functions and are not saved; give them again to the optimiser that loads.
+
+    Parameters
+    ----------
+    path : str or path
+        The file's name, used as it is.
+    opt : Optimizer
+
+    Raises
+    ------
+    TypeError
+        If ``opt`` is no Optimizer.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.npz")
+    >>> x = np.ones(3)
+    >>> opt = fastopt.Adam(x); opt.step(x.copy())
+    >>> fastopt.save(path, opt)
+    >>> y = np.zeros(3)
+    >>> other = fastopt.Adam(y); fastopt.load(path, other)
+    >>> bool((y == x).all()), other.t
+    (True, 1)
+    """
+    _check(opt)
+    saved = opt.state_dict()
+    names, params = opt._blocks.names, opt._blocks.host_leaves()
+    header = {"format": FORMAT, **{key: saved[key] for key in ("rule", "t", "hyper")}, "names": names}
+    header["state"] = list(opt.rule.state)
+    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    arrays |= {f"params/{i}": a for i, a in enumerate(params)}
+    for slot, nest in saved["state"].items():
+        arrays |= {f"state/{slot}/{i}": a for i, (_, a) in enumerate(flatten(nest, ""))}
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with open(temporary, "xb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load(path, opt) -> None:
+    """Load what :func:`save` wrote into an optimiser of the same rule and parameters, in place.
+
+    Numeric hyperparameters become those of the file; a hyperparameter that is a schedule in ``opt`` stays it.
+
+    Parameters
+    ----------
+    path : str or path
+    opt : Optimizer
+        Made with the same rule, names, shapes and dtypes. Its parameters and state are overwritten.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    TypeError, ValueError
+        If it is no checkpoint, is damaged, or does not fit ``opt``. Then nothing was changed.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.npz")
+    >>> fastopt.save(path, fastopt.SGD({"w": np.full(2, 0.5)}, lr=0.1))
+    >>> params = {"w": np.zeros(2)}
+    >>> fastopt.load(path, fastopt.SGD(params))
+    >>> params["w"]
+    array([0.5, 0.5])
+    """
+    _check(opt)
+    with open(path, "rb") as file:
+        header, arrays = _read(path, file)
+    names = opt._blocks.names
+    if header["names"] != names:
+        theirs = next((n for n in header["names"] if n not in names), "them in another order")
+        wanted = shorten(", ".join(names), 100)
+        raise ValueError(f"{path} must hold the parameters {wanted}, got {shorten(str(theirs), 60)}")
+    params = [arrays[f"params/{i}"] for i in range(len(names))]
+    for name, mine, a in zip(names, opt._blocks.leaves, params):
+        if a.dtype != mine.dtype:
+            raise TypeError(f"{name} in {path} must have dtype {mine.dtype}, got {a.dtype}")
+        if a.shape != mine.shape:
+            raise ValueError(f"{name} in {path} must have shape {mine.shape}, got {a.shape}")
+    state = {
+        slot: opt._blocks.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]
+    }
+    opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | {"state": state})
+    opt._blocks.write_leaves(params)
+
+
+def _check(opt):
+    if not isinstance(opt, Optimizer):
+        raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
+
+
+def _read(path, file):
+    """The header and the arrays of a checkpoint, which are all there."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays["header"].tobytes())
+        known = header.get("format")
+    except Exception as error:  # zip, NumPy and JSON have many ways to say that a file is damaged
+        raise ValueError(f"{path} must be a file that fastopt.save wrote, got one that cannot be read") from error
+    if known != FORMAT:
+        raise ValueError(f"{path} must have the format {FORMAT!r}, got {describe(known)}")
+    missing = [key for key in ("rule", "t", "hyper") if key not in header]
+    missing += [key for key in ("names", "state") if not isinstance(header.get(key), list)]
+    if not missing:
+        for i, name in enumerate(header["names"]):
+            missing += [name] if f"params/{i}" not in arrays else []
+            missing += [f"{slot} of {name}" for slot in header["state"] if f"state/{slot}/{i}" not in arrays]
+    if missing:
+        raise ValueError(f"{path} must hold {shorten(str(missing[0]), 60)}, got a file without it")
+    return header, arrays

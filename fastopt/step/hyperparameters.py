@@ -1,0 +1,84 @@
+"""The hyperparameters of one group of parameters: numbers and schedules, checked, and evaluated for a step."""
+
+import numpy as np
+
+from ..errors import describe, shorten
+from ..rules.keywords import BETAS, keywords, spelt
+from ..rules.rule import check_hyper
+
+
+class Hyper:
+    """The values of a rule's hyperparameters, its L2 weight decay and the start of its state, for one group."""
+
+    def __init__(self, rule, given: dict, where: str):
+        known = keywords(rule)
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise TypeError(f"{where} must be given only {', '.join(known)}, got {shorten(repr(unknown[0]), 40)}")
+        values = {**known, **given}
+        if "betas" in values:
+            betas = values.pop("betas")
+            if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+                raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(betas)}")
+            values.update(zip(BETAS, betas))
+        self.rule = rule
+        self.start = {}
+        for keyword, (slot, default) in rule.initial.items():
+            check_hyper(keyword, values[keyword], default)
+            self.start[slot] = float(values.pop(keyword))
+        self.values = {name: _checked(name, value, rule.hyper.get(name, 0.0)) for name, value in values.items()}
+        self.scheduled = [name for name, value in self.values.items() if callable(value)]
+
+    def at(self, t: int) -> tuple:
+        """The rule's hyperparameters at step t (1, 2, ...), as the kernels take them."""
+        return tuple(self._at(name, t) for name in self.rule.hyper)
+
+    def decay(self, t: int) -> float:
+        """The L2 weight decay; 0 where the rule decays by itself."""
+        return 0.0 if "weight_decay" in self.rule.hyper else self._at("weight_decay", t)
+
+    def decays(self) -> bool:
+        return "weight_decay" not in self.rule.hyper and self.values["weight_decay"] != 0.0
+
+    def _at(self, name, t):
+        value = self.values[name]
+        if callable(value):
+            value = value(t - 1)
+            check_hyper(name, value, self.rule.hyper.get(name, 0.0), f"{name} (a schedule, at step {t - 1})")
+        return float(value)
+
+    def numbers(self) -> dict:
+        """The numeric hyperparameters by name; None for those that are schedules."""
+        return {name: None if callable(value) else _plain(value) for name, value in self.values.items()}
+
+    def check_numbers(self, numbers: dict, where: str):
+        """Raise unless what ``numbers()`` returned once can be taken over."""
+        if not isinstance(numbers, dict) or numbers.keys() != self.values.keys():
+            raise ValueError(f"{where} must have the names {', '.join(self.values)}, got {describe(numbers)}")
+        for name, value in numbers.items():
+            if value is not None:
+                check_hyper(name, value, self.rule.hyper.get(name, 0.0), f"{where}[{name!r}]")
+            elif not callable(self.values[name]):
+                raise ValueError(f"{name} was a schedule when saved and must be given again, got {self.values[name]!r}")
+
+    def take_numbers(self, numbers: dict):
+        """Take the numbers over; what is a schedule here stays one."""
+        self.values.update(
+            {name: value for name, value in numbers.items() if value is not None and not callable(self.values[name])}
+        )
+
+    def __repr__(self):
+        return ", ".join(f"{name}={value!r}" for name, value in spelt(self.values).items())
+
+
+def _plain(value):
+    """As a Python bool or float, which every file format knows."""
+    return bool(value) if isinstance(value, (bool, np.bool_)) else float(value)
+
+
+def _checked(name, value, default):
+    if not callable(value):
+        check_hyper(name, value, default)
+    elif isinstance(default, bool):
+        raise TypeError(f"{name} must be True or False, got {describe(value)}")
+    return value

@@ -1,0 +1,1 @@
+"""Where arrays are: the CPU, or a GPU; packing and moving them."""

@@ -1,0 +1,166 @@
+"""Nests of arrays over one buffer, which a kernel steps in one call."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..arrays.host import check_kind, order_of
+from ..arrays.libraries import is_on_device
+from ..arrays.nests import flatten, rebuild
+from ..errors import describe, shorten
+from .device_memory import DeviceMemory
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+class Packed:
+    """A nest of arrays whose leaves are views over one buffer per dtype; made by :func:`pack`.
+
+    Reads like the mapping or the sequence it was made from. Assigning to an entry copies into the view (of the same
+    shape and dtype), so ``grads["W"] += x`` and ``grads["W"] = x`` both do what they say.
+
+    Attributes
+    ----------
+    buffers : tuple of 1-D arrays
+        The memory behind the views, 64-byte aligned, one array per dtype; empty for an inner node of the nest.
+    """
+
+    def __init__(self, children):
+        self._children = children
+        self.buffers: tuple[np.ndarray, ...] = ()
+        self.layout = None  # names, shapes, dtypes and orders of the leaves, where this is the root
+
+    def __getitem__(self, key):
+        return self._children[key]
+
+    def __iter__(self):
+        return iter(self._children)
+
+    def __len__(self):
+        return len(self._children)
+
+    def __setitem__(self, key, value):
+        view, name = self._children[key], f"entry {shorten(repr(key), 40)}"
+        if value is view:
+            return
+        if is_on_device(view):
+            DeviceMemory.assign(name, view, value)
+            return
+        if not isinstance(view, np.ndarray):
+            raise TypeError(f"{name} must be assigned array by array, got {describe(value)} for a nest of arrays")
+        check_kind(name, value)
+        if value.dtype != view.dtype:
+            raise TypeError(f"{name} must have dtype {view.dtype}, got {value.dtype}")
+        if value.shape != view.shape:
+            raise ValueError(f"{name} must have shape {view.shape}, got {value.shape}")
+        view[...] = value
+
+    def __reduce__(self):
+        """Copies and pickles are packed anew: their views would not be views of their buffers."""
+        return pack, (rebuild(self, (leaf for _, leaf in flatten(self, ""))),)
+
+    def __repr__(self):
+        return f"pack({self._children!r})"
+
+    def zeros_like(self):
+        """Another packed nest of the same layout, filled with zeros: for gradients."""
+        zeros = pack(self, _fill=False)
+        if zeros.layout == self.layout:
+            zeros.layout = self.layout  # the same object, so that a step compares it at once
+        return zeros
+
+
+class PackedMapping(Packed, Mapping):
+    pass
+
+
+class PackedSequence(Packed, Sequence):
+    pass
+
+
+def pack(params, *, _fill=True):
+    """Copy a nest of arrays into views over one aligned buffer, so that a step is one kernel call for all of them.
+
+    Parameters
+    ----------
+    params : sequence or mapping of arrays, nested as deep as you like
+        float32 and float64 arrays, C- or Fortran-ordered (kept), of any shape, all on the CPU or all on one GPU. They
+        are copied; the views returned are the parameters from then on (Numba device arrays on a GPU).
+
+    Returns
+    -------
+    Packed
+        A mapping or sequence of the same structure, with ``buffers`` and ``zeros_like()``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a leaf is not a contiguous float32 or float64 array.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> params = fastopt.pack({"W": np.ones((2, 3)), "b": np.zeros(3)})
+    >>> grads = params.zeros_like()
+    >>> grads["W"] += 1.0
+    >>> opt = fastopt.SGD(params, lr=0.5)
+    >>> opt.step(grads)
+    >>> params["W"]
+    array([[0.5, 0.5, 0.5],
+           [0.5, 0.5, 0.5]])
+    """
+    leaves = list(flatten(params, "params"))
+    if leaves and leaves[0][1] is params:
+        raise TypeError(f"params must be a sequence or a mapping of arrays, got {describe(params)}")
+    memory = DeviceMemory() if leaves and is_on_device(leaves[0][1]) else HostMemory()
+    layout = tuple((name, *memory.facts(name, leaf)) for name, leaf in leaves)
+    buffers = {}
+    for dtype in sorted({dtype for _, _, dtype, _ in layout}):
+        buffers[dtype] = memory.zeros(sum(math.prod(shape) for _, shape, kind, _ in layout if kind == dtype), dtype)
+    used = dict.fromkeys(buffers, 0)
+    views = []
+    for (_, leaf), (_, shape, dtype, order) in zip(leaves, layout):
+        start = used[dtype]
+        used[dtype] += math.prod(shape)
+        view = memory.view(buffers[dtype], start, used[dtype], shape, order)
+        if _fill:
+            memory.fill(view, leaf)
+        views.append(view)
+    packed = _packed_node(params, iter(views))
+    packed.buffers = tuple(buffers.values())
+    packed.layout = layout
+    return packed
+
+
+def _packed_node(tree, views):
+    if isinstance(tree, Mapping):
+        return PackedMapping({key: _packed_node(child, views) for key, child in tree.items()})
+    if isinstance(tree, Sequence):
+        return PackedSequence([_packed_node(child, views) for child in tree])
+    return next(views)
+
+
+class HostMemory:
+    """Packing on the CPU."""
+
+    @staticmethod
+    def facts(name, leaf):
+        check_kind(name, leaf)
+        if not leaf.flags.forc:
+            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
+        return leaf.shape, leaf.dtype, order_of(leaf)
+
+    @staticmethod
+    def zeros(size, dtype):
+        raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+        start = -raw.__array_interface__["data"][0] % ALIGNMENT
+        return raw[start : start + size * dtype.itemsize].view(dtype)
+
+    @staticmethod
+    def view(buffer, start, end, shape, order):
+        return buffer[start:end].reshape(shape, order=order)
+
+    @staticmethod
+    def fill(view, leaf):
+        view[...] = leaf

@@ -1,0 +1,88 @@
+"""The explicit moves between host and GPU."""
+
+import numpy as np
+
+from ..arrays.device import placed_any, require
+from ..arrays.libraries import is_on_device
+from ..arrays.nests import flatten, rebuild
+from ..errors import describe
+from .packed import Packed, pack
+
+
+def to_device(params):
+    """Copy NumPy arrays to the current GPU; nothing else in fastopt does.
+
+    Parameters
+    ----------
+    params : array, or sequence or mapping of arrays, nested as deep as you like
+        Contiguous NumPy arrays of numbers, or what :func:`fastopt.pack` returned.
+
+    Returns
+    -------
+    array or nest
+        Of the same structure, with Numba device arrays (which PyTorch and CuPy read through
+        ``__cuda_array_interface__``); of what was packed, packed.
+
+    Raises
+    ------
+    RuntimeError
+        Without CUDA: it says whether the package, the driver or the device is missing.
+    TypeError, ValueError
+        If a leaf is no NumPy array of numbers, or not contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> w = fastopt.to_device(np.ones(3))
+    >>> fastopt.SGD(w, lr=0.5).step(fastopt.to_device(np.ones(3)))
+    >>> fastopt.to_host(w)
+    array([0.5, 0.5, 0.5])
+    """
+    for name, leaf in flatten(params, "params"):
+        if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "fiucb":
+            raise TypeError(f"{name} must be a NumPy array of numbers, got {describe(leaf)}")
+        if not leaf.flags.forc:
+            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
+    require("to_device")
+    from ..kernels.cuda import gpu
+
+    moved = rebuild(params, (gpu.from_host(leaf) for _, leaf in flatten(params, "")))
+    return pack(moved) if isinstance(params, Packed) else moved
+
+
+def to_host(params):
+    """Copy arrays from the GPU, of any library, into new NumPy arrays; waits for what was queued before.
+
+    Parameters
+    ----------
+    params : array, or sequence or mapping of arrays, nested as deep as you like
+        Contiguous arrays on a GPU, or what :func:`fastopt.pack` made of such.
+
+    Returns
+    -------
+    array or nest
+        Of the same structure, with NumPy arrays; of what was packed, packed.
+
+    Raises
+    ------
+    RuntimeError
+        Without CUDA.
+    TypeError, ValueError
+        If a leaf is not on a GPU, or not contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> fastopt.to_host({"w": fastopt.to_device(np.ones(3))})
+    {'w': array([1., 1., 1.])}
+    """
+    leaves = list(flatten(params, "params"))
+    for name, leaf in leaves:
+        if not is_on_device(leaf):
+            raise TypeError(f"{name} must be on the GPU, got {describe(leaf)}")
+    require("to_host")
+    from ..kernels.cuda import gpu
+
+    views = [gpu.view_of(placed_any(name, leaf), leaf) for name, leaf in leaves]
+    moved = rebuild(params, (gpu.to_host(view) for view in views))
+    return pack(moved) if isinstance(params, Packed) else moved

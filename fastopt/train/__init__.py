@@ -1,0 +1,1 @@
+"""Training: epochs over data in a reproducible random order, one update per batch."""

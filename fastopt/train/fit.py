@@ -1,0 +1,234 @@
+"""Minibatch training: epochs over data in a reproducible random order, one update per batch."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..arrays.host import refuse_device
+from ..errors import describe
+from ..progress import progress_bar
+from ..step.optimizer import Optimizer
+from .epochs import training_of
+
+
+@dataclass
+class History:
+    """What happened: one entry per epoch in each list.
+
+    Attributes
+    ----------
+    loss : list of float
+        The losses that the epoch's updates were computed from, added up over its examples (with ``reduction="mean"``
+        their mean).
+    time : list of float
+        Seconds since the start, at the end of the epoch.
+    epoch : list of int
+        The epoch's number, counted from 0.
+    validation : list of float
+        The same of the validation data after the epoch; empty without.
+    stopped : str or None
+        "callback" or "patience" where training ended before its last epoch.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> def loss_and_grad(w, g, y):
+    ...     g[:] = (w - y).sum()
+    ...     return 0.5 * ((w - y) ** 2).sum()
+    >>> opt = fastopt.GD(np.zeros(1), lr=0.25)
+    >>> hist = fastopt.fit(loss_and_grad, opt, np.ones(2), batch_size=None, epochs=3)
+    >>> hist.loss, hist.epoch, hist.stopped
+    ([1.0, 0.25, 0.0625], [0, 1, 2], None)
+    """
+
+    loss: list[float] = field(default_factory=list)
+    time: list[float] = field(default_factory=list)
+    epoch: list[int] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    stopped: str | None = None
+
+
+def fit(
+    loss_and_grad,
+    opt,
+    data,
+    *,
+    batch_size,
+    epochs,
+    seed=0,
+    reduction="sum",
+    accumulate=1,
+    validation=None,
+    patience=None,
+    callback=None,
+    progress=False,
+    initial_epoch=0,
+) -> History:
+    """Train the parameters of an optimiser on data, in place.
+
+    Each epoch goes through the data once, without replacement, in an order that is a function of (seed, epoch) alone.
+    Parameters change only after every example of a batch is in.
+
+    With parameters on a GPU the examples must be there too, and ``loss_and_grad`` queues its work on the caller's
+    stream (Numba kernels, or CuPy's or PyTorch's operations); it may return the loss in an array of one element on the
+    GPU. Batches are picked there, and an epoch waits for the device once, at its end, to read the loss.
+
+    Parameters
+    ----------
+    loss_and_grad : callable
+        ``loss_and_grad(params, grads, *batch) -> float``: returns the sum of the batch's losses, and assigns or adds
+        the sum of the per-example gradients into ``grads``, which is zero before each call. ``params`` and ``grads``
+        are the array, a tuple for a sequence, a named tuple for a mapping. On a
+        GPU they are PyTorch's or CuPy's where parameters or examples are, else Numba's.
+    opt : Optimizer
+        It holds the parameters, the rule and its hyperparameters.
+    data : array, or tuple of arrays
+        Arrays with the examples along their first axis (on a GPU in C order); ``batch`` has the same examples of each.
+    batch_size : int or None
+        Examples per batch; the last batch of an epoch may be shorter. None takes all data at once, unshuffled.
+        1 is textbook SGD.
+    epochs : int
+        Where to end: epochs are numbered from ``initial_epoch`` to ``epochs - 1``.
+    seed : int
+        Of the order.
+    reduction : "sum" or "mean"
+        Whether the gradient that is stepped with is the sum over the update's examples, or that divided by their
+        number.
+    accumulate : int
+        How many batches to sum before the one update.
+    validation : array or tuple of arrays, optional
+        Data whose loss is recorded after each epoch.
+    patience : int, optional
+        Stop after so many epochs without a smaller validation loss, and restore the parameters of the best epoch
+        (the optimiser's state and ``t`` stay those of the last).
+    callback : callable, optional
+        ``callback(epoch, loss, opt)`` after each epoch; raising StopIteration ends the training.
+    progress : bool
+        Show a progress bar (needs the ``cli`` extra).
+    initial_epoch : int
+        Where to begin: with a loaded optimiser and the number of epochs done, training goes on to the same bits.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before anything is changed, if an argument is wrong; GD must see all data in each update.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> X = np.c_[np.linspace(-1, 1, 64), np.ones(64)]
+    >>> y = X @ [2.0, -1.0]
+    >>> def loss_and_grad(w, g, X, y):
+    ...     r = X @ w - y
+    ...     g += X.T @ r
+    ...     return 0.5 * r @ r
+    >>> w = np.zeros(2)
+    >>> hist = fastopt.fit(loss_and_grad, fastopt.Adam(w, lr=0.05), (X, y), batch_size=16, epochs=100)
+    >>> print(np.round(w, 2))
+    [ 2. -1.]
+    """
+    if not isinstance(opt, Optimizer):
+        raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
+    if not callable(loss_and_grad):
+        raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
+    data, shapes = _examples("data", data, opt)
+    n = shapes[0][0]
+    _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch)
+    batch_size = n if batch_size is None else batch_size
+    if opt.rule.name == "gd" and batch_size * accumulate < n:
+        raise ValueError(
+            f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD may not"
+        )
+    held_out = None
+    if validation is not None:
+        arrays, others = _examples("validation", validation, opt)
+        if [shape[1:] for shape in others] != [shape[1:] for shape in shapes]:
+            got = ", ".join(map(str, others))
+            raise ValueError(f"validation must hold arrays like those of data, got shapes {got}")
+        held_out = arrays, others[0][0]
+    train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, n, batch_size, accumulate)
+    history, best, waited = History(), None, 0
+    began = time.perf_counter()
+    with progress_bar(progress, epochs - initial_epoch, "epochs") as advance:
+        for epoch in range(initial_epoch, epochs):
+            loss = train.epoch(_order(n, batch_size, seed, epoch))
+            history.loss.append(loss)
+            history.epoch.append(epoch)
+            if held_out is not None:
+                history.validation.append(train.evaluate(*held_out))
+                if best is None or math.isnan(best) or history.validation[-1] < best:
+                    best, waited = history.validation[-1], 0
+                    kept = train.copy() if patience is not None else None
+                else:
+                    waited += 1
+            history.time.append(time.perf_counter() - began)
+            advance(1, f"loss {loss:.6g}")
+            if callback is not None:
+                try:
+                    callback(epoch, loss, opt)
+                except StopIteration:
+                    history.stopped = "callback"
+                    break
+            if patience is not None and waited >= patience:
+                history.stopped = "patience"
+                break
+    if patience is not None and best is not None:
+        train.restore(kept)
+    return history
+
+
+def _order(n, batch_size, seed, epoch):
+    """The examples in the order of an epoch; None where one batch holds them all."""
+    return None if batch_size >= n else np.random.default_rng((seed, epoch)).permutation(n)
+
+
+def _examples(name, data, opt):
+    """Data as a list of arrays, and their shapes."""
+    arrays = list(data) if isinstance(data, (tuple, list)) else [data]
+    if opt._on_gpu:
+        from .device_epochs import shapes_of
+
+        shapes = shapes_of(name, arrays, opt._blocks.device)
+    else:
+        shapes = [a.shape for a in _on_host(name, arrays)]
+    lengths = {shape[0] for shape in shapes}
+    if len(lengths) != 1 or lengths == {0}:
+        got = ", ".join(map(str, shapes))
+        raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {got}")
+    return arrays, shapes
+
+
+def _on_host(name, arrays):
+    for i, a in enumerate(arrays):
+        refuse_device(f"{name}[{i}]", a)
+        if not isinstance(a, np.ndarray) or a.ndim == 0:
+            raise TypeError(f"{name}[{i}] must be an array with the examples along its first axis, got {describe(a)}")
+    return arrays
+
+
+def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch):
+    counts = {"epochs": (epochs, 0), "seed": (seed, 0), "initial_epoch": (initial_epoch, 0)}
+    counts |= {"accumulate": (accumulate, 1)}
+    counts |= {"batch_size": (batch_size, 1)} if batch_size is not None else {}
+    counts |= {"patience": (patience, 1)} if patience is not None else {}
+    for name, (value, least) in counts.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} must be a whole number, got {describe(value)}")
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+    if initial_epoch > epochs:
+        raise ValueError(f"initial_epoch must be at most epochs, {epochs}, got {initial_epoch}")
+    if not isinstance(reduction, str) or reduction not in ("sum", "mean"):
+        raise ValueError(f"reduction must be 'sum' or 'mean', got {describe(reduction)}")
+    if patience is not None and validation is None:
+        raise ValueError("patience must come with validation data, got none")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, got {describe(callback)}")
+    if not isinstance(progress, bool):
+        raise TypeError(f"progress must be True or False, got {describe(progress)}")

@@ -1,0 +1,63 @@
+"""The races on a GPU run from end to end: here with tiny arrays, in Numba's simulator, against PyTorch on the CPU."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_bench_report import machine, pictures, report, table
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("torch", "numba_cuda", "pytest_benchmark")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The record of a run."""
+    if MISSING:
+        pytest.skip(f"needs {', '.join(MISSING)}")
+    path = tmp_path_factory.mktemp("gpu") / "run.json"
+    options = ["--benchmark-enable", "--benchmark-only", f"--benchmark-json={path}", "-p", "no:cacheprovider"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "gpu_stand_in", *options, "bench/test_gpu.py"],
+        env=inherited | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'helpers'}"},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_every_question_has_its_figures(data):
+    found = {row.work: row for row in table.rows(data["benchmarks"])}
+    large = found["GPU, Adam on 10⁸ elements, float32"]
+    assert {peer: figure["least"] for peer, figure in large.peers.items()} == {
+        "copy": 0.93,
+        "PyTorch fused": 1.0,
+        "PyTorch foreach": 1.0,
+    }
+    for dtype in ("float32", "float64"):
+        for rule, peers in (("adam", 3), ("adadelta", 2), ("lion", 1)):
+            assert len(found[f"GPU, 10⁷ elements, {dtype}, {rule}"].peers) == peers
+    assert any("packed arrays" in work for work in found)
+    assert list(found["GPU, 4 exponential fits, 2 iterations each"].peers) == ["CPU"]
+    assert any("replayed" in work for work in found)
+
+
+def test_the_record_goes_by_the_cards_name(data):
+    assert machine.name(data["machine_info"]) == "some-card-80gb"
+    assert report.heading(data).startswith("Some Card 80GB; ")
+    assert not any("card" in benchmark["extra_info"] for benchmark in data["benchmarks"])
+
+
+def test_it_yields_a_table_and_a_picture(data, tmp_path):
+    assert "A step on a GPU" in table.text(table.rows(data["benchmarks"]))
+    (path,) = pictures.draw(data["benchmarks"], tmp_path)
+    assert path.name == "gpu.png"

@@ -1,0 +1,204 @@
+"""What the compiler makes of the CUDA kernels, for two generations of GPUs; needs no GPU."""
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+from support import BY_NAME, DTYPES, name_of
+
+import fastopt
+
+if importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("cuda.core") is None:
+    pytest.skip("needs the cuda extra: ci/test --with cuda", allow_module_level=True)
+
+import numba
+from cuda.core import Linker, LinkerOptions, ObjectCode
+from numba import config, cuda, njit, types
+
+from fastopt.kernels.cuda import gpu as target
+from fastopt.kernels.cuda import kernels as cuda_kernels
+from fastopt.kernels.cuda import matrices as cuda_matrix
+from fastopt.kernels.cuda import minimize as cuda_many
+from fastopt.kernels.cuda.bind import device_function
+from fastopt.kernels.cuda.loops import step as grid
+from fastopt.kernels.minimize import Flags
+from fastopt.problems import pieces
+
+if config.ENABLE_CUDASIM:
+    pytest.skip("the simulator compiles nothing", allow_module_level=True)
+
+TEMPLATES = {
+    "plain": {},
+    "staged": {"stage": True},
+    "clipped": {"stage": True, "scaled": True},
+    "capturable": {"held": True},
+}
+CARDS = [(8, 0), (9, 0)]
+
+
+class Uncompiled:
+    """A kernel as it is before a GPU is known."""
+
+    def __init__(self, function, *kinds, **options):
+        self.function, self.kinds = function, kinds
+
+
+@pytest.fixture(autouse=True)
+def card(monkeypatch):
+    """Stands for the current device, which Numba asks for when a kernel calls a function."""
+
+    class Card:
+        compute_capability = (9, 0)
+
+    monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", Card)
+    monkeypatch.setattr(target, "Kernel", Uncompiled)
+    return Card
+
+
+def compiled(kernel, cc, card):
+    """Its PTX, and what the assembler reports."""
+    card.compute_capability = cc
+    signature = types.void(*kernel.kinds)
+    ptx, _ = cuda.compile(kernel.function, signature, device=False, abi="numba", cc=cc, output="ptx")
+    options = LinkerOptions(arch=f"sm_{cc[0]}{cc[1]}", ptxas_options=["-v"])
+    linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=options)
+    linker.link("cubin")
+    return ptx, linker.get_info_log()
+
+
+def check_memory(ptx, log):
+    assert re.search(r"Used \d+ registers", log)
+    assert re.findall(r"(\d+) bytes (?:stack frame|spill stores|spill loads)", log), log
+    assert set(re.findall(r"(\d+) bytes (?:stack frame|spill stores|spill loads)", log)) == {"0"}, log
+    assert ".local" not in ptx
+
+
+def check_sweep(rule, dtype, options, ptx, log):
+    check_memory(ptx, log)
+    if dtype == np.float32:
+        assert ".f64" not in ptx
+    loads, stores = ptx.count("ld.global"), ptx.count("st.global")
+    arrays = 2 + len(rule.state)
+    once = loads - stores * arrays // (arrays - 1)  # loads of what is the same for all elements
+    count = len(rule.coefficients(1, *map(float, rule.hyper.values())))
+    assert stores % (arrays - 1) == 0
+    assert 1 <= once <= count if options.get("held") else once == options.get("scaled", False), (loads, stores)
+    before = ptx.partition("bar.warp.sync")[0].count("ld.global") - ptx.partition("bar.warp.sync")[0].count("st.global")
+    assert before >= grid.EACH * arrays, "a thread must have all loads of its elements in flight at once"
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_sweep(name, dtype, template, card):
+    options = TEMPLATES[template]
+    kernel = cuda_kernels.sweep.__wrapped__(BY_NAME[name], np.dtype(dtype), **options)
+    for cc in CARDS:
+        check_sweep(BY_NAME[name], dtype, options, *compiled(kernel, cc, card))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_advance(name, dtype, card):
+    kernel = cuda_kernels.advance.__wrapped__(BY_NAME[name], np.dtype(dtype))
+    for cc in CARDS:
+        check_memory(*compiled(kernel, cc, card))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+def test_other_kernels(dtype, card):
+    for make in (cuda_kernels.squares, cuda_kernels.fill, cuda_kernels.scale, cuda_kernels.gather):
+        for cc in CARDS:
+            check_memory(*compiled(make.__wrapped__(np.dtype(dtype)), cc, card))
+    for cc in CARDS:
+        check_memory(*compiled(cuda_kernels.add.__wrapped__(np.dtype(np.float64), np.dtype(dtype)), cc, card))
+        check_memory(*compiled(cuda_kernels.pick.__wrapped__(np.dtype(f"u{np.dtype(dtype).itemsize}")), cc, card))
+    for make in (cuda_kernels.judge, cuda_kernels.note):
+        for cc in CARDS:
+            ptx, log = compiled(make.__wrapped__(), cc, card)
+            check_memory(ptx, log)
+            assert not re.search(r"\b(atom|red)\.", ptx)
+
+
+@njit
+def misfit(x, grad, y, weight, t):
+    f, grad[:] = 0.0, 0.0
+    for j in range(t.size):
+        e = np.exp(-x[1] * t[j])  # NumPy's exp, which CUDA's Numba does not know
+        r = np.float64(x[0]) * e - y[j]
+        f += 0.5 * weight * r * r
+        grad[0] += r * e
+        grad[1] -= r * x[0] * t[j] * e
+    return f
+
+
+NONE, ALL = Flags(*[False] * 6), Flags(True, False, True, True, True, True)
+
+
+def many(name, dtype, flags=NONE):
+    scalar = numba.from_dtype(np.dtype(dtype))
+    rows = types.Tuple((types.Array(scalar, 2, "C"), types.Array(scalar, 1, "C")))
+    shared = types.Tuple((types.Array(scalar, 1, "C"),))
+    function = device_function(misfit)
+    loop = cuda_many.loop_kernel.__wrapped__(BY_NAME[name], "inplace", function, flags, scalar, rows, shared)
+    return loop, cuda_many.evaluation_kernel.__wrapped__("inplace", function, scalar, rows, shared)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_many(name, dtype, card):
+    """A thread per problem, with the user's function inside: nothing in local memory, no call left."""
+    ptx, log = compiled(many(name, dtype)[0], (9, 0), card)
+    check_memory(ptx, log)
+    assert "call" not in ptx
+
+
+@pytest.mark.parametrize("cc", CARDS)
+def test_many_with_all_options(cc, card):
+    for dtype in DTYPES:
+        for kernel in many("adam", dtype, flags=ALL):
+            check_memory(*compiled(kernel, cc, card))
+    check_memory(*compiled(cuda_many.transfer.__wrapped__(np.dtype(np.float32), "C", "F"), cc, card))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+def test_losses(dtype, card):
+    """The kernels of the losses that ``fastopt compare`` trains with."""
+    scalar = numba.from_dtype(np.dtype(dtype))
+    kernels = [cuda_matrix.product.__wrapped__(scalar, *order) for order in ("CC", "FC", "CF")]
+    for piece in (pieces.gaussian, pieces.bernoulli, pieces.poisson):
+        kernels.append(cuda_matrix.rows.__wrapped__(piece.py_func, scalar, 1, types.float64))
+    kernels.append(cuda_matrix.rows.__wrapped__(pieces.categorical.py_func, scalar, 2, types.int64))
+    for piece, ndim in ((pieces.tanh, 1), (pieces.add_to_rows, 1), (pieces.through_tanh, 2)):
+        kernels.append(cuda_matrix.elements.__wrapped__(piece.py_func, scalar, ndim))
+    kernels.append(cuda_matrix.columns.__wrapped__(pieces.sum_rows.py_func, scalar))
+    kernels.append(cuda_matrix.penalties.__wrapped__(pieces.penalise.py_func, scalar))
+    kernels.append(cuda_matrix.add_up.__wrapped__())
+    for kernel in kernels:
+        check_memory(*compiled(kernel, (9, 0), card))
+
+
+def rule_of(update):
+    return fastopt.Rule(name="mine", update=update, coefficients=lambda t, lr: (lr,), hyper={"lr": 1.0})
+
+
+def test_a_literal_is_found(card):
+    """The check of float64 in float32 kernels fails where it must."""
+    rule = rule_of(lambda p, g, lr: (p - lr * (1.0 - g),))
+    kernel = cuda_kernels.sweep.__wrapped__(rule, np.dtype(np.float32))
+    assert ".f64" in compiled(kernel, (9, 0), card)[0]
+
+
+def test_rule_that_does_not_compile(monkeypatch, card):
+    def compile_now(function, *kinds, **options):
+        return compiled(Uncompiled(function, *kinds), (9, 0), card)
+
+    monkeypatch.setattr(target, "Kernel", compile_now)
+    rule = rule_of(lambda p, g, lr: (p - lr * np.linalg.norm(g) if g > p else p,))
+    with pytest.raises(TypeError) as caught:
+        cuda_kernels.sweep.__wrapped__(rule, np.dtype(np.float32))
+    message = str(caught.value)
+    assert message.startswith("rule 'mine' must compile for CUDA and float32 arrays: ")
+    assert len(message) <= 300
+    assert "\n" not in message
