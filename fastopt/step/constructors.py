@@ -7,17 +7,7 @@ from ..rules import RULES
 from ..rules.keywords import keywords
 from ..rules.rule import check_hyper
 from .optimizer import Optimizer
-
-OPTIONS = {
-    "maximize": False,
-    "clip_value": None,
-    "clip_norm": None,
-    "check_finite": False,
-    "parallel": None,
-    "threads": None,
-    "device": None,
-    "capturable": False,
-}
+from .options import Options
 
 
 def constructor(rule):
@@ -80,7 +70,7 @@ def signature_of(rule, switches) -> Signature:
     parameters = [Parameter("params", either)]
     own = [name for name in hyper if name != "weight_decay" or "weight_decay" in rule.hyper]
     parameters += [Parameter(name, either, default=hyper[name]) for name in own]
-    rest = switches | {name: hyper[name] for name in hyper if name not in own} | OPTIONS
+    rest = switches | {name: hyper[name] for name in hyper if name not in own} | Options._field_defaults
     parameters += [Parameter(name, keyword, default=default) for name, default in rest.items()]
     return Signature(parameters, return_annotation=Optimizer)
 

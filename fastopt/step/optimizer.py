@@ -13,7 +13,7 @@ from ..targets import target_of
 from .groups import is_groups, roots_of
 from .hyperparameters import hyper_of_groups
 from .layout import Layout
-from .options import checked_options
+from .options import Options, check_options
 from .state_dict import hyper_of
 
 
@@ -98,16 +98,8 @@ class Optimizer:
     ):
         if not isinstance(rule, Rule):
             raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
-        options = checked_options(
-            maximize=maximize,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            check_finite=check_finite,
-            parallel=parallel,
-            threads=threads,
-            device=device,
-            capturable=capturable,
-        )
+        options = Options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable)
+        check_options(options)
         self.rule, self._t, self.skipped = rule, 0, 0
         self._grouped = is_groups(params)
         roots = roots_of(params)
@@ -195,11 +187,11 @@ class Optimizer:
         factor = self._factor(pieces, grads)
         if factor is None:
             self.skipped += 1
-            return
-        t = self._t + 1
-        numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
-        self._steps.run(pieces, t, numbers)
-        self._t = t
+        else:
+            t = self._t + 1
+            numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
+            self._steps.run(pieces, t, numbers)
+            self._t = t
 
     def _numbers(self, t, scale) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
@@ -213,15 +205,10 @@ class Optimizer:
         if options.check_finite and pieces and not self._steps.is_finite(pieces):
             if options.check_finite == "skip":
                 return None
-            self._refuse_not_finite(grads)
+            self._layout.refuse_not_finite(grads)
         if options.clip_norm is None or not pieces:
             return 1.0
         return self._steps.factor(pieces, options.clip_norm, self._bound)
-
-    def _refuse_not_finite(self, grads):
-        raise ValueError(f"grads must be finite, got NaN or Inf in {self._layout.first_not_finite(grads)}")
-
-    # --- state -----------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict:
         """All but the parameters, as copies: ``{"rule", "t", "hyper", "state"}``.

@@ -140,7 +140,9 @@ class Cuda:
 
     def _launch(self, kernel, a, argument, stream):
         if a.size:
-            kernel(stream or self.stream(), kernels.blocks(a.size, 1), gpu.pointer(a), a.size, argument)
+            kernel(
+                self.stream() if stream is None else stream, kernels.blocks(a.size, 1), gpu.pointer(a), a.size, argument
+            )
 
     # --- order -----------------------------------------------------------------------------------------------------
 
