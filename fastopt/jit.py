@@ -21,7 +21,7 @@ also across processes; a cached function is recompiled when a rule has changed.
 array([3., 3.])
 """
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numba import njit, types
@@ -35,7 +35,7 @@ from .kernels.loops.step import coefficients, sweep
 from .kernels.overloads import compiled_form
 from .kernels.stamp import mark_of
 from .kernels.tuples import cast_like
-from .rules import ALL_RULES, Rule
+from .rules import ALL_RULES, Rule, table, texts
 
 _RULES = {rule.name: rule for rule in ALL_RULES}
 
@@ -104,26 +104,35 @@ def _document(rule, hyper):
     state = "".join(f"{s}, " for s in rule.state)
     return f"""One step of {rule.label or rule.name}, in place: ``{rule.name}(x, g, {state}t, {hyper})``.
 
-{rule.equation}
+{texts.opening(rule)}
 
 Parameters
 ----------
 x : contiguous array of float32 or float64
-    The parameters; updated.
+    The parameters θ; updated.
 g : array
     The gradient, of the same size and dtype; not written.
 {", ".join(rule.state) or "(no state)"} : arrays
     The state, of the same size and dtype; zeros at the start; updated.
 t : int
     The step: 1 at the first.
-{", ".join(rule.hyper)} : float
-    The hyperparameters.
+{chr(10).join(map(partial(_number, rule), rule.hyper))}
 
 Raises
 ------
 ValueError
     If sizes differ (lost if that happens inside a ``prange``; nothing is read or written then all the same).
 """
+
+
+def _number(rule, name):
+    """One hyperparameter's entry."""
+    default = table.spelt(rule.hyper[name])
+    if isinstance(rule.hyper[name], bool):
+        kind = f"bool, default {default}"
+    else:
+        kind = f"float, {texts.range_of(name)}; the constructor's default is {default}"
+    return f"{name} : {kind}\n{texts.meaning(rule, name)}"
 
 
 # --- arrays of any shape, as one dimension ---------------------------------------------------------------------------

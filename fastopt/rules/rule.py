@@ -24,6 +24,7 @@ RANGES = {
     "weight_decay": (0.0, math.inf, False),
     "initial_accumulator_value": (0.0, math.inf, False),
 }
+ANYWHERE = (-math.inf, math.inf, False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,16 +137,20 @@ def check_hyper(name, value, default, where=None):
         return
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where} must be a number, got {describe(value)}")
-    low, high, closed = RANGES.get(name, (-math.inf, math.inf, False))
+    low, high, closed = RANGES.get(name, ANYWHERE)
     try:
         number = float(value)
     except OverflowError:  # an int beyond all floats
         number = math.inf
     if not (math.isfinite(number) and low <= number and (number < high or (closed and number == high))):
-        if low == -math.inf:
-            wanted = "finite"
-        elif high == math.inf:
-            wanted = f"finite and at least {low:g}"
-        else:
-            wanted = f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"
-        raise ValueError(f"{where} must be {wanted}, got {describe(value)}")
+        raise ValueError(f"{where} must be {allowed(name)}, got {describe(value)}")
+
+
+def allowed(name):
+    """In words, where a hyperparameter of this name may lie."""
+    low, high, closed = RANGES.get(name, ANYWHERE)
+    if low == -math.inf:
+        return "finite"
+    if high == math.inf:
+        return f"finite and at least {low:g}"
+    return f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"
