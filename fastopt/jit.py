@@ -1,9 +1,9 @@
-"""The rules as functions to call inside your own ``@njit`` code: one step in place, no Python in between.
+"""The rules as functions to call inside your own ``@njit`` code: one step in place, with no Python in between.
 
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
 rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamax nadam radam lion``. Each takes the parameters, the
 gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the hyperparameters, by position
-or keyword; ``help(fastopt.jit.adam)`` says which. All arrays are contiguous, of one dtype (float32 or float64) and
+or keyword; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and
 one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``,
 also across processes; a cached function is recompiled when a rule has changed.
 
@@ -46,6 +46,7 @@ def step(rule: Rule):
     Parameters
     ----------
     rule : Rule
+        One of ``fastopt.RULES``, or a rule of your own.
 
     Returns
     -------
@@ -113,7 +114,7 @@ x : contiguous array of float32 or float64
 g : array
     The gradient, of the same size and dtype; not written.
 {", ".join(rule.state) or "(no state)"} : arrays
-    The state, of the same size and dtype; zeros at the start; updated.
+    The state, of the same size and dtype: zeros before the first step; updated.
 t : int
     The step: 1 at the first.
 {chr(10).join(map(partial(_number, rule), rule.hyper))}
@@ -121,7 +122,7 @@ t : int
 Raises
 ------
 ValueError
-    If sizes differ (lost if that happens inside a ``prange``; nothing is read or written then all the same).
+    If sizes differ; nothing is written then. Inside a ``prange`` Numba loses the exception.
 """
 
 
@@ -202,7 +203,9 @@ def clip_norm(g, max_norm):
     Parameters
     ----------
     g : contiguous array of float32 or float64
+        The gradient; scaled.
     max_norm : float
+        The largest norm to leave.
 
     Examples
     --------

@@ -67,12 +67,23 @@ def commands():
     return get_docs_for_click(obj=click, ctx=typer.Context(click), name="fastopt").partition("\n")[2]
 
 
+def unexplained(folder):
+    """The public names of which the manual says nothing."""
+    for module in (fastopt, fastopt.jit, fastopt.schedules, fastopt.problems):
+        page = folder.joinpath(*module.__name__.split(".")).with_suffix(".html").read_text(encoding="utf-8")
+        yield from (f"{module.__name__}.{name}" for name in module.__all__ if f'id="{name}"' not in page)
+
+
 def main(folder):
+    names = fastopt.__all__
     prepare()
     footer = f"fastopt {fastopt.__version__}"
     pdoc.render.configure(docformat="numpy", show_source=False, footer_text=footer, template_directory=HERE)
-    pdoc.pdoc("fastopt", r"!fastopt\..+", *(f"fastopt.{name}" for name in CHAPTERS), output_directory=Path(folder))
+    pdoc.pdoc("fastopt", r"!fastopt\..+", *(f"fastopt.{name}" for name in CHAPTERS), output_directory=folder)
+    fastopt.__all__ = [name for name in names if name not in CHAPTERS]
+    if missing := [*unexplained(folder)]:
+        sys.exit(f"every public name must be in the manual, got none of {', '.join(missing)}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))
