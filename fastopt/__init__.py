@@ -15,7 +15,7 @@ by the formulas and with the defaults of PyTorch. The chapters:
 - `fastopt.jit`: the same rules as functions to call inside your own ``@njit`` code;
 - `fastopt.solve`: minimisation in SciPy's shape, and many small problems at once;
 - `fastopt.train`: minibatch training;
-- `fastopt.rules`: the fourteen rules with their equations, which one suits what, and rules of your own;
+- `fastopt.rules`: the rules with their equations, which one suits what, and rules of your own;
 - `fastopt.schedules`: hyperparameters that change with the step;
 - `fastopt.targets`: threads, GPUs, and where arrays are;
 - `fastopt.problems`: losses and test functions to try things on;

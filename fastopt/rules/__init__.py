@@ -5,9 +5,8 @@ fastopt is made from these. ``help(fastopt.Adam)`` explains a rule's arguments, 
 agree and which differ.
 
 >>> import fastopt
->>> [rule.label for rule in fastopt.RULES]  # doctest: +NORMALIZE_WHITESPACE
-['GD', 'SGD', 'Momentum', 'Nesterov', 'Adagrad', 'Adadelta', 'RMSprop', 'Adam', 'AdamW', 'AMSGrad', 'Adamax', 'NAdam',
- 'RAdam', 'Lion']
+>>> [rule.label for rule in fastopt.RULES][:4]
+['GD', 'SGD', 'Momentum', 'Nesterov']
 
 ## Which rule when
 
