@@ -26,8 +26,8 @@ FIGURES = {
         Headline(
             "Adam, a step of 1,000 parameters", "Adam, float32, 1000 elements", ("PyTorch fused", "optax", "NumPy")
         ),
-        Headline("Adam, a step of 10⁷", "step of 10⁷, float32, adam", ("PyTorch fused", "optax")),
-        Headline("NAdam, a step of 10⁷", "step of 10⁷, float32, nadam", ("PyTorch foreach",)),
+        Headline("Adam, a step of 10⁷ parameters", "step of 10⁷, float32, adam", ("PyTorch fused", "optax")),
+        Headline("NAdam, a step of 10⁷ parameters", "step of 10⁷, float32, nadam", ("PyTorch foreach",)),
         Headline(
             "Adam, a step of 100 packed arrays of 64",
             "100 packed arrays of 64, float32, list of gradients",
@@ -52,7 +52,7 @@ FIGURES = {
     ),
     "nvidia-h200": (
         Headline("Adam, a step of 10⁸ parameters", "GPU, Adam on 10⁸ elements, float32", ("PyTorch fused", "copy")),
-        Headline("Adam, a step of 1,000", "GPU, Adam, float32, 1000 elements", ("PyTorch fused",)),
+        Headline("Adam, a step of 1,000 parameters", "GPU, Adam, float32, 1000 elements", ("PyTorch fused",)),
         Headline(
             "Adam, a step of 100 packed arrays of 64",
             "GPU, Adam on 100 packed arrays of 64, float32",
@@ -68,7 +68,7 @@ FIGURES = {
 # What the README calls the others.
 SAID = {
     "PyTorch fused": "PyTorch's fused kernel",
-    "PyTorch foreach": "PyTorch (it has no fused one)",
+    "PyTorch foreach": "PyTorch (which has no fused kernel for it)",
     "JAX scan": "JAX",
     "JAX vmap": "JAX's vmap",
     "copy": "a copy of as many bytes",
@@ -85,15 +85,15 @@ def section(runs):
     blocks = [f"![How many times as long as fastopt the others take](bench/results/{PICTURE})"]
     for name, headlines in FIGURES.items():
         rows = {row.work: row for row in table.rows(runs[name]["benchmarks"])}
-        lines = [f"| {machine(runs[name])} | fastopt | times as long |", "|---|---:|---|"]
+        lines = [f"| {machine(runs[name])} | fastopt | the others, times as long |", "|---|---:|---|"]
         for one in headlines:
             row = rows[one.work]
-            others = ", ".join(f"{SAID.get(peer, peer)} {table.number(ratio(row, peer))}" for peer in one.peers)
+            others = ", ".join(f"{SAID.get(peer, peer)} {table.number(ratio(row, peer))}×" for peer in one.peers)
             lines.append(f"| {one.what} | {taken(row.figure)} | {others} |")
         blocks.append("\n".join(lines))
-    links = ", ".join(f"[{machine(runs[name])}](bench/results/{name}.md)" for name in FIGURES)
+    links = " and ".join(f"[{machine(runs[name])}](bench/results/{name}.md)" for name in FIGURES)
     blocks.append("Steps and the network are in float32, minimisations and fits in float64.")
-    blocks.append(f"Every figure, with quartiles, targets and versions: {links}.")
+    blocks.append(f"All figures, with quartiles and versions: {links}.")
     return "\n\n".join(blocks) + "\n"
 
 
