@@ -1,5 +1,7 @@
 """The hyperparameters of one group of parameters: numbers and schedules, checked, and evaluated for a step."""
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import describe, shorten
@@ -16,18 +18,30 @@ class Hyper:
         if unknown:
             raise TypeError(f"{where} must be given only {', '.join(known)}, got {shorten(repr(unknown[0]), 40)}")
         values = {**known, **given}
-        if "betas" in values:
-            betas = values.pop("betas")
-            if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-                raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(betas)}")
-            values.update(zip(BETAS, betas))
         self.rule = rule
         self.start = {}
         for keyword, (slot, default) in rule.initial.items():
             check_hyper(keyword, values[keyword], default)
             self.start[slot] = float(values.pop(keyword))
-        self.values = {name: _checked(name, value, rule.hyper.get(name, 0.0)) for name, value in values.items()}
-        self.scheduled = [name for name, value in self.values.items() if callable(value)]
+        self.values: dict[str, Any] = {}
+        for keyword, value in values.items():
+            self.values |= self.checked(keyword, value)
+
+    def checked(self, keyword, value) -> dict:
+        """What a keyword sets, by the names of the rule; raises unless it can be that."""
+        if keyword != "betas" or keyword in self.rule.hyper:
+            return {keyword: _checked(keyword, value, self.rule.hyper.get(keyword, 0.0))}
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(value)}")
+        return {beta: _checked(beta, one, self.rule.hyper[beta]) for beta, one in zip(BETAS, value)}
+
+    def read(self, keyword):
+        """The value of a keyword, as it was given."""
+        return spelt(self.values)[keyword]
+
+    @property
+    def scheduled(self) -> bool:
+        return any(map(callable, self.values.values()))
 
     def at(self, t: int) -> tuple:
         """The rule's hyperparameters at step t (1, 2, ...), as the kernels take them."""

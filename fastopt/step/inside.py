@@ -37,7 +37,7 @@ def numbers_at(opt, t) -> list:
 
 def set_counts(opt, t, skipped):
     """Say how many steps were applied, and left out, by compiled code."""
-    opt._t, opt.skipped = t, skipped
+    opt._t, opt._skipped = t, skipped
 
 
 def refuse_not_finite(opt, grads):

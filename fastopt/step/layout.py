@@ -33,7 +33,7 @@ class Layout:
     """
 
     def __init__(self, target, params, roots, rule, starts, staged, options):
-        self._target, self._rule, self._options = target, rule, options
+        self._target, self._rule = target, rule
         self.all: list[Block] = []
         self.names: list[str] = []
         self.given: list = []
@@ -41,7 +41,7 @@ class Layout:
         self.leaves: list[Any] = []
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, starts[group])
-        self.bind(staged)
+        self.bind(staged, options)
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
         owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]
@@ -81,10 +81,10 @@ class Layout:
                     end += places[index].size
             yield buffer, members
 
-    def bind(self, staged):
+    def bind(self, staged, options):
         """Give each block its kernel, with the modifiers of the gradient or without them."""
         for k, block in enumerate(self.all):
-            run = self._target.sweep(self._rule, block.p, staged, self._options)
+            run = self._target.sweep(self._rule, block.p, staged, options)
             self.all[k] = block._replace(run=run)
 
     # --- gradients -------------------------------------------------------------------------------------------------

@@ -182,14 +182,19 @@ class CompiledTraining(Training):
         self.lanes = norms.workspace(max(p.size for p, _, _, _ in self.blocks))
         self.memory = flat(self.buffers[0])
         self.sum = flat(self.sums[0]) if self.sums else self.memory[:0]
-        self.scheduled = has_schedules(opt)
         self.limit = 1
         self.data, self.size = tuple(data), min(batch_size, self.n)
         rows = [np.empty((self.size, *a.shape[1:]), a.dtype) for a in data] if self.size < self.n else []
         self.scratch = tuple(rows)  # for the examples of a batch
+        self._prepare()
+
+    def _prepare(self):
+        """Take over how the optimiser is now: callbacks may change its hyperparameters between epochs."""
+        self.scheduled = has_schedules(self.opt)
         self.kernel, self.address = self._kernel()
 
     def epoch(self, order) -> float:
+        self._prepare()
         opt, n, size, accumulate = self.opt, self.n, self.size, self.accumulate
         order = np.arange(0) if order is None else order
         options = options_of(opt)
