@@ -16,7 +16,7 @@ from .groups import is_groups, roots_of
 from .hyperparameters import hyper_of_groups
 from .layout import Layout
 from .options import Options, check_options
-from .state_dict import hyper_of
+from .state_dict import counts_of, hyper_of
 
 NO_SCHEDULES = "hyperparameters must be numbers with capturable=True, got a schedule"
 
@@ -74,7 +74,10 @@ class Optimizer:
     groups : tuple of Group
         The hyperparameters of each group, as attributes; of the one there is without groups.
     t : int
-        How many steps were applied; read-only.
+        How many steps were applied; read-only. Schedules see t − 1.
+    counts : int or nest of int
+        How many of them each array took part in, in the structure of ``params``; read-only. An array whose gradient
+        was None does not age: its bias correction goes by its own count.
     skipped : int
         How many steps ``check_finite="skip"`` left out.
 
@@ -204,6 +207,12 @@ class Optimizer:
         return self._steps.count() if self._options.capturable else self._t
 
     @property
+    def counts(self) -> Any:
+        """Steps applied to each array, in the structure of ``params``."""
+        t = self.t
+        return self._layout.nest([t - missed for missed in self._layout.missed])
+
+    @property
     def skipped(self) -> int:
         """Steps left out by ``check_finite="skip"``."""
         return self._skipped
@@ -285,8 +294,8 @@ class Optimizer:
         self._general(self, grads)
 
     def _apply(self, grads):
-        pieces = self._layout.pieces(grads)
-        if not pieces and not self._layout.holds_any(grads):  # of arrays of size 0 a step counts
+        pieces, absent = self._layout.pieces(grads)
+        if len(absent) == len(self._layout.leaves):
             return
         factor = self._factor(pieces, grads)
         if factor is None:
@@ -296,6 +305,8 @@ class Optimizer:
             numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
             self._steps.run(pieces, t, numbers)
             self._t = t
+            if absent:
+                self._layout.miss(absent)
 
     def _numbers(self, t, scale) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
@@ -315,15 +326,16 @@ class Optimizer:
         return self._steps.factor(pieces, options.clip_norm, self._bound)
 
     def state_dict(self) -> dict:
-        """Everything but the parameters, as copies: ``{"rule", "t", "hyper", "state"}``.
+        """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.
 
-        "hyper" maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules
+        "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper" maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules
         are functions and cannot be kept: their entry is None.
         """
         hyper = [h.numbers() for h in self._hyper]
         return {
             "rule": self._rule.name,
             "t": self.t,
+            "counts": self.counts,
             "hyper": hyper if self._grouped else hyper[0],
             "state": {slot: self._layout.copies(k) for k, slot in enumerate(self._rule.state)},
         }
@@ -338,10 +350,12 @@ class Optimizer:
             not one here. Nothing is changed then.
         """
         hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
+        counts = counts_of(d, self._layout, self._options.capturable)
         self._layout.load_state(self._rule.state, d["state"])
         for mine, numbers in zip(self._hyper, hyper):
             mine.take_numbers(numbers)
         self._t = d["t"]
+        self._layout.take_counts(d["t"], counts)
         self._stage_if_needed()
         self._prepare()
 

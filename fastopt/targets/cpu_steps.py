@@ -16,16 +16,16 @@ class Steps:
 
     def is_finite(self, pieces) -> bool:
         """Whether all gradients are."""
-        return norms.all_finite([g for _, _, g, _ in pieces], self._lanes, self._threads)
+        return norms.all_finite([piece[2] for piece in pieces], self._lanes, self._threads)
 
     def factor(self, pieces, clip, bound) -> float:
         """min(1, clip / (norm + 1e-6)), of gradients clipped to ±bound."""
-        factor = clip / (norms.norm([g for _, _, g, _ in pieces], self._lanes, bound, self._threads) + 1e-6)
+        factor = clip / (norms.norm([piece[2] for piece in pieces], self._lanes, bound, self._threads) + 1e-6)
         return 1.0 if factor > 1.0 else factor  # NaN stays NaN
 
     def run(self, pieces, t, numbers):
-        """Step t, with the numbers that each group's kernels take."""
-        for block, p, g, state in pieces:
-            refused = block.run(p, g, state, t, numbers[block.group])
+        """Step t, with the numbers that each group's kernels take; arrays that missed some are behind in their count."""
+        for block, p, g, state, missed in pieces:
+            refused = block.run(p, g, state, t - missed, numbers[block.group])
             if refused:
                 raise AssertionError(f"a checked gradient was refused with code {refused}: please report this")

@@ -55,15 +55,19 @@ class Steps:
     def run(self, pieces, t, numbers):
         """Step t, with the numbers that each group's coefficients are made of, unless the device has them."""
         stream = self._target.streams.of_step
-        if self._capturable:
-            given = self._counted.advance(stream)
-        else:
-            c = [self._coefficients(t, *h) for h in numbers]
-            given = {kind: c[kind[0]] for kind in self._kinds}
+        held = self._counted.advance(stream) if self._capturable else {}
+        made: dict = {}  # by group and count
         for piece in pieces:
             block, dtype = piece.block, piece.block.p.dtype
             factor = (self._norm.factor[dtype],) if self._clips else ()
-            numbers_there = (given[block.group, dtype], *factor)
+            if self._capturable:
+                given = held[block.group, dtype]
+            else:
+                key = block.group, piece.missed
+                if key not in made:
+                    made[key] = self._coefficients(t - piece.missed, *numbers[block.group])
+                given = made[key]
+            numbers_there = (given, *factor)
             block.run(stream, piece.grid, piece.p, piece.g, piece.state, piece.size, numbers_there)
 
 

@@ -177,9 +177,6 @@ class CompiledTraining(Training):
 
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
-        pieces = layout_of(opt).pieces(self.steps)
-        self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
-        self.lanes = norms.workspace(max(p.size for p, _, _, _ in self.blocks))
         self.memory = flat(self.buffers[0])
         self.sum = flat(self.sums[0]) if self.sums else self.memory[:0]
         self.limit = 1
@@ -189,7 +186,10 @@ class CompiledTraining(Training):
         self._prepare()
 
     def _prepare(self):
-        """Take over how the optimiser is now: callbacks may change its hyperparameters between epochs."""
+        """Take over how the optimiser is now: callbacks may step it, and change its hyperparameters, between epochs."""
+        pieces, _ = layout_of(self.opt).pieces(self.steps)
+        self.blocks = tuple((p, g, state, block.group, missed) for block, p, g, state, missed in pieces)
+        self.lanes = norms.workspace(max(block[0].size for block in self.blocks))
         self.scheduled = has_schedules(self.opt)
         self.kernel, self.address = self._kernel()
 

@@ -54,8 +54,8 @@ def gathered(data, scratch, order, start, end):
 def epoch(loss, params, grads, data, scratch, order, blocks, g, sums, table, like, lanes, limits, numbers, counts):
     """Go on through the epoch from ``counts[AT]``, for ``limits[0]`` updates at most.
 
-    ``blocks`` holds ``(p, g, state, group)`` for each kernel call, ``g`` is the memory of all gradients, ``table`` the
-    hyperparameters by group and step. ``limits`` is (updates, examples, batch size, batches per update, the steps
+    ``blocks`` holds ``(p, g, state, group, missed)`` for each kernel call (how many steps its arrays were left out of),
+    ``g`` is the memory of all gradients, ``table`` the hyperparameters by group and step. ``limits`` is (updates, examples, batch size, batches per update, the steps
     applied before the table's first row).
     """
     updates, n, size, accumulate, first = limits
@@ -99,9 +99,9 @@ def step(blocks, table, like, lanes, row, numbers, counts):
         factor = numbers[NORM] / (norm(blocks, numbers[BOUND], lanes) + 1e-6)
         factor = 1.0 if factor > 1.0 else factor
     t = counts[T] + 1
-    for p, g, state, group in blocks:
+    for p, g, state, group, missed in blocks:
         h = with_factor(take(table[group], min(row, table.shape[1] - 1), like), factor)
-        sweep(p, g, state, cast_like(coefficients(t, *h), p))
+        sweep(p, g, state, cast_like(coefficients(t - missed, *h), p))
     counts[T] = t
 
 
