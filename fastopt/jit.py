@@ -132,7 +132,7 @@ def _number(rule, name):
     if isinstance(rule.hyper[name], bool):
         kind = f"bool, default {default}"
     else:
-        kind = f"float, {texts.range_of(name)}; the constructor's default is {default}"
+        kind = f"float, {texts.range_of(rule, name)}; the constructor's default is {default}"
     return f"{name} : {kind}\n{texts.meaning(rule, name)}"
 
 

@@ -328,8 +328,9 @@ class Optimizer:
     def state_dict(self) -> dict:
         """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.
 
-        "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper" maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules
-        are functions and cannot be kept: their entry is None.
+        "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper"
+        maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules are functions
+        and cannot be kept: their entry is None.
         """
         hyper = [h.numbers() for h in self._hyper]
         return {

@@ -24,7 +24,7 @@ class Steps:
         return 1.0 if factor > 1.0 else factor  # NaN stays NaN
 
     def run(self, pieces, t, numbers):
-        """Step t, with the numbers that each group's kernels take; arrays that missed some are behind in their count."""
+        """Step t, with the numbers that each group's kernels take; what missed some has a count of its own."""
         for block, p, g, state, missed in pieces:
             refused = block.run(p, g, state, t - missed, numbers[block.group])
             if refused:

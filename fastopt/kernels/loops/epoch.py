@@ -55,8 +55,8 @@ def epoch(loss, params, grads, data, scratch, order, blocks, g, sums, table, lik
     """Go on through the epoch from ``counts[AT]``, for ``limits[0]`` updates at most.
 
     ``blocks`` holds ``(p, g, state, group, missed)`` for each kernel call (how many steps its arrays were left out of),
-    ``g`` is the memory of all gradients, ``table`` the hyperparameters by group and step. ``limits`` is (updates, examples, batch size, batches per update, the steps
-    applied before the table's first row).
+    ``g`` is the memory of all gradients, ``table`` the hyperparameters by group and step. ``limits`` is (updates,
+    examples, batch size, batches per update, the steps applied before the table's first row).
     """
     updates, n, size, accumulate, first = limits
     while updates > 0 and counts[AT] < n and not counts[BAD]:
