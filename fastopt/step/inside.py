@@ -21,6 +21,11 @@ def options_of(opt) -> Options:
     return opt._options
 
 
+def hyper_of(opt) -> list:
+    """The numbers of its rule, for each group."""
+    return opt._hyper
+
+
 def is_staged(opt) -> bool:
     """Whether its kernels modify the gradient first."""
     return opt._staged

@@ -12,6 +12,7 @@ from ..errors import describe
 from ..rules import Rule
 from ..targets import target_of
 from .attributes import CHANGEABLE, class_of, common, group_of, option
+from .copies import keywords_of, parts_of
 from .groups import is_groups, roots_of
 from .hyperparameters import hyper_of_groups
 from .layout import Layout
@@ -329,8 +330,8 @@ class Optimizer:
         """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.
 
         "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper"
-        maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules are functions
-        and cannot be kept: their entry is None.
+        maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules are
+        functions and cannot be kept: their entry is None.
         """
         hyper = [h.numbers() for h in self._hyper]
         return {
@@ -360,8 +361,21 @@ class Optimizer:
         self._stage_if_needed()
         self._prepare()
 
+    def __reduce__(self):
+        """Copies and pickles are made anew, of copied parameters; schedules must be picklable themselves."""
+        return _restored, (type(self).__base__, *parts_of(self))
+
     def __repr__(self):
         n, size = len(self._layout.leaves), sum(leaf.size for leaf in self._layout.leaves)
         hyper = self._hyper[0] if not self._grouped else f"{len(self._hyper)} groups"
         what = f"{n} array{'s' if n > 1 else ''}, {size} parameter{'s' if size != 1 else ''}"
         return f"<{self._rule.label or self._rule.name}({hyper}) on {what}, t={self.t}>"
+
+
+def _restored(kind, params, on_gpu, rule, options, hyper, saved, skipped):
+    """The optimiser that ``parts_of`` took apart."""
+    opt = kind.__new__(kind)
+    Optimizer.__init__(opt, **keywords_of(params, on_gpu, rule, options, hyper, saved))
+    opt.load_state_dict(saved)
+    opt._skipped = skipped
+    return opt

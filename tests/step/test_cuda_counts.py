@@ -1,10 +1,12 @@
 """Steps are counted per array on a GPU, too."""
 
+import copy
+
 import numpy as np
 import pytest
 from on_cuda import gpu, host
 from reference import Reference
-from support import DTYPES, assert_close, name_of, problem
+from support import DTYPES, assert_close, bits, name_of, problem
 
 import fastopt
 
@@ -49,3 +51,17 @@ def test_a_captured_step_takes_all_arrays():
     assert (opt.t, opt.counts) == (1, [1, 1])
     with pytest.raises(ValueError, match=r"^the count of params\[0\] must be 2, as t is, with capturable=True, got 1$"):
         opt.load_state_dict(opt.state_dict() | {"t": 2})
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_copy_is_on_the_gpu_and_steps_the_same(form):
+    params, grads = problem(np.float64, steps=3)
+    opt = fastopt.Adam(FORMS[form](gpu(params)))
+    opt.step(gpu(grads[0]))
+    other = copy.deepcopy(opt)
+    opt.step(gpu(grads[1]))
+    other.step(gpu(grads[1]))
+    assert bits(*map(host, opt._layout.leaves)) == bits(*map(host, other._layout.leaves))
+    assert opt.t == other.t == 2
+    with pytest.raises(TypeError, match="capturable=False to be copied"):
+        copy.deepcopy(fastopt.Adam(gpu(params), capturable=True))
