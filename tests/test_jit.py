@@ -21,18 +21,21 @@ TABLE = """
 gd | sgd  x, g, t, lr
 momentum  x, g, b, t, lr, momentum, dampening
 nesterov  x, g, b, t, lr, momentum
-adagrad  x, g, s, t, lr, lr_decay, eps
+adagrad  x, g, s, t, lr, lr_decay, eps, eps_in_sqrt=False
 adadelta  x, g, v, u, t, lr, rho, eps
-rmsprop  x, g, v, t, lr, alpha, eps
-rmsprop_centered  x, g, v, a, t, lr, alpha, eps
-rmsprop_momentum  x, g, v, b, t, lr, alpha, eps, momentum
-rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha, eps, momentum
+rmsprop  x, g, v, t, lr, alpha, eps, eps_in_sqrt=False
+rmsprop_centered  x, g, v, a, t, lr, alpha, eps, eps_in_sqrt=False
+rmsprop_momentum  x, g, v, b, t, lr, alpha, eps, momentum, eps_in_sqrt=False
+rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha, eps, momentum, eps_in_sqrt=False
 adam  x, g, m, v, t, lr, beta1, beta2, eps, bias_correction=True
 adamw  x, g, m, v, t, lr, beta1, beta2, eps, weight_decay, bias_correction=True
+adamw_amsgrad  x, g, m, v, vmax, t, lr, beta1, beta2, eps, weight_decay, bias_correction=True
 amsgrad  x, g, m, v, vmax, t, lr, beta1, beta2, eps, bias_correction=True
 adamax  x, g, m, u, t, lr, beta1, beta2, eps
 nadam  x, g, m, v, t, lr, beta1, beta2, eps, momentum_decay
+nadam_decoupled  x, g, m, v, t, lr, beta1, beta2, eps, momentum_decay, weight_decay
 radam  x, g, m, v, t, lr, beta1, beta2, eps
+radam_decoupled  x, g, m, v, t, lr, beta1, beta2, eps, weight_decay
 lion  x, g, m, t, lr, beta1, beta2, weight_decay
 """
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
