@@ -110,7 +110,7 @@ class Optimizer:
         self._hyper = hyper_of_groups(rule, params if self._grouped else None, hyper)
         self.params: Any = list(roots.values()) if self._grouped else params
         self._options, self._bound, self._sign = options, options.bound, -1.0 if maximize else 1.0
-        self._staged = self._needs_stage()
+        self._measures = clip_norm is not None or bool(check_finite)
         self._place(roots)
         self.state = MappingProxyType({slot: self._layout.views(k) for k, slot in enumerate(rule.state)})
         self._prepare()
@@ -122,25 +122,22 @@ class Optimizer:
         target.check_options(options)
         if options.capturable and any(mine.scheduled for mine in self._hyper):
             raise ValueError("hyperparameters must be numbers with capturable=True, got a schedule")
-        starts = [mine.start for mine in self._hyper]
-        self._layout = Layout(target, self.params, roots, rule, starts, self._staged, options)
+        self._layout = Layout(target, self.params, roots, rule, [mine.start for mine in self._hyper], options)
         self._steps = target.steps(rule, self._layout, options)
         self._general = target.within(Optimizer._apply)  # a plain function: a bound one would keep its object alive
 
     def _prepare(self):
         """Make ready what steps need."""
+        self._staged = self._options.modifies or any(mine.decays() for mine in self._hyper)
+        self._layout.bind(self._staged)
         self._steps.prepare(self._staged)
         if self._options.capturable:
             self._steps.count_from(self._t, self._numbers(1, self._sign))
         self._hold_fast_path()
 
-    def _needs_stage(self):
-        return self._options.maximize or self._options.clips or any(mine.decays() for mine in self._hyper)
-
     def _hold_fast_path(self):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
-        block = self._layout.all[0]
-        leaf = self._layout.leaves[0]
+        block, leaf = self._layout.all[0], self._layout.leaves[0]
         self._kind = None
         if self.params is leaf and not self._staged and not self._options.check_finite:
             self._kind = np.ndarray
@@ -188,14 +185,16 @@ class Optimizer:
         pieces = self._layout.pieces(grads)
         if not pieces and not self._layout.holds_any(grads):  # of arrays of size 0 a step counts
             return
-        factor = self._factor(pieces, grads)
-        if factor is None:
-            self.skipped += 1
-        else:
-            t = self._t + 1
-            numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
-            self._steps.run(pieces, t, numbers)
-            self._t = t
+        scale, t = self._sign, self._t + 1
+        if self._measures and pieces:
+            factor = self._factor(pieces, grads)
+            if factor is None:
+                self.skipped += 1
+                return
+            scale *= factor
+        numbers = () if self._options.capturable else self._numbers(t, scale)
+        self._steps.run(pieces, t, numbers)
+        self._t = t
 
     def _numbers(self, t, scale) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
@@ -206,13 +205,11 @@ class Optimizer:
     def _factor(self, pieces, grads):
         """The factor of ``clip_norm``, or None if the step is to be skipped; raises if it is to be refused."""
         options = self._options
-        if options.check_finite and pieces and not self._steps.is_finite(pieces):
+        if options.check_finite and not self._steps.is_finite(pieces):
             if options.check_finite == "skip":
                 return None
             self._layout.refuse_not_finite(grads)
-        if options.clip_norm is None or not pieces:
-            return 1.0
-        return self._steps.factor(pieces, options.clip_norm, self._bound)
+        return 1.0 if options.clip_norm is None else self._steps.factor(pieces, options.clip_norm, self._bound)
 
     def state_dict(self) -> dict:
         """Everything but the parameters, as copies: ``{"rule", "t", "hyper", "state"}``.
@@ -242,9 +239,6 @@ class Optimizer:
         for mine, numbers in zip(self._hyper, hyper):
             mine.take_numbers(numbers)
         self._t = d["t"]
-        if self._needs_stage() != self._staged:  # a weight decay came or went
-            self._staged = not self._staged
-            self._layout.bind(self._staged)
         self._prepare()
 
     def __repr__(self):

@@ -27,14 +27,18 @@ class Gradients:
 
     def of_buffers(self, buffers) -> list | None:
         """The pieces of gradients that are packed as the parameters are; None if they must be looked at one by one."""
-        self._check_frozen()
+        i = gather.first_frozen(self._leaves)
+        if i < len(self._leaves):
+            check_writable(self._names[i], writable=False)
         if type(buffers[0]) is not np.ndarray:  # on a GPU
             return None
         return [(block, block.p, g, block.state) for block, g in zip(self._blocks, buffers)]
 
     def pieces(self, gradients: list) -> list:
         """The pieces of gradients in the order of the parameters, which may be None. Raises if one does not fit."""
-        self._check_frozen()
+        i = gather.first_frozen(self._leaves)
+        if i < len(self._leaves):
+            check_writable(self._names[i], writable=False)
         if self._table is None:
             self._table = self._prepare_gathering()
         if self._table.accepts(gradients):
@@ -44,12 +48,6 @@ class Gradients:
             ]
         gradients = self._checked(gradients)
         return [piece for pair in zip(self._blocks, self._gathered) for piece in self._present(*pair, gradients)]
-
-    def _check_frozen(self):
-        """Raise if a parameter was made read-only."""
-        i = gather.first_frozen(self._leaves)
-        if i < len(self._leaves):
-            check_writable(self._names[i], self._leaves[i].flags.writeable)
 
     def _prepare_gathering(self) -> gather.Table:
         """Make the buffers that packed parameters' gradients are gathered in, and the table they are checked by."""
