@@ -29,11 +29,12 @@ from numba.core.errors import TypingError
 
 from .errors import describe
 from .kernels import norms
-from .kernels.bind import OPTIONS, inner, link
+from .kernels.bind import OPTIONS, jitted, link
 from .kernels.loops import step as templates
 from .kernels.loops.step import coefficients, sweep
 from .kernels.overloads import compiled_form
 from .kernels.stamp import mark_of
+from .kernels.stand_ins import stand_in
 from .kernels.tuples import cast_like
 from .rules import ALL_RULES, Rule
 
@@ -77,7 +78,7 @@ def _function(rule):
     numbers = "".join(f"1.0 * {name}, " for name in rule.hyper)
     # The one place where code is made from text: Numba takes argument names from nowhere else.
     source = f"def {rule.name}(x, g, {state}t, {hyper}):\n    run(x, g, ({state}), t, ({numbers}))\n"
-    names = {"run": njit(**OPTIONS)(inner(run))}
+    names = {"run": jitted(run)}
     exec(source, names)
     function = names[rule.name]
     function.__module__ = __name__
@@ -85,6 +86,7 @@ def _function(rule):
     return njit(**OPTIONS)(function)
 
 
+@stand_in
 def mark():
     """Stands for the stamp of a rule."""
 
@@ -183,7 +185,7 @@ def _form(a):
 # --- what loops need besides -----------------------------------------------------------------------------------------
 
 
-_norm = njit(**OPTIONS)(inner(norms.norm_of))
+_norm = jitted(norms.norm_of)
 
 
 @njit(**OPTIONS)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from numba import types
 
 from . import cpu
-from .bind import compiled, jitted, link
+from .bind import compiled, jitted, link, link_read
 from .loops import minimize as loop
 from .loops import objective
 from .loops import step as templates
@@ -14,6 +14,7 @@ from .loops.minimize import evaluate, store, take
 from .loops.step import coefficients, elements
 from .modifiers import staged
 from .norms import norm, norm_of, workspace
+from .stand_ins import stand_in
 from .subnormals import flush_off, flush_on
 from .tuples import cast_like
 
@@ -50,6 +51,7 @@ def scheduled(table, like, nit, first):
     return take(table, min(nit - first, table.shape[0] - 1), like)
 
 
+@stand_in
 def row(table, like, nit, first):
     """Stands for one of these."""
 
@@ -89,7 +91,7 @@ def advance(x, g, state, c):
 
 
 def evaluation(form, call_fun, call_jac, reads_value):
-    return link(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
+    return link_read(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
 
 
 def parts_of(flags):
@@ -119,7 +121,7 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, wh
     template = link(
         loop.loop,
         evaluate=evaluate,
-        prepare=link(from_table, **names),
+        prepare=link_read(from_table, **names),
         advance=link(advance, elements=link(templates.elements, update=bound_rule.update)),
         after_gradient=link(clipped, **names) if flags.clips_norm else unclipped,
         **parts_of(flags),

@@ -8,10 +8,12 @@ import math
 
 from ..rules import Rule
 from .bind import link
+from .stand_ins import stand_in
 
 OFF = (math.inf, 1.0, 0.0)  # clip_value, scale, weight_decay that change nothing
 
 
+@stand_in
 def inner(*args):
     """Stands for the update, and for the coefficients, of the rule inside."""
 

@@ -214,7 +214,7 @@ for _ in range(3):
     try: run()
     except KeyboardInterrupt: print("stopped", np.float64(1e-310) * 1.0 != 0, flush=True)
 """  # noqa: E501
-    env = {k: v for k, v in INSTALLED.items() if v} | {"PYTHONPATH": f"{INSTALLED['PYTHONPATH']}:{sys.path[0]}"}
+    env = {k: v for k, v in INSTALLED.items() if v} | {"PYTHONPATH": ":".join([INSTALLED["PYTHONPATH"], *sys.path])}
     with subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True) as child:
         for _ in range(3):
             assert child.stdout.readline() == "ready\n"

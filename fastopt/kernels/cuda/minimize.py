@@ -7,7 +7,7 @@ from numba import types
 
 from .. import minimize as looped
 from .. import norms
-from ..bind import link
+from ..bind import link, link_read
 from ..loops import minimize as loop
 from ..loops import objective
 from ..loops import step as templates
@@ -33,7 +33,7 @@ def vector(scalar):
 def evaluation(form, function, reads_value):
     """The objective as ``evaluate`` of loops/minimize.py; ``function`` is compiled for the device."""
     call = link(objective.direct, function=function)
-    return link(looped.FORMS[form], call_fun=call, call_jac=call, READS_VALUE=reads_value)
+    return link_read(looped.FORMS[form], call_fun=call, call_jac=call, READS_VALUE=reads_value)
 
 
 def is_kept(function) -> bool:
@@ -67,9 +67,9 @@ def bound_loop(rule, form, function, flags):
     return link(
         loop.loop,
         evaluate=evaluation(form, function, flags.reads_value),
-        prepare=link(prepare, **names),
+        prepare=link_read(prepare, **names),
         advance=link(looped.advance, elements=elements),
-        after_gradient=link(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
+        after_gradient=link_read(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
         largest=loops.largest,
         flush_on=loops.keep_control,
         flush_off=loops.keep_control,

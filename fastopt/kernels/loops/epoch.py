@@ -8,6 +8,7 @@ import math
 from ..norms import CHUNK, SMALL, UNITS, settled
 from ..norms import serial as squares_of
 from ..overloads import compiled_form
+from ..stand_ins import UNBOUND, stand_in
 from ..tuples import cast_like
 from .minimize import take
 from .step import coefficients, sweep
@@ -19,25 +20,27 @@ LOSS, NORM, BOUND = 0, 1, 2  # in numbers: the sum of losses, and the options cl
 
 
 # What is compiled in or left out.
-ACCUMULATES = True
+ACCUMULATES = UNBOUND
 
 
-MEAN = True
+MEAN = UNBOUND
 
 
-CHECKS = True
+CHECKS = UNBOUND
 
 
-SKIPS = True
+SKIPS = UNBOUND
 
 
-CLIPS = True
+CLIPS = UNBOUND
 
 
+@stand_in
 def call_loss(loss, arguments):
     """Stands for the loss, called by its address."""
 
 
+@stand_in
 def batch_of(data, scratch, order, start, end):
     """Stands for the examples of a batch."""
 
@@ -109,6 +112,7 @@ def unclipped(h, factor):
     return h
 
 
+@stand_in
 def with_factor(h, factor):
     """Stands for one of these."""
 

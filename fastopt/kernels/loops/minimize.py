@@ -14,6 +14,7 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from ..overloads import compiled_form
+from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import control_word, flush_off, flush_on
 from ..tuples import at
 
@@ -23,23 +24,27 @@ VALUE, BEST, SIGN = 0, 1, 2  # in numbers: the value at x, the best so far, and 
 BY_GRADIENT, BY_VALUE, BY_STEP = 0, 1, 2  # in tests: gtol, ftol, xtol, or -1 where a test is off
 
 # What is compiled in or left out.
-READS_VALUE = True  # whether anything reads the objective's value
-BOUNDED = True  # whether there are bounds
-KEEPS_BEST = True
+READS_VALUE = UNBOUND  # whether anything reads the objective's value
+BOUNDED = UNBOUND  # whether there are bounds
+KEEPS_BEST = UNBOUND
 
 
+@stand_in
 def evaluate(fun, jac, x, g, args, low, high):
     """Stands for the objective: writes the gradient, returns the value (objective.py)."""
 
 
+@stand_in
 def prepare(table, like, nit, first, x):
     """Stands for the coefficients of step ``nit + 1``."""
 
 
+@stand_in
 def advance(x, g, state, c):
     """Stands for the rule's update of x and state."""
 
 
+@stand_in
 def after_gradient(table, like, nit, first, x, g, c):
     """Stands for what the gradient's norm makes of the coefficients."""
 
@@ -124,6 +129,7 @@ def guarded(fun, jac, args, x, g, old, best, state, table, like, low, high, test
         flush_off(control)
 
 
+@stand_in
 def one(*args):
     """Stands for ``loop``."""
 

@@ -6,27 +6,31 @@ neighbouring memory: a problem's x is every k-th number of X.
 """
 
 import math
-from typing import Any
 
 from ...loops.minimize import RAISED, RUNNING, STATUS, VALUE
 from ...norms import clamp
+from ...stand_ins import UNBOUND, stand_in
 
-cuda: Any = None
-AT = 0
+cuda = UNBOUND
+AT = UNBOUND
 
 
+@stand_in
 def rows(arrays, i):
     """Stands for ``read`` of tuples.py: row i of each array, or item i where it has one dimension."""
 
 
+@stand_in
 def of_state(state, i):
     """Stands for the same of the state."""
 
 
+@stand_in
 def one(*args):
     """Stands for ``loop``."""
 
 
+@stand_in
 def evaluate(fun, jac, x, g, args, low, high):
     """Stands for the objective."""
 

@@ -1,21 +1,23 @@
 """Norms on the device: sums of squares in two passes, each adding up in a fixed order."""
 
 import math
-from typing import Any
 
 from numba import types
 
 from ...norms import SMALL, clamp, settled
+from ...stand_ins import UNBOUND, stand_in
 
-cuda: Any = None
-THREADS = 0
-WIDE = True  # whether squares may leave float64's range
+cuda = UNBOUND
+THREADS = UNBOUND
+WIDE = UNBOUND  # whether squares may leave float64's range
 
 
+@stand_in
 def terms(given, k):
     """Stands for what is added up: ``squares`` in the first pass, ``sums`` in the second."""
 
 
+@stand_in
 def finish(out, block, a, b, c):
     """Stands for what becomes of the sums: ``keep``, then ``judge``."""
 
