@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ..arrays.device import missing
 from ..kernels import cpu
 from ..rules import Rule
 from ..step.optimizer import Optimizer
+from ..targets import missing
 from .same_bytes import bytes_moved, limit_of
 
 SIZES = tuple(round(10 ** (k / 4)) for k in range(8, 29))  # 100 to 10⁷, four to a decade

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 
-from ..arrays.device import require
 from ..arrays.host import refuse_device
 from ..arrays.libraries import is_on_device
 from ..errors import describe
@@ -13,6 +12,7 @@ from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, STATUS
 from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
+from ..targets import current_gpu
 from .arguments import start
 from .minimize import SUCCESS
 from .objective import objective_of
@@ -120,10 +120,10 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
 def _problems(given, s, flags, X0, args, shared):
     """Where X0 is, there they are solved."""
     if is_on_device(X0):
-        require("X0, on the GPU,")
+        target = current_gpu("X0, on the GPU,")
         from .device_problems import DeviceProblems
 
-        return DeviceProblems(given, s, flags, X0, args, shared)
+        return DeviceProblems(target, given, s, flags, X0, args, shared)
     X = _starts(X0)
     _check_rows(args, len(X))
     return (CompiledProblems if given.is_compiled else InterpretedProblems)(given, s, flags, X, args, shared)

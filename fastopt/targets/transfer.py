@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ..arrays.device import placed_any, require
 from ..arrays.libraries import is_on_device
 from ..arrays.nests import flatten, rebuild
+from ..arrays.placed import check_contiguous
 from ..errors import describe
+from . import current_gpu
 from .packed import Packed, pack
 
 
@@ -41,12 +42,9 @@ def to_device(params):
     for name, leaf in flatten(params, "params"):
         if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "fiucb":
             raise TypeError(f"{name} must be a NumPy array of numbers, got {describe(leaf)}")
-        if not leaf.flags.forc:
-            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
-    require("to_device")
-    from ..kernels.cuda import gpu
-
-    moved = rebuild(params, (gpu.from_host(leaf) for _, leaf in flatten(params, "")))
+        check_contiguous(name, "C" if leaf.flags.forc else None, f"strides {leaf.strides}")
+    target = current_gpu("to_device")
+    moved = rebuild(params, (target.copy_to_device(leaf) for _, leaf in flatten(params, "")))
     return pack(moved) if isinstance(params, Packed) else moved
 
 
@@ -80,9 +78,7 @@ def to_host(params):
     for name, leaf in leaves:
         if not is_on_device(leaf):
             raise TypeError(f"{name} must be on the GPU, got {describe(leaf)}")
-    require("to_host")
-    from ..kernels.cuda import gpu
-
-    views = [gpu.view_of(placed_any(name, leaf), leaf) for name, leaf in leaves]
-    moved = rebuild(params, (gpu.to_host(view) for view in views))
+    target = current_gpu("to_host")
+    views = [target.array(target.numbers(name, leaf), leaf) for name, leaf in leaves]
+    moved = rebuild(params, map(target.copy_to_host, views))
     return pack(moved) if isinstance(params, Packed) else moved

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from ..arrays.device import placed_any, placed_beside
-from ..arrays.libraries import STREAMS, as_array_of, is_numbas, is_on_device, library_of
+from ..arrays.libraries import STREAMS, is_on_device, library_of
 from ..arrays.nests import flatten
 from ..errors import describe
 from ..kernels.cuda import gpu, kernels
+from ..step.inside import layout_of, target_of
 from ..targets.packed import Packed, pack
 from .epochs import Training, as_arguments, is_number
 
@@ -23,21 +23,21 @@ class DeviceTraining(Training):
                 "loss_and_grad must be a Python function for parameters on the GPU, which queues what computes them, "
                 f"got the Numba function {loss_and_grad.__name__}"
             )
-        self.blocks = opt._blocks
+        self.blocks, self.target = layout_of(opt), target_of(opt)
         libraries = [library_of(leaf) for _, leaf in flatten((opt.params, data), "")]
         self.library = next((library for library in libraries if library in STREAMS), "")
-        with gpu.on(self.blocks.device):
+        with self.target.current():
             super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
             self.total = gpu.from_host(np.zeros(1))
             size = min(batch_size, self.n)
-            self.rows = [Rows(a, size, self.blocks.device) for a in data] if size < self.n else []
+            self.rows = [Rows(a, size, self.target) for a in data] if size < self.n else []
 
     def epoch(self, order) -> float:
-        with gpu.on(self.blocks.device):
+        with self.target.current():
             return super().epoch(order)
 
     def evaluate(self, data, n) -> float:
-        with gpu.on(self.blocks.device):
+        with self.target.current():
             return super().evaluate(data, n)
 
     def _parameters(self, params):
@@ -46,11 +46,11 @@ class DeviceTraining(Training):
 
     def _handed_over(self, leaf):
         """Numba's arrays as those of the library that the caller is in."""
-        return as_array_of(self.library, leaf, self.blocks.device) if is_numbas(leaf) else leaf
+        return self.target.handed_over(self.library, leaf)
 
     def _gradients(self, params):
         if is_on_device(params):
-            place = self.blocks._places[0]
+            place = self.blocks.places[0]
             flat = gpu.from_host(np.zeros(place.size, place.dtype))
             leaves, buffers = [gpu.view(gpu.address_of(flat), place.shape, place.order, place.dtype, flat)], (flat,)
         else:
@@ -77,7 +77,7 @@ class DeviceTraining(Training):
         """A loss on the device is added up there."""
         if is_number(loss):
             return float(loss)
-        place = placed_any("the loss", loss) if is_on_device(loss) else None
+        place = self.target.numbers("the loss", loss) if is_on_device(loss) else None
         if place is None or place.size != 1 or place.dtype not in (np.float32, np.float64):
             got = f"shape {place.shape} and dtype {place.dtype}" if place else describe(loss)
             raise TypeError(
@@ -117,7 +117,7 @@ class DeviceTraining(Training):
 
     def _stream(self):
         """The stream of the caller, where the loss queues its work."""
-        return self.blocks.stream_of_caller(self.data)
+        return self.target.stream(self.data)
 
     def copy(self):
         kept = [gpu.array(block.p.size, block.p.dtype) for block in self.blocks.all]
@@ -133,9 +133,9 @@ class DeviceTraining(Training):
 class Rows:
     """The examples of a batch in one array of the data: picked into memory that all batches share."""
 
-    def __init__(self, a, size, device):
-        place = placed_any("data", a)
-        self.owner, self.library, self.device = (a, place.owner), library_of(a), device
+    def __init__(self, a, size, target):
+        place = target.numbers("data", a)
+        self.owner, self.library, self.target = (a, place.owner), library_of(a), target
         self.shape, self.dtype = place.shape[1:], place.dtype
         word = min(place.dtype.itemsize, 8)  # bytes that are copied as one
         self.width = math.prod(self.shape) * place.dtype.itemsize // word
@@ -151,15 +151,15 @@ class Rows:
             kernels.pick(self.word)(stream, blocks, *arguments)
         if count not in self.batches:
             view = gpu.view(gpu.address_of(self.memory), (count, *self.shape), "C", self.dtype, self.memory)
-            self.batches[count] = as_array_of(self.library, view, self.device)
+            self.batches[count] = self.target.handed_over(self.library, view)
         return self.batches[count]
 
 
-def shapes_of(name, arrays, device) -> list:
+def shapes_of(name, arrays, target) -> list:
     """The shapes of arrays with examples along their first axis; raises unless they are on this GPU."""
     shapes = []
     for i, a in enumerate(arrays):
-        place = placed_beside(f"{name}[{i}]", a, device, "the parameters", "C")
+        place = target.beside(f"{name}[{i}]", a, "the parameters", "C")
         if not place.shape:
             raise ValueError(f"{name}[{i}] must have its examples along its first axis, got an array without one")
         shapes.append(place.shape)

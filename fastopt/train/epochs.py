@@ -1,6 +1,5 @@
 """An epoch of minibatch training: in Python, or compiled where the loss is a Numba function. Both to the same bits."""
 
-import math
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,18 +17,28 @@ from ..kernels import epoch as compiled_loop
 from ..kernels.functions import compile_for
 from ..kernels.loops import epoch
 from ..kernels.slices import next_slice
+from ..step.inside import (
+    has_schedules,
+    is_staged,
+    layout_of,
+    numbers_at,
+    options_of,
+    refuse_not_finite,
+    set_counts,
+    target_of,
+)
 from ..targets.packed import Packed, pack
 
 
 def training_of(loss_and_grad, opt) -> type["Training"]:
     """The compiled way where it can be taken, and where no step was to be parallel."""
-    if opt._on_gpu:
+    if target_of(opt).is_gpu:
         from .device_epochs import DeviceTraining
 
         return DeviceTraining
-    blocks = opt._blocks.all
+    blocks = layout_of(opt).all
     compilable = isinstance(loss_and_grad, Dispatcher) and not config.DISABLE_JIT
-    serial = all(block.run is cpu.kernel(opt.rule, block.p.dtype, stage=opt._staged) for block in blocks)
+    serial = all(block.run is cpu.kernel(opt.rule, block.p.dtype, stage=is_staged(opt)) for block in blocks)
     if compilable and serial and len({block.p.dtype for block in blocks}) == 1:
         return CompiledTraining
     return Training
@@ -128,10 +137,10 @@ class Training:
                 g *= factor
 
     def copy(self):
-        return [leaf.copy(order="K") for leaf in self.opt._blocks.leaves]
+        return [leaf.copy(order="K") for leaf in layout_of(self.opt).leaves]
 
     def restore(self, kept):
-        for leaf, old in zip(self.opt._blocks.leaves, kept):
+        for leaf, old in zip(layout_of(self.opt).leaves, kept):
             leaf[...] = old
 
 
@@ -168,12 +177,12 @@ class CompiledTraining(Training):
 
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
-        pieces = opt._blocks.pieces(self.steps)
+        pieces = layout_of(opt).pieces(self.steps)
         self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
         self.lanes = norms.workspace(max(p.size for p, _, _, _ in self.blocks))
         self.memory = flat(self.buffers[0])
         self.sum = flat(self.sums[0]) if self.sums else self.memory[:0]
-        self.scheduled = any(hyper.scheduled for hyper in opt._hyper)
+        self.scheduled = has_schedules(opt)
         self.limit = 1
         self.data, self.size = tuple(data), min(batch_size, self.n)
         rows = [np.empty((self.size, *a.shape[1:]), a.dtype) for a in data] if self.size < self.n else []
@@ -183,8 +192,8 @@ class CompiledTraining(Training):
     def epoch(self, order) -> float:
         opt, n, size, accumulate = self.opt, self.n, self.size, self.accumulate
         order = np.arange(0) if order is None else order
-        bound = math.inf if opt._clip_value is None else float(opt._clip_value)
-        numbers = np.array([0.0, opt._clip_norm or 0.0, bound])
+        options = options_of(opt)
+        numbers = np.array([0.0, options.clip_norm or 0.0, options.bound])
         counts = np.array([0, opt.t, opt.skipped, 0])
         try:
             while counts[epoch.AT] < n:
@@ -200,9 +209,9 @@ class CompiledTraining(Training):
                 )  # fmt: skip
                 self.limit = next_slice(updates, time.perf_counter() - before)
                 if counts[epoch.BAD]:
-                    opt._refuse_not_finite(self.steps)
+                    refuse_not_finite(opt, self.steps)
         finally:
-            opt.t, opt.skipped = int(counts[epoch.T]), int(counts[epoch.SKIPPED])
+            set_counts(opt, int(counts[epoch.T]), int(counts[epoch.SKIPPED]))
         return float(numbers[0] / n if self.mean else numbers[0])
 
     def _table(self, t, updates):
@@ -210,7 +219,7 @@ class CompiledTraining(Training):
         rows: list = []
         for step in range(t + 1, t + updates + 1) if self.scheduled else (t + 1,):
             try:
-                rows.append([self.opt._numbers(hyper, step, self.opt._sign) for hyper in self.opt._hyper])
+                rows.append(numbers_at(self.opt, step))
             except Exception:
                 if not rows:
                     raise
@@ -219,15 +228,15 @@ class CompiledTraining(Training):
 
     def _kernel(self):
         """The compiled epoch for these data, and the address of the loss."""
-        opt = self.opt
+        opt, options = self.opt, options_of(self.opt)
         flags = compiled_loop.Flags(
             gathers=bool(self.scratch),
             accumulates=self.accumulate > 1,
             mean=self.mean,
-            checks=bool(opt._check_finite),
-            skips=opt._check_finite == "skip",
-            clips=opt._clip_norm is not None,
-            stage=opt._staged,
+            checks=bool(options.check_finite),
+            skips=options.check_finite == "skip",
+            clips=options.clip_norm is not None,
+            stage=is_staged(opt),
         )
         native = [a.dtype.kind in "fiucb" and a.dtype.isnative and a.dtype != "f2" for a in self.data]
         if not all(native):

@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays.host import refuse_device
 from ..errors import describe
 from ..progress import progress_bar
+from ..step.inside import target_of
 from ..step.optimizer import Optimizer
 from .epochs import training_of
 
@@ -191,10 +192,10 @@ def _order(n, batch_size, seed, epoch):
 def _examples(name, data, opt):
     """Data as a list of arrays, and their shapes."""
     arrays = list(data) if isinstance(data, (tuple, list)) else [data]
-    if opt._on_gpu:
+    if target_of(opt).is_gpu:
         from .device_epochs import shapes_of
 
-        shapes = shapes_of(name, arrays, opt._blocks.device)
+        shapes = shapes_of(name, arrays, target_of(opt))
     else:
         shapes = [a.shape for a in _on_host(name, arrays)]
     lengths = {shape[0] for shape in shapes}

@@ -5,10 +5,10 @@ import pytest
 from support import BY_NAME, spelt
 
 import fastopt
-from fastopt.arrays import device
+from fastopt.targets import missing
 
-if device.missing():
-    pytest.skip(f"{device.missing()}; test_cuda_simulated.py runs them in the simulator", allow_module_level=True)
+if missing():
+    pytest.skip(f"{missing()}; test_cuda_simulated.py runs them in the simulator", allow_module_level=True)
 
 from numba import config, cuda
 
@@ -46,6 +46,6 @@ class Foreign:
 
     @property
     def __cuda_array_interface__(self):
-        from fastopt.kernels.cuda.gpu import interface
+        from fastopt.arrays.device import interface
 
         return interface(self.a) | self.changes

@@ -23,10 +23,10 @@ from numba.core import event
 from support import BY_NAME, CASES, DTYPES, bits, leaves, name_of, problem
 
 import fastopt
-from fastopt.arrays.device import missing
 from fastopt.kernels import bind, cpu
 from fastopt.kernels import threads as kernel_threads
 from fastopt.rules import ALL_RULES
+from fastopt.targets import missing
 
 each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=name_of)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=name_of)

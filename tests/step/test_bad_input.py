@@ -7,8 +7,8 @@ from refusals import WRONG_KIND, OnTheGpu, cases, refuse
 
 import fastopt
 from fastopt import pack
-from fastopt.arrays.device import missing
 from fastopt.rules import ALL_RULES
+from fastopt.targets import missing
 
 each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.name)
 
