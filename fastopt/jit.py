@@ -185,7 +185,7 @@ def _form(a):
 # --- what loops need besides -----------------------------------------------------------------------------------------
 
 
-_norm = jitted(norms.norm_of)
+_norm, _clip_factor = jitted(norms.norm_of_one), jitted(norms.clip_factor)
 
 
 @njit(**OPTIONS)
@@ -208,8 +208,8 @@ def clip_norm(g, max_norm):
     """
     g = flat(g)
     norm = _norm(g)
-    factor = max_norm / (norm + 1e-6)
-    if not factor >= 1.0:  # so a norm that is NaN makes all of g NaN
+    factor = _clip_factor(norm, max_norm)
+    if factor != 1.0:  # so a norm that is NaN makes all of g NaN
         scale = cast_like((factor,), g)[0]
         for i in range(g.size):
             g[i] *= scale

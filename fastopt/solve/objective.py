@@ -96,7 +96,7 @@ def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
     fun = _checked(given.fun, given.form)
     loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
     evaluate = looped.python_evaluation(given.form, fun, jac, True)
-    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), None, (0, 0), None, {})
+    return Plan(loop, looped.interpreted_once(evaluate), None, (0, 0), None, {})
 
 
 def _inlined(function):
