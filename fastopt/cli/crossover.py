@@ -1,4 +1,4 @@
-"""From what size on threads pay, and a GPU: the time of a step against its size, on every target present.
+"""From what size on threads pay, and from what size on a GPU: the time of a step against its size, on every target.
 
 A lap is many steps, one after the other, as a training loop makes them. On a GPU they are queued, and the lap ends with
 one wait for the device: what is measured is how many steps it takes per second, not how late the first of them is done.

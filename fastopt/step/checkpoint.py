@@ -25,13 +25,14 @@ def save(path, opt) -> None:
     Parameters
     ----------
     path : str or path
-        The file's name, used as it is.
+        The file's name, used as it is (no ending is added).
     opt : Optimizer
+        The optimiser to save, with the parameters it holds.
 
     Raises
     ------
     TypeError
-        If ``opt`` is no Optimizer.
+        If ``opt`` is not an Optimizer.
     OSError
         If the file cannot be written.
 
@@ -72,20 +73,22 @@ def save(path, opt) -> None:
 def load(path, opt) -> None:
     """Load what :func:`save` wrote into an optimiser of the same rule and parameters, in place.
 
-    Numeric hyperparameters become those of the file; a hyperparameter that is a schedule in ``opt`` stays it.
+    Numeric hyperparameters take the file's values; a hyperparameter that is a schedule in ``opt`` stays a schedule.
 
     Parameters
     ----------
     path : str or path
+        The file that :func:`save` wrote.
     opt : Optimizer
-        Made with the same rule, names, shapes and dtypes. Its parameters and state are overwritten.
+        Made with the same rule, and with parameters of the same names, shapes and dtypes. These and the state are
+        overwritten.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     TypeError, ValueError
-        If it is no checkpoint, is damaged, or does not fit ``opt``. Then nothing was changed.
+        If the file is not a checkpoint, is damaged, or does not fit ``opt``. Nothing is changed then.
 
     Examples
     --------

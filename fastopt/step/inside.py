@@ -42,4 +42,4 @@ def set_counts(opt, t, skipped):
 
 def refuse_not_finite(opt, grads):
     """Raise what ``check_finite=True`` raises of these gradients."""
-    opt._refuse_not_finite(grads)
+    opt._layout.refuse_not_finite(grads)

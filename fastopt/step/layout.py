@@ -115,11 +115,11 @@ class Layout:
                 return list(grads.values())
         return list(leaves_like(tree, grads, "grads"))
 
-    def first_not_finite(self, grads) -> str:
-        """The name of the first gradient that holds a NaN or an Inf."""
+    def refuse_not_finite(self, grads):
+        """Raise, with the name of the first gradient that holds a NaN or an Inf."""
         for name, g in zip(self.names, self._match(grads)):
             if g is not None and not np.isfinite(self._target.on_host(name, g)).all():
-                return of_gradient(name)
+                raise ValueError(f"grads must be finite, got NaN or Inf in {of_gradient(name)}")
         raise AssertionError("a gradient was not finite, and is now: please report this")
 
     # --- parameters and state --------------------------------------------------------------------------------------

@@ -13,55 +13,59 @@ from ..targets import target_of
 from .groups import is_groups, roots_of
 from .hyperparameters import hyper_of_groups
 from .layout import Layout
-from .options import checked_options
+from .options import Options, check_options
 from .state_dict import hyper_of
 
 
 class Optimizer:
     """Step parameters in place by a rule.
 
-    The constructors (:func:`fastopt.Adam` and the others) make it with their rule; use it directly with your own.
+    The constructors (:func:`fastopt.Adam` and the others) make one with their rule; use the class for your own.
 
     Parameters
     ----------
     params : array, or sequence or mapping of arrays (nested too), or list of groups
         float32 or float64, C- or Fortran-contiguous, writable, not overlapping. They are updated in place. A list
-        whose every item is a mapping with the key "params" gives groups, each with its own hyperparameters.
+        in which every item is a mapping with the key "params" makes groups, each with hyperparameters of its own.
     rule : Rule
         The update rule.
     maximize : bool
-        Ascend instead of descend.
+        Whether to ascend instead of descend.
     clip_value : float, optional
-        Clip every element of the raw gradient to ±clip_value.
+        Clip every element of the raw gradient to the range ±clip_value.
     clip_norm : float, optional
         Then scale all gradients together by min(1, clip_norm/(norm + 1e-6)); a scale below the smallest normal number
         counts as zero.
     check_finite : bool or "skip"
-        True refuses a NaN or infinite gradient with nothing applied; "skip" leaves that step out and counts it in
-        ``skipped``; False lets it through, as NumPy would.
+        What to do with a gradient that has NaN or infinity in it: True raises ValueError and changes nothing; "skip"
+        leaves that step out and counts it in ``skipped``; False lets it through, as NumPy would.
     parallel : bool, optional
-        Whether to use several threads; by default from a size on where it pays. The result is the same to the bit.
+        Whether to use several threads. By default an array gets them if it is large enough for that to pay. The result
+        is the same to the bit.
     threads : int, optional
-        How many threads at most; Numba's number by default.
+        The most threads to use; by default as many as Numba does.
     device : "cpu" or "cuda", optional
-        Asserts where the arrays are; nothing is moved.
+        Where the arrays must be; raises if they are not, and moves nothing.
     capturable : bool
-        On a GPU: count steps and keep the coefficients on the device, so that a captured CUDA graph can replay
-        ``step``. Takes no schedules, and no ``check_finite``, which waits for the device. A graph goes on from what
-        ``load_state_dict`` took over; only where a ``weight_decay`` came or went must it be captured again.
+        On a GPU, whether to keep the step count and the coefficients on the device, so that a captured CUDA graph can
+        replay ``step``. Not with schedules, nor with ``check_finite``, which waits for the device. After
+        ``load_state_dict`` a graph goes on from what was loaded; it must be captured again only if that switched
+        ``weight_decay`` on or off.
     **hyper : float or schedule
         The rule's hyperparameters (``betas=(beta1, beta2)`` for that pair). A schedule is a callable
-        ``step -> float``, with step 0 at the first update. And ``weight_decay``, with every rule: L2 decay, which adds
-        ``weight_decay * p`` to the gradient; in AdamW and Lion the rule's own decoupled decay.
+        ``step -> float``; the first update asks for step 0. Every rule also takes ``weight_decay``: L2 decay, which
+        adds ``weight_decay * p`` to the gradient; in AdamW and Lion the rule's own, decoupled decay.
 
     Attributes
     ----------
-    params : the parameters, as given (of groups: a list of each group's)
-    state : read-only mapping from the rule's state names to arrays in the structure of ``params``
+    params : array or nest of arrays
+        The parameters, as given; with groups, a list of each group's.
+    state : mapping
+        From the name of each state array of the rule to arrays in the structure of ``params``; read-only.
     t : int
-        Steps applied.
+        How many steps were applied.
     skipped : int
-        Steps left out by ``check_finite="skip"``.
+        How many steps ``check_finite="skip"`` left out.
 
     Raises
     ------
@@ -98,16 +102,8 @@ class Optimizer:
     ):
         if not isinstance(rule, Rule):
             raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
-        options = checked_options(
-            maximize=maximize,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            check_finite=check_finite,
-            parallel=parallel,
-            threads=threads,
-            device=device,
-            capturable=capturable,
-        )
+        options = Options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable)
+        check_options(options)
         self.rule, self._t, self.skipped = rule, 0, 0
         self._grouped = is_groups(params)
         roots = roots_of(params)
@@ -162,14 +158,14 @@ class Optimizer:
 
         Parameters
         ----------
-        grads : in the structure of ``params``
-            Arrays of the same shape, dtype and memory order, never written; None skips that array. One structure per
-            group where there are groups.
+        grads : array or nest of arrays
+            In the structure of ``params``, with the same shapes, dtypes and memory orders; never written. None skips
+            that array. With groups, a list with one structure per group.
 
         Raises
         ------
         TypeError, ValueError
-            If a gradient does not fit, or (``check_finite=True``) is not finite; then nothing was changed.
+            If a gradient does not fit, or is not finite with ``check_finite=True``. Nothing is changed then.
         """
         # The kernel refuses by a code or by TypeError what is not tested here; the way below explains, or copes.
         if type(grads) is self._kind and grads.shape == self._shape and self._leaf.flags.writeable:
@@ -195,11 +191,11 @@ class Optimizer:
         factor = self._factor(pieces, grads)
         if factor is None:
             self.skipped += 1
-            return
-        t = self._t + 1
-        numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
-        self._steps.run(pieces, t, numbers)
-        self._t = t
+        else:
+            t = self._t + 1
+            numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
+            self._steps.run(pieces, t, numbers)
+            self._t = t
 
     def _numbers(self, t, scale) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
@@ -213,21 +209,16 @@ class Optimizer:
         if options.check_finite and pieces and not self._steps.is_finite(pieces):
             if options.check_finite == "skip":
                 return None
-            self._refuse_not_finite(grads)
+            self._layout.refuse_not_finite(grads)
         if options.clip_norm is None or not pieces:
             return 1.0
         return self._steps.factor(pieces, options.clip_norm, self._bound)
 
-    def _refuse_not_finite(self, grads):
-        raise ValueError(f"grads must be finite, got NaN or Inf in {self._layout.first_not_finite(grads)}")
-
-    # --- state -----------------------------------------------------------------------------------------------------
-
     def state_dict(self) -> dict:
-        """All but the parameters, as copies: ``{"rule", "t", "hyper", "state"}``.
+        """Everything but the parameters, as copies: ``{"rule", "t", "hyper", "state"}``.
 
-        "hyper" maps the names of the hyperparameters to numbers (one mapping per group, where there are groups);
-        schedules are functions and cannot be kept, so their entry is None.
+        "hyper" maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules
+        are functions and cannot be kept: their entry is None.
         """
         hyper = [h.numbers() for h in self._hyper]
         return {
@@ -238,13 +229,13 @@ class Optimizer:
         }
 
     def load_state_dict(self, d) -> None:
-        """Take over what ``state_dict()`` returned, bit for bit; arrays are copied in place.
+        """Restore what ``state_dict()`` returned, bit for bit; arrays are copied in place.
 
         Raises
         ------
         TypeError, ValueError
-            If the rule, the structure, a dtype or a shape differs, or a hyperparameter was a schedule and is none
-            here. Then nothing was changed.
+            If the rule, the structure, a dtype or a shape differs, or if a hyperparameter was a schedule there and is
+            not one here. Nothing is changed then.
         """
         hyper = hyper_of(d, self.rule, self._hyper, self._grouped)
         self._layout.load_state(self.rule.state, d["state"])

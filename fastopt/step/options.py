@@ -31,9 +31,8 @@ class Options(NamedTuple):
         return self.clip_value is not None or self.clip_norm is not None
 
 
-def checked_options(**given) -> Options:
-    """The options; raises unless each can be one. Whether they can be met where the arrays are is asked there."""
-    options = Options(**given)
+def check_options(options):
+    """Raise unless each can be one. Whether they can be met where the arrays are is asked there."""
     _check_gradient_options(options)
     _check_threads(options)
     device, capturable = options.device, options.capturable
@@ -45,7 +44,6 @@ def checked_options(**given) -> Options:
         raise ValueError(
             f"check_finite must be False with capturable=True, got {options.check_finite!r}: it waits for the device"
         )
-    return options
 
 
 def _check_gradient_options(options):

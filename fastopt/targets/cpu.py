@@ -17,7 +17,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
 class Cpu:
-    """The memory of this machine; what it offers is described in the package."""
+    """The memory of this machine; what it offers is described in places.py."""
 
     is_gpu = False
 

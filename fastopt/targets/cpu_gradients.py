@@ -28,6 +28,8 @@ class Gradients:
     def of_buffers(self, buffers) -> list | None:
         """The pieces of gradients that are packed as the parameters are; None if they must be looked at one by one."""
         self._check_frozen()
+        if type(buffers[0]) is not np.ndarray:  # on a GPU
+            return None
         return [(block, block.p, g, block.state) for block, g in zip(self._blocks, buffers)]
 
     def pieces(self, gradients: list) -> list:

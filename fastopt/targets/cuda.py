@@ -55,7 +55,7 @@ class Cuda:
     def beside(self, name, a, others, orders="CF") -> Placed:
         """Where a contiguous array of any numbers is; raises unless it is on this GPU, as the others are."""
         device.check_on_device(name, a, others)
-        place = self.numbers(name, a, orders)
+        place = device.placed_numbers(name, a, orders)
         home = device_of(name, place)
         if home not in (None, self.device):
             raise ValueError(f"{name} must be on GPU {self.device} like {others}, got GPU {home}")
@@ -145,7 +145,8 @@ class Cuda:
 
     def _launch(self, kernel, a, argument, stream):
         if a.size:
-            kernel(stream or self.stream(), kernels.blocks(a.size, 1), gpu.pointer(a), a.size, argument)
+            stream = self.stream() if stream is None else stream
+            kernel(stream, kernels.blocks(a.size, 1), gpu.pointer(a), a.size, argument)
 
     # --- order -----------------------------------------------------------------------------------------------------
 

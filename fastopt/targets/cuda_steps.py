@@ -19,7 +19,7 @@ class Steps:
         self._clips, self._norm = options.clip_norm is not None, None  # type: Any, Any
         if self._clips or options.check_finite:
             with target.current():
-                self._norm = Norm(sum(map(most_partials, blocks)))
+                self._norm = Norm(sum(map(most_partials, blocks)), {dtype for _, dtype in self._kinds})
 
     def prepare(self, staged):
         """Make ready for steps with this modifier or without it."""
@@ -72,7 +72,8 @@ def most_partials(block) -> int:
 class Norm:
     """The norm of all gradients, and what follows from it, on the device."""
 
-    def __init__(self, count):
+    def __init__(self, count, dtypes):
+        self._squares, self._judge = {dtype: kernels.squares(dtype) for dtype in dtypes}, kernels.judge()
         self._partials = gpu.array(3 * count, np.float64)
         self._finite = gpu.array(1, np.int64)
         self._factors = {np.dtype(dtype): gpu.array(1, dtype) for dtype in (np.float32, np.float64)}
@@ -84,10 +85,10 @@ class Norm:
         for piece in pieces:
             dtype, blocks = piece.block.p.dtype, kernels.partials(piece.size)
             out = gpu.pointer(self._partials[3 * begin : 3 * (begin + blocks)])
-            kernels.squares(dtype)(stream, blocks, (piece.g, bound), piece.size, out)
+            self._squares[dtype](stream, blocks, (piece.g, bound), piece.size, out)
             begin += blocks
         out = (clip, *self.factor.values(), gpu.pointer(self._finite))
-        kernels.judge()(stream, 1, gpu.pointer(self._partials), begin, out)
+        self._judge(stream, 1, gpu.pointer(self._partials), begin, out)
 
     def is_finite(self, pieces, stream) -> bool:
         self.measure(pieces, stream, math.inf, 1.0)
@@ -98,11 +99,12 @@ class Counted:
     """The count of steps, the hyperparameters and the coefficients on the device, for steps that a graph replays."""
 
     def __init__(self, rule, staged, kinds, t, numbers):
-        self._rule, self.staged = rule, staged
+        self.staged = staged
         self._hyper = [gpu.from_host(np.array(row)) for row in numbers]
         self._count = gpu.from_host(np.array([t], np.int64))
         size = kernels.coefficients_of(with_stage(rule) if staged else rule)
         self._memory = {kind: gpu.array(size, kind[1]) for kind in kinds}
+        self._advance = {dtype: kernels.advance(rule, dtype, stage=staged) for _, dtype in kinds}  # not while captured
 
     def write(self, t, numbers):
         """Take the count and the hyperparameters over, into the same memory."""
@@ -115,9 +117,8 @@ class Counted:
         by, out = 1, {}
         for (group, dtype), memory in self._memory.items():
             out[group, dtype] = gpu.pointer(memory)
-            kernel = kernels.advance(self._rule, dtype, stage=self.staged)
             hyper = gpu.pointer(self._hyper[group])
-            kernel(stream, 1, gpu.pointer(self._count), by, hyper, out[group, dtype], threads=1)
+            self._advance[dtype](stream, 1, gpu.pointer(self._count), by, hyper, out[group, dtype], threads=1)
             by = 0
         return out
 

@@ -10,7 +10,7 @@ from . import target_of
 
 
 class Packed:
-    """A nest of arrays whose leaves are views over one buffer per dtype; made by :func:`pack`.
+    """A nest of arrays that are views over one buffer per dtype; made by :func:`pack`.
 
     Reads like the mapping or the sequence it was made from. Assigning to an entry copies into the view (of the same
     shape and dtype), so ``grads["W"] += x`` and ``grads["W"] = x`` both do what they say.
@@ -72,8 +72,8 @@ def pack(params, *, _fill=True):
     Parameters
     ----------
     params : sequence or mapping of arrays, nested as deep as you like
-        float32 and float64 arrays, C- or Fortran-ordered (kept), of any shape, all on the CPU or all on one GPU. They
-        are copied; the views returned are the parameters from then on (Numba device arrays on a GPU).
+        float32 and float64 arrays of any shape, in C or Fortran order (which is kept), all on the CPU or all on one
+        GPU. They are copied: from then on the returned views are the parameters (Numba device arrays on a GPU).
 
     Returns
     -------
@@ -83,7 +83,7 @@ def pack(params, *, _fill=True):
     Raises
     ------
     TypeError, ValueError
-        If a leaf is not a contiguous float32 or float64 array.
+        If one of them is not a contiguous float32 or float64 array.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from .packed import Packed, pack
 
 
 def to_device(params):
-    """Copy NumPy arrays to the current GPU; nothing else in fastopt does.
+    """Copy NumPy arrays to the current GPU. Nothing else in fastopt moves data there.
 
     Parameters
     ----------
@@ -21,15 +21,15 @@ def to_device(params):
     Returns
     -------
     array or nest
-        Of the same structure, with Numba device arrays (which PyTorch and CuPy read through
-        ``__cuda_array_interface__``); of what was packed, packed.
+        Of the same structure, with Numba device arrays, which PyTorch and CuPy read through
+        ``__cuda_array_interface__``. What was packed is packed again.
 
     Raises
     ------
     RuntimeError
-        Without CUDA: it says whether the package, the driver or the device is missing.
+        Without CUDA; the message says whether the package, the driver or the device is missing.
     TypeError, ValueError
-        If a leaf is no NumPy array of numbers, or not contiguous.
+        If something in it is not a NumPy array of numbers, or is not contiguous.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def to_device(params):
 
 
 def to_host(params):
-    """Copy arrays from the GPU, of any library, into new NumPy arrays; waits for what was queued before.
+    """Copy arrays on a GPU, of any library, into new NumPy arrays. Waits for the work that was queued before.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def to_host(params):
     Returns
     -------
     array or nest
-        Of the same structure, with NumPy arrays; of what was packed, packed.
+        Of the same structure, with NumPy arrays. What was packed is packed again.
 
     Raises
     ------
     RuntimeError
         Without CUDA.
     TypeError, ValueError
-        If a leaf is not on a GPU, or not contiguous.
+        If something in it is not on a GPU, or is not contiguous.
 
     Examples
     --------

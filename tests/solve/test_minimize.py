@@ -1,9 +1,11 @@
 """minimize: the compiled and the interpreted loop, every option, every way to stop, every refusal."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,7 +216,8 @@ for _ in range(3):
     try: run()
     except KeyboardInterrupt: print("stopped", np.float64(1e-310) * 1.0 != 0, flush=True)
 """  # noqa: E501
-    env = {k: v for k, v in INSTALLED.items() if v} | {"PYTHONPATH": ":".join([INSTALLED["PYTHONPATH"], *sys.path])}
+    folders = [INSTALLED["PYTHONPATH"], str(Path(__file__).parent), str(Path(__file__).parents[1] / "helpers")]
+    env = {k: v for k, v in INSTALLED.items() if v} | {"PYTHONPATH": os.pathsep.join(folders)}
     with subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True) as child:
         for _ in range(3):
             assert child.stdout.readline() == "ready\n"
