@@ -5,7 +5,7 @@ from types import FunctionType
 from typing import Any
 
 UNBOUND: Any = object()  # for what is no function
-_FUNCTIONS: set[FunctionType] = set()
+_FUNCTIONS: set[Any] = set()
 
 
 def stand_in(function):
