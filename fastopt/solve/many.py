@@ -106,7 +106,7 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
         counts = problems.counts
         status = counts[:, STATUS]
         status[status == RUNNING] = MAXTIME
-        again = np.full(problems.k, not flags.reads_value or s.best) | (status == NONFINITE)
+        again = np.full(problems.k, problems.evaluates) | (status == NONFINITE)
         if s.best:
             problems.take_best()
         if again.any():

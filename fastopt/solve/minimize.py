@@ -138,6 +138,9 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
     table, like = s.first_rows
     sizes = (x.size, *(getattr(a, "size", 1) for a in args))
     limit = plan.pace.get(sizes, FIRST_SLICE) if notify is None else 1
+    evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
+    if evaluates:
+        plan.once()  # compiled now, so that maxtime does not pay for it
     began, told, status = time.perf_counter(), 0, RUNNING
     with restored_control(given.is_compiled):
         while status == RUNNING:
@@ -164,8 +167,8 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
         value = float(numbers[0])
         if s.best:
             x[:] = best
-        if not flags.reads_value or s.best or status == NONFINITE:
-            value = float(plan.once(objective, x, g))
+        if evaluates or status == NONFINITE:
+            value = float(plan.once()(objective, x, g))
             more = given.evaluations(1, x.size, True)
             nfev, njev = nfev + more[0], njev + more[1]
     if not math.isfinite(value):

@@ -27,6 +27,7 @@ class Problems:
         self.given, self.s, self.flags, self.k, self.d = given, s, flags, k, d
         self.most, self.reason = most_iterations(s, given, d, flags)
         self.width, self.takes_coefficients = looped.columns(s.rule, flags, True)
+        self.evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
 
     def run(self, begin, end, ends):
         """Run the problems from ``begin`` to ``end`` until all have stopped; False if time ran out."""
@@ -90,7 +91,7 @@ class HostProblems(Problems):
 
     def once(self, i):
         """The value of problem i, from which an exception is not caught."""
-        return self.plan.once(self.objective(i), self.X[i], self.G[i])
+        return self.plan.once()(self.objective(i), self.X[i], self.G[i])
 
     def objective(self, i):
         row = (*(a[i] for a in self.args), *self.shared)
@@ -108,6 +109,8 @@ class CompiledProblems(HostProblems):
         self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
         # Compiled now, so that maxtime does not pay for it.
         self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False))
+        if self.evaluates:
+            self.plan.each()
 
     def _plan(self, in_parallel) -> Any:
         return compiled_plan(*self._plan_of, in_parallel)
@@ -126,7 +129,7 @@ class CompiledProblems(HostProblems):
         def run(chunks, in_parallel=True):
             plan = self._plan(in_parallel)
             objective = (*plan.addresses, self.args, *self.unbounded)
-            getattr(plan, kernel)(objective, self.shared, *arguments, (begin, end, chunks))
+            (plan.loop if kernel == "loop" else plan.each())(objective, self.shared, *arguments, (begin, end, chunks))
 
         in_threads(run, lambda: run(1, False))
 
