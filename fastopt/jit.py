@@ -29,11 +29,12 @@ from numba.core.errors import TypingError
 
 from .errors import describe
 from .kernels import norms
-from .kernels.bind import OPTIONS, inner, link
+from .kernels.bind import OPTIONS, jitted, link
 from .kernels.loops import step as templates
 from .kernels.loops.step import coefficients, sweep
 from .kernels.overloads import compiled_form
 from .kernels.stamp import mark_of
+from .kernels.stand_ins import stand_in
 from .kernels.tuples import cast_like
 from .rules import ALL_RULES, Rule, table, texts
 
@@ -78,7 +79,7 @@ def _function(rule):
     numbers = "".join(f"1.0 * {name}, " for name in rule.hyper)
     # The one place where code is made from text: Numba takes argument names from nowhere else.
     source = f"def {rule.name}(x, g, {state}t, {hyper}):\n    run(x, g, ({state}), t, ({numbers}))\n"
-    names = {"run": njit(**OPTIONS)(inner(run))}
+    names = {"run": jitted(run)}
     exec(source, names)
     function = names[rule.name]
     function.__module__ = __name__
@@ -86,6 +87,7 @@ def _function(rule):
     return njit(**OPTIONS)(function)
 
 
+@stand_in
 def mark():
     """Stands for the stamp of a rule."""
 
@@ -193,7 +195,7 @@ def _form(a):
 # --- what loops need besides -----------------------------------------------------------------------------------------
 
 
-_norm = njit(**OPTIONS)(inner(norms.norm_of))
+_norm, _clip_factor = jitted(norms.norm_of_one), jitted(norms.clip_factor)
 
 
 @njit(**OPTIONS)
@@ -218,8 +220,8 @@ def clip_norm(g, max_norm):
     """
     g = flat(g)
     norm = _norm(g)
-    factor = max_norm / (norm + 1e-6)
-    if not factor >= 1.0:  # so a norm that is NaN makes all of g NaN
+    factor = _clip_factor(norm, max_norm)
+    if factor != 1.0:  # so a norm that is NaN makes all of g NaN
         scale = cast_like((factor,), g)[0]
         for i in range(g.size):
             g[i] *= scale

@@ -98,10 +98,9 @@ class DeviceProblems(Problems):
     def _slice(self, begin, end, nit, limit):
         with self.target.current():
             table, running = gpu.from_host(self.table(nit, limit)), gpu.from_host(np.zeros(1, np.int64))
-            self._launch(
-                self._loop, begin, end, self._x, self._g, self._old, self._best, self._state, table, self._tests,
-                self._numbers, self._counts, (limit, self.most, self.reason, nit), (begin, end), running,
-            )  # fmt: skip
+            problems = self._x, self._g, self._old, self._best, self._state, self._numbers, self._counts
+            course = table, self._tests, (limit, self.most, self.reason, nit)
+            self._launch(self._loop, begin, end, problems, course, (begin, end), running)
             return bool(gpu.to_host(running)[0])
 
     def evaluate(self):

@@ -8,7 +8,7 @@ import numpy as np
 from ..arrays.host import refuse_device
 from ..arrays.libraries import is_on_device
 from ..errors import describe
-from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, STATUS
+from ..kernels.loops.minimize import MAXTIME, NIT, NONFINITE, RAISED, RUNNING, STATUS
 from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
@@ -18,8 +18,6 @@ from .minimize import SUCCESS
 from .objective import objective_of
 from .options import settings
 from .problem_set import CompiledProblems, InterpretedProblems
-
-MAXTIME = 7
 
 
 def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=None, options=None, progress=False):
@@ -108,7 +106,7 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
         counts = problems.counts
         status = counts[:, STATUS]
         status[status == RUNNING] = MAXTIME
-        again = np.full(problems.k, not flags.reads_value or s.best) | (status == NONFINITE)
+        again = np.full(problems.k, problems.evaluates) | (status == NONFINITE)
         if s.best:
             problems.take_best()
         if again.any():

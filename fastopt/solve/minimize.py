@@ -130,14 +130,17 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
 def _run(plan, given, s, flags, args, x, low, high, notify):
     from scipy.optimize import OptimizeResult  # not at import: it takes a fifth of a second
 
-    fun, jac = plan.addresses
-    g, old, best = np.zeros(x.shape, x.dtype), x.copy(), x.copy() if s.best else x
-    state = first_state(s, x)
+    objective = (*plan.addresses, args, low, high)
+    g, best = np.zeros(x.shape, x.dtype), x.copy() if s.best else x
     numbers, counts = np.array([0.0, 0.0, -1.0 if s.maximize else 1.0]), np.array([0, RUNNING, 0])
+    problem = x, g, x.copy(), best, first_state(s, x), numbers, counts
     most, reason = most_iterations(s, given, x.size, flags)
     table, like = s.first_rows
     sizes = (x.size, *(getattr(a, "size", 1) for a in args))
     limit = plan.pace.get(sizes, FIRST_SLICE) if notify is None else 1
+    evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
+    if evaluates:
+        plan.once()  # compiled now, so that maxtime does not pay for it
     began, told, status = time.perf_counter(), 0, RUNNING
     with restored_control(given.is_compiled):
         while status == RUNNING:
@@ -145,10 +148,7 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
             if s.hyper.scheduled:
                 table = np.array([s.row(nit + k) for k in range(1, limit + 1)])
             before = time.perf_counter()
-            plan.loop(
-                fun, jac, args, x, g, old, best, state, table, like, low, high, s.tests, numbers, counts,
-                (limit, most, reason, nit),
-            )  # fmt: skip
+            plan.loop(objective, problem, (table, like, s.tests, (limit, most, reason, nit)))
             status = int(counts[STATUS])
             now = time.perf_counter()
             if notify is not None and counts[NIT] > told and status != NONFINITE:
@@ -167,8 +167,8 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
         value = float(numbers[0])
         if s.best:
             x[:] = best
-        if not flags.reads_value or s.best or status == NONFINITE:
-            value = float(plan.once(fun, jac, args, x, g, low, high))
+        if evaluates or status == NONFINITE:
+            value = float(plan.once()(objective, x, g))
             more = given.evaluations(1, x.size, True)
             nfev, njev = nfev + more[0], njev + more[1]
     if not math.isfinite(value):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..arrays.host import refuse_device
 from ..errors import describe
 from ..progress import progress_bar
 from ..step.inside import target_of
@@ -192,25 +191,12 @@ def _order(n, batch_size, seed, epoch):
 def _examples(name, data, opt):
     """Data as a list of arrays, and their shapes."""
     arrays = list(data) if isinstance(data, (tuple, list)) else [data]
-    if target_of(opt).is_gpu:
-        from .device_epochs import shapes_of
-
-        shapes = shapes_of(name, arrays, target_of(opt))
-    else:
-        shapes = [a.shape for a in _on_host(name, arrays)]
+    shapes = [target_of(opt).examples(f"{name}[{i}]", a) for i, a in enumerate(arrays)]
     lengths = {shape[0] for shape in shapes}
     if len(lengths) != 1 or lengths == {0}:
         got = ", ".join(map(str, shapes))
         raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {got}")
     return arrays, shapes
-
-
-def _on_host(name, arrays):
-    for i, a in enumerate(arrays):
-        refuse_device(f"{name}[{i}]", a)
-        if not isinstance(a, np.ndarray) or a.ndim == 0:
-            raise TypeError(f"{name}[{i}] must be an array with the examples along its first axis, got {describe(a)}")
-    return arrays
 
 
 def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch):
