@@ -4,8 +4,9 @@ import doctest
 
 import numpy as np
 import pytest
-from on_cuda import Foreign, gpu, host, on_gpu
+from on_cuda import gpu, host, on_gpu
 from reference import Reference
+from stand_ins import Foreign
 from support import DTYPES, assert_close, bits, leaves, leaves_or_none, name_of, problem
 from test_cuda_steps import assert_same
 
