@@ -90,7 +90,7 @@ class Place:
 
     def run(self, code, **env):
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "PYTHON", "XDG"))}
-        mine = {"PYTHONPATH": str(self.folder), "NUMBA_CACHE_DIR": str(self.cache)}
+        mine = {"PYTHONPATH": before(self.folder), "NUMBA_CACHE_DIR": str(self.cache)}
         mine["PYTHONDONTWRITEBYTECODE"] = "1"  # Python's own cache misses edits within a second
         done = subprocess.run(
             [sys.executable, "-P", "-W", "error", "-c", CHILD.replace("#code", code)],

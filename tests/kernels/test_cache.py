@@ -137,8 +137,8 @@ answers.update(p=p, m=opt.state["m"])
 """
     edits = [
         ("rules/moments.py", "beta > 0.0 else", "beta > 2.0 else"),
-        ("kernels/templates.py", "p[i] = new[0]", "p[i] = new[0] + p[i]"),
-        ("kernels/parts.py", "FLUSH_BITS = 0x8040 if X86 else 1 << 24", "FLUSH_BITS = 0"),
+        ("kernels/loops/step.py", "p[i] = new[0]", "p[i] = new[0] + p[i]"),
+        ("kernels/subnormals.py", "FLUSH_BITS = 0x8040 if X86 else 1 << 24", "FLUSH_BITS = 0"),
     ]
     before = place.run(code)
     answers = [before["answers"]]

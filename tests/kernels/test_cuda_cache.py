@@ -158,7 +158,7 @@ def test_a_closure_leaves_no_file(place):
 WARMUP = """
 import card, io, pathlib
 from rich.console import Console
-from fastopt import warmup
+from fastopt.cli import warmup
 
 warmup.no_cuda = lambda: None
 out = io.StringIO()
