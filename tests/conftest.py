@@ -1,18 +1,18 @@
-"""What holds for every test: marks of what a test needs, and how many examples hypothesis tries."""
+"""What holds for every test: marks of what a test needs, how many examples hypothesis tries, PyTorch in float64."""
+
+import contextlib
 
 import pytest
 from extras import why_not
-from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "fixed",  # the same examples in every run
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.register_profile("random", settings.get_profile("fixed"), derandomize=False, print_blob=True)
-settings.load_profile("fixed")
+with contextlib.suppress(ModuleNotFoundError):  # ci/gpu runs the tests that need no hypothesis without it
+    from hypothesis import HealthCheck, settings
+
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    fixed = settings(deadline=None, derandomize=True, database=None, suppress_health_check=slow)
+    settings.register_profile("fixed", fixed)  # the same examples in every run
+    settings.register_profile("random", fixed, derandomize=False, print_blob=True)  # ci/nightly
+    settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items):
