@@ -84,9 +84,11 @@ TORCH = [
 ]
 
 
+@pytest.mark.needs("peers")
 @pytest.mark.parametrize(("schedule", "name", "keywords"), TORCH, ids=repr)
 def test_against_pytorch(schedule, name, keywords):
-    torch = pytest.importorskip("torch")
+    import torch
+
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.3)
     scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **keywords)
     rates = []

@@ -4,7 +4,7 @@ import gc
 
 import numpy as np
 import pytest
-from capsules import CPU, MANAGED, Exporter
+from dlpack_exporter import CPU, MANAGED, Exporter
 from on_cuda import gpu, host
 from reference import Reference
 from refusals import refuse

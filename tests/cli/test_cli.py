@@ -155,8 +155,8 @@ def test_info():
     assert re.search(rf"^adam +{sizes}", result.stdout, re.MULTILINE)
 
 
+@pytest.mark.needs("cuda")
 def test_info_of_a_card(monkeypatch):
-    pytest.importorskip("numba_cuda")
     from fastopt.kernels.cuda import gpu as cuda
 
     if cuda.SIMULATED:

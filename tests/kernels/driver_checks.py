@@ -10,8 +10,9 @@ import pytest
 from cuda.core import Device
 from fake_gpu import calls, driver, execute, launches
 from numba import cuda, njit
-from on_cuda import Foreign, gpu, host
+from on_cuda import gpu, host
 from reference import Reference
+from stand_ins import Foreign
 from support import DTYPES, assert_close, leaves, name_of, problem
 
 import fastopt

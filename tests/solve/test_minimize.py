@@ -1,6 +1,5 @@
 """minimize: the compiled and the interpreted loop, every option, every way to stop, every refusal."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from numba import njit
 from numba.extending import register_jitable
-from processes import INSTALLED
+from processes import HELPERS, before, with_package
 from support import BY_NAME, bits
 
 import fastopt
@@ -216,8 +215,7 @@ for _ in range(3):
     try: run()
     except KeyboardInterrupt: print("stopped", np.float64(1e-310) * 1.0 != 0, flush=True)
 """  # noqa: E501
-    folders = [INSTALLED["PYTHONPATH"], str(Path(__file__).parent), str(Path(__file__).parents[1] / "helpers")]
-    env = {k: v for k, v in INSTALLED.items() if v} | {"PYTHONPATH": os.pathsep.join(folders)}
+    env = with_package(PYTHONPATH=before(Path(fastopt.__file__).parents[1], HELPERS, Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True) as child:
         for _ in range(3):
             assert child.stdout.readline() == "ready\n"

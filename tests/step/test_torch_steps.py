@@ -6,6 +6,7 @@ from support import DTYPES, assert_close, leaves, name_of, problem
 
 import fastopt
 
+pytestmark = pytest.mark.needs("peers")
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-10}
 BETAS = {"betas": (0.8, 0.95)}
 
@@ -55,16 +56,6 @@ OPTIONS = [
     {"weight_decay": 0.1, "maximize": True},
     {"weight_decay": 0.1, "maximize": True, "clip_value": 0.5, "clip_norm": 0.7},
 ]
-
-
-@pytest.fixture
-def torch():
-    """PyTorch with float64 as its default: NAdam keeps its running product in the default dtype."""
-    torch = pytest.importorskip("torch")
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield torch
-    torch.set_default_dtype(before)
 
 
 def torch_step(torch, optimizer, params, grads, clip_value=None, clip_norm=None):

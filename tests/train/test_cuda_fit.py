@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from numba import cuda, njit
-from on_cuda import Foreign, gpu, host
+from on_cuda import gpu, host
 from refusals import refuse
+from stand_ins import Foreign
 from support import DTYPES, name_of
 
 import fastopt
