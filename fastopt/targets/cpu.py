@@ -146,6 +146,10 @@ class Cpu:
             raise TypeError(f"{name} must be an array with the examples along its first axis, got {describe(a)}")
         return a.shape
 
+    def is_untouched(self, a) -> bool:
+        """Whether an array holds nothing but -0.0."""
+        return a.size > 0 and not a.any() and bool(np.signbit(a).all())
+
     def batches(self, loss_and_grad, data, size=None) -> Batches:
         """Batches of the data, of this size if they do not hold them all."""
         return Batches(loss_and_grad, data, size)

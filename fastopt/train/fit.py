@@ -79,9 +79,10 @@ def fit(
     ----------
     loss_and_grad : callable
         ``loss_and_grad(params, grads, *batch) -> float``: returns the sum of the batch's losses, and assigns or adds
-        the sum of the per-example gradients into ``grads``, which is zero before each call. ``params`` and ``grads``
-        are the array itself, a tuple for a sequence, a named tuple for a mapping. On a GPU they are PyTorch's or
-        CuPy's arrays if the parameters or the examples are, and Numba's otherwise.
+        the sum of the per-example gradients into ``grads``, which is zero before each call (-0.0, by which ``fit``
+        sees after the first batch whether each array was written; one that has no gradient there is assigned 0.0).
+        ``params`` and ``grads`` are the array itself, a tuple for a sequence, a named tuple for a mapping. On a GPU
+        they are PyTorch's or CuPy's arrays if the parameters or the examples are, and Numba's otherwise.
     opt : Optimizer
         Holds the parameters to train, with the rule and its hyperparameters.
     data : array, or tuple of arrays
