@@ -12,7 +12,6 @@ from .cuda_steps import Steps
 from .cuda_streams import Streams
 from .cuda_training import Batches
 
-
 GLANCE = 4096  # elements
 
 

@@ -1,17 +1,14 @@
 """An epoch of minibatch training: in Python, or compiled where the loss is a Numba function. Both to the same bits."""
 
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 from numba import config, typeof
 from numba.core.dispatcher import Dispatcher
 
-from ..arrays.libraries import STREAMS, is_on_device, library_of
-from ..arrays.namedtuples import is_field, record
+from ..arrays.libraries import STREAMS, library_of
 from ..arrays.nests import flatten
-from ..errors import listing
 from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
 from ..kernels.functions import compile_for
@@ -28,6 +25,7 @@ from ..step.inside import (
     target_of,
 )
 from ..targets.packed import Packed, pack
+from .arguments import as_arguments, is_array, name_of
 
 
 def training_of(loss_and_grad, opt) -> type["Training"]:
@@ -156,35 +154,6 @@ class Training:
     def restore(self, kept):
         for a, block in zip(kept, self.layout.all):
             self.target.write(block.p, a)
-
-
-def is_array(a):
-    return isinstance(a, np.ndarray) or is_on_device(a)
-
-
-def name_of(grads, k) -> str:
-    """Of the k-th array, as a loss sees it."""
-    if is_array(grads):
-        return "grads"
-    return f"grads.{grads._fields[k]}" if hasattr(grads, "_fields") else f"grads[{k}]"
-
-
-def as_arguments(nest, like=None):
-    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping.
-
-    A named tuple stays one, also where ``nest`` has only the structure of one, ``like``.
-    """
-    like = nest if like is None else like
-    if is_array(nest):
-        return nest
-    children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
-    if not all(map(is_array, children)):
-        raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
-    if not isinstance(nest, Mapping):
-        return type(like)(*children) if hasattr(like, "_fields") else tuple(children)
-    if not all(map(is_field, nest)):
-        raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
-    return record(nest)(*children)
 
 
 class CompiledTraining(Training):

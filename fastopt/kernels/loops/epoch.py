@@ -90,10 +90,10 @@ def epoch(batches, memory, steps, order, limits, numbers, counts):
 
 
 # --- compiled --------------------------------------------------------------------------------------------------------
-# ``batches`` are (loss, params, grads, the memory of all gradients, where each of them begins and ends, data, scratch),
-# ``memory`` that of gradients and of their sums, ``steps`` (blocks, table, like, lanes, the steps applied before the table's first row).
-# ``blocks`` holds (p, g, state, group) for each kernel call, the table the hyperparameters by group and step, ``like``
-# its first row.
+# ``batches`` are (loss, params, grads, the memory of all gradients, where each begins and ends, data, scratch),
+# ``memory`` that of gradients and of their sums, ``steps`` (blocks, table, like, lanes, the steps applied before the
+# table's first row). ``blocks`` holds (p, g, state, group) for each kernel call, the table the hyperparameters by group
+# and step, ``like`` its first row.
 
 
 @stand_in
@@ -116,7 +116,7 @@ def gathered(data, scratch, order, start, end):
 
 
 def evaluate_batch(batches, order, start, end):
-    loss, params, grads, g, bounds, data, scratch = batches
+    loss, params, grads, g, _, data, scratch = batches
     g[:] = cast_like((-0.0,), g)[0]  # which is 0.0 to a loss that adds, and shows whether there was one that wrote
     return call_loss(loss, (params, grads, *batch_of(data, scratch, order, start, end)))
 
