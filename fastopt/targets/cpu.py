@@ -143,7 +143,8 @@ class Cpu:
         """The shape of an array with examples along its first axis; raises unless it is one."""
         host.refuse_device(name, a)
         if not isinstance(a, np.ndarray) or a.ndim == 0:
-            raise TypeError(f"{name} must be an array with the examples along its first axis, got {describe(a)}")
+            wanted = f"{name} must be an array with the examples along its first axis"
+            raise TypeError(f"{wanted}, got {describe(a)}{host.remedy(a)}")
         return a.shape
 
     def is_untouched(self, a) -> bool:

@@ -26,6 +26,7 @@ from ..step.inside import (
 )
 from ..targets.packed import Packed, pack
 from .arguments import as_arguments, is_array, name_of
+from .examples import refuse_mixed_floats
 
 
 def training_of(loss_and_grad, opt) -> type["Training"]:
@@ -230,7 +231,11 @@ class CompiledTraining(Training):
             raise TypeError(f"data must hold arrays of native numbers for a Numba function, got dtype {wrong}")
         held = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory[0])
         kinds = tuple(typeof(a) for a in held)
-        return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+        try:
+            return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+        except TypeError as error:
+            refuse_mixed_floats(self.data, self.memory[0].dtype, error)
+            raise
 
 
 @lru_cache(maxsize=64)
