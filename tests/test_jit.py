@@ -240,7 +240,8 @@ WRONG = {
     "NaN": (in_loop(jit.sgd, D, D, 1, np.nan), ValueError, "lr must be finite and at least 0, got"),
     "infinite": (in_loop(jit.sgd, D, D, 1, np.inf), ValueError, "lr must be finite and at least 0, got"),
     "beta": (in_loop(jit.lion, D, D, D, 1, 0.1, beta1=2.9), ValueError, "beta1 must be at least 0 and less than 1"),
-    "dampening": (in_loop(jit.momentum, D, D, D, 1, 0.1, dampening=1.5), ValueError, "dampening must be at least 0 and at most 1"),
+    "dampening": (in_loop(jit.momentum, D, D, D, 1, 0.1, dampening=1.5), ValueError,
+                  "dampening must be at least 0 and at most 1"),
 }  # fmt: skip
 
 
