@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,43 +10,7 @@ from ..progress import progress_bar
 from ..step.optimizer import Optimizer
 from .epochs import training_of
 from .examples import examples_of, held_out_of
-
-
-@dataclass
-class History:
-    """What happened in a training: one entry per epoch in each list.
-
-    Attributes
-    ----------
-    loss : list of float
-        The sum of the losses of the epoch's examples, each at the parameters that its batch was computed with (their
-        mean with ``reduction="mean"``).
-    time : list of float
-        Seconds since the start, at the end of the epoch.
-    epoch : list of int
-        The epoch's number, counted from 0.
-    validation : list of float
-        The loss of the validation data after each epoch; empty where there is none.
-    stopped : str or None
-        "callback" or "patience" if that ended the training early.
-
-    Examples
-    --------
-    >>> import numpy as np, fastopt
-    >>> def loss_and_grad(w, g, y):
-    ...     g[:] = (w - y).sum()
-    ...     return 0.5 * ((w - y) ** 2).sum()
-    >>> opt = fastopt.GD(np.zeros(1), lr=0.25)
-    >>> hist = fastopt.fit(loss_and_grad, opt, np.ones(2), batch_size=None, epochs=3)
-    >>> hist.loss, hist.epoch, hist.stopped
-    ([1.0, 0.25, 0.0625], [0, 1, 2], None)
-    """
-
-    loss: list[float] = field(default_factory=list)
-    time: list[float] = field(default_factory=list)
-    epoch: list[int] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
-    stopped: str | None = None
+from .history import History
 
 
 def fit(

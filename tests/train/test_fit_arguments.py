@@ -135,6 +135,29 @@ def test_progress(capsys):
     assert w.tobytes() == quiet.tobytes()
 
 
+def test_progress_where_no_bar_is_seen(capsys, monkeypatch):
+    """A line every few seconds, and the last one, also of a training that stops early."""
+
+    def stop(epoch, loss, opt):
+        if epoch == 3:
+            raise StopIteration
+
+    for every, shown in ((0.0, [1, 2, 3, 4]), (60.0, [4])):
+        monkeypatch.setattr("fastopt.progress.EVERY", every)
+        hist = fit(linear, fastopt.SGD(np.zeros(3)), (X, Y), batch_size=5, epochs=8, progress=True, callback=stop)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines == [f"epochs {k}/8 {100 * k // 8}% loss {hist.loss[k - 1]:.6g}" for k in shown]
+
+
+def test_progress_in_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    fit(linear, fastopt.SGD(np.zeros(3)), (X, Y), batch_size=5, epochs=3, progress=True)
+    shown = capsys.readouterr().out
+    assert "100%" in shown
+    assert "\x1b[" in shown
+
+
 def test_progress_without_its_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     w = np.zeros(3)

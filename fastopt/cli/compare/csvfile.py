@@ -1,7 +1,7 @@
 """A table of numbers from a CSV file: a header row, then numbers; the last column is the target.
 
-Cells may be separated by semicolons, and truth values are read as 1 and 0. A column without a name is refused: it is the
-index that a DataFrame was written with, and no feature.
+Cells may be separated by semicolons, and truth values are read as 1 and 0. A column without a name is refused: it is
+the index that a DataFrame was written with, and no feature.
 """
 
 import csv
