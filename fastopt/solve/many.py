@@ -6,18 +6,17 @@ import warnings
 import numpy as np
 
 from ..arrays.host import refuse_device
-from ..arrays.libraries import is_on_device
 from ..errors import describe
 from ..kernels.loops.minimize import MAXTIME, NIT, NONFINITE, RAISED, RUNNING, STATUS
 from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
-from ..targets import current_gpu
+from ..targets.places import target_of
 from .arguments import start
+from .host_problems import CompiledProblems, InterpretedProblems
 from .minimize import SUCCESS
 from .objective import objective_of
 from .options import settings
-from .problem_set import CompiledProblems, InterpretedProblems
 
 
 def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=None, options=None, progress=False):
@@ -118,14 +117,14 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
 
 def _problems(given, s, flags, X0, args, shared):
     """Where X0 is, there they are solved."""
-    if is_on_device(X0):
-        target = current_gpu("X0, on the GPU,")
+    target = target_of([("X0", X0)])
+    if target.is_gpu:
         from .device_problems import DeviceProblems
 
         return DeviceProblems(target, given, s, flags, X0, args, shared)
     X = _starts(X0)
     _check_rows(args, len(X))
-    return (CompiledProblems if given.is_compiled else InterpretedProblems)(given, s, flags, X, args, shared)
+    return (CompiledProblems if given.is_compiled else InterpretedProblems)(target, given, s, flags, X, args, shared)
 
 
 def _result(problems, counts, given, flags, again):

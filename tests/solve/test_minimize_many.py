@@ -1,5 +1,7 @@
 """minimize_many: each problem as minimize would solve it; and what both refuse."""
 
+from types import SimpleNamespace
+
 import numba
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from support import BY_NAME, bits
 
 import fastopt
 from fastopt import schedules
+from fastopt.kernels import minimize as kernels
+from fastopt.solve import objective
 
 
 def fit(x, grad, y, weight, t):
@@ -309,3 +313,24 @@ def test_arrays_of_problems_refused():
     for bad, error in ((np.zeros(3), ValueError), (np.array(1.0), TypeError), ([1, 2], TypeError), (1.0, TypeError)):
         with pytest.raises(error, match=r"^args\[0\] must .*leading axis.*got [^\n]*$"):
             many(square_, two, (bad,), jac="inplace")
+
+
+def test_only_kernels_that_are_needed_are_compiled(monkeypatch):
+    made = []
+
+    def evaluation_kernel(*args, shared=None, **options):
+        made.append("one" if shared is None else "many")
+        return kernels.evaluation_kernel(*args, shared=shared, **options)
+
+    monkeypatch.setattr(
+        objective, "looped", SimpleNamespace(**vars(kernels) | {"evaluation_kernel": evaluation_kernel})
+    )
+    fun, X0, centres = njit(square), np.zeros((3, 1)), np.arange(3.0)  # anew, so that no plan is remembered
+    for options, needed in (({}, ["many"]), ({"ftol": 1e-3}, []), ({"ftol": 1e-3, "best": True}, ["many"])):
+        made.clear()
+        fastopt.minimize_many(fun, X0, (centres,), (), "gd", "inplace", options={"lr": 0.25} | options)
+        assert made == needed
+    for options, needed in (({}, ["one"]), ({"ftol": 1e-3}, [])):
+        made.clear()
+        fastopt.minimize(fun, X0[0], (1.0,), "gd", "inplace", options={"lr": 0.25} | options)
+        assert made == needed
