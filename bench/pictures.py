@@ -24,13 +24,7 @@ def draw(benchmarks, folder):
 
 def panels_of(question, benchmarks, rows):
     """Functions that each draw one panel on axes."""
-    out = []
-    curves = {}
-    for benchmark in benchmarks:
-        if f"test_{question}.py" in benchmark["fullname"]:
-            for title, lines in benchmark["extra_info"].get("curves", {}).items():
-                for name, points in lines.items():
-                    curves.setdefault(title, {}).setdefault(name, []).extend(points)
+    out, curves = [], curves_of(question, benchmarks)
     out += [lambda axes, t=title, ls=lines: sizes(axes, t, ls) for title, lines in sorted(curves.items())]
     out += [
         lambda axes, t=title, rs=some: ratios(axes, t, rs)
@@ -43,6 +37,17 @@ def panels_of(question, benchmarks, rows):
     return out
 
 
+def curves_of(question, benchmarks):
+    """Points by title and line."""
+    curves = {}
+    for benchmark in benchmarks:
+        if f"test_{question}.py" in benchmark["fullname"]:
+            for title, lines in benchmark["extra_info"].get("curves", {}).items():
+                for name, points in lines.items():
+                    curves.setdefault(title, {}).setdefault(name, []).extend(points)
+    return curves
+
+
 def grouped(rows):
     """Rows with peers, those that differ in the last word of their work together; the rest together, too."""
     out = {}
@@ -53,7 +58,7 @@ def grouped(rows):
     return {title: some for title, some in out.items() if len(some) > 2} | ({"": rest} if rest else {})
 
 
-def picture(title, panels, path):
+def picture(title, panels, path, description=""):
     wide = 1 if len(panels) == 1 else 2
     high = math.ceil(len(panels) / wide)
     figure = Figure(figsize=(6.5 * wide, 4.2 * high + 0.5), dpi=110, layout="constrained")
@@ -68,7 +73,7 @@ def picture(title, panels, path):
         place.tick_params(which="both", length=0)
     for place in axes[len(panels) :]:
         place.set_axis_off()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Description": description} if description else None)
 
 
 def sizes(axes, title, lines):
@@ -107,6 +112,18 @@ def ratios(axes, title, rows):
     axes.set_xlabel("time over fastopt's (| target)")
     axes.set_title(title, loc="left", fontsize=11)
     axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1, 0.99), handletextpad=0.1)
+
+
+def bars(axes, rows):
+    """Each peer's time over fastopt's as a bar. ``rows``: ``(work, {peer: ratio})``."""
+    flat = [(work, peer, ratio) for work, peers in rows for peer, ratio in peers.items()]
+    for height, (_, _, ratio) in enumerate(flat):
+        axes.barh(height, ratio - 1, left=1, color=COLOURS[0] if ratio >= 1 else COLOURS[3], height=0.7)
+        axes.text(max(ratio, 1) * 1.04, height, table.number(ratio), va="center", fontsize=8)
+    heights(axes, [f"{work}: {peer}" for work, peer, _ in flat])
+    log_ratio(axes)
+    axes.set_xlim(right=max(ratio for _, _, ratio in flat) * 1.6)
+    axes.set_title("times as long as fastopt", loc="left", fontsize=11)
 
 
 def shares(axes, rows):

@@ -1,7 +1,7 @@
 """Tables and pictures of a run: ``python bench/report.py bench/results/NAME.json [--readme]``.
 
-Prints the table and writes a picture per question in the folder NAME beside the file; with --readme also the README's
-section on performance.
+Prints the table, writes it to NAME.md beside the file, and a picture per question in the folder NAME; with --readme
+also what the README says of speed, from all committed results.
 """
 
 import argparse
@@ -9,11 +9,11 @@ import json
 import os
 from pathlib import Path
 
+import headlines
 import pictures
 import table
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- performance: written by bench/report.py -->\n", "<!-- end of performance -->\n"
 
 
 def heading(data):
@@ -27,40 +27,42 @@ def heading(data):
     )
 
 
-def section(data, folder):
-    """The README's section. ``folder``: of the pictures, from the README."""
+def page(data, drawn):
+    """All figures of a run as markdown. ``drawn``: the paths of its pictures, in a folder beside the page."""
     found = table.rows(data["benchmarks"])
     lines = [
+        f"# {headlines.machine(data)}",
         heading(data),
         f"{table.summary(found)} Columns with × say how many times as long as fastopt a peer took, from pairs in the "
         "same round (~ where their quartiles are more than a factor of 2 apart); the limit is a kernel "
         "that moves the same bytes with hardly any arithmetic.",
-        f"![Time of a step against size, and the peers' over fastopt's]({folder}/step.png)",
-        table.markdown(found),
+        table.markdown(found, drawn),
     ]
     return "\n\n".join(lines)
 
 
-def with_section(readme, new):
-    """The README with its section replaced."""
-    before, rest = readme.split(BEGIN)
-    return before + BEGIN + new + rest[rest.index(END) :]
+def write_readme():
+    runs = {name: headlines.load(name) for name in headlines.FIGURES}
+    readme = ROOT / "README.md"
+    text = headlines.with_section(readme.read_text(encoding="utf-8"), headlines.section(runs))
+    readme.write_text(text, encoding="utf-8")
+    headlines.draw(runs, headlines.RESULTS / headlines.PICTURE)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="what pytest-benchmark wrote")
-    parser.add_argument("--readme", action="store_true", help="write the README's section, too")
+    parser.add_argument("--readme", action="store_true", help="write the README's figures, too")
     args = parser.parse_args()
     data = json.loads(args.file.read_text(encoding="utf-8"))
     folder = args.file.with_suffix("")
     print(heading(data), table.text(table.rows(data["benchmarks"])), sep="\n\n")
-    for path in pictures.draw(data["benchmarks"], folder):
+    drawn = pictures.draw(data["benchmarks"], folder)
+    args.file.with_suffix(".md").write_text(page(data, drawn), encoding="utf-8")
+    for path in (args.file.with_suffix(".md"), *drawn):
         print(f"wrote {os.path.relpath(path)}")
     if args.readme:
-        readme = ROOT / "README.md"
-        new = section(data, os.path.relpath(folder.resolve(), ROOT))
-        readme.write_text(with_section(readme.read_text(encoding="utf-8"), new), encoding="utf-8")
+        write_readme()
 
 
 if __name__ == "__main__":

@@ -134,11 +134,14 @@ def summary(found):
     return f"{reached} of {targets} targets met{rest}."
 
 
-def markdown(found):
-    blocks = []
+def markdown(found, pictures):
+    """A section for each question, with its picture if it has one. ``pictures``: paths named QUESTION.png."""
+    drawn, blocks = {QUESTIONS[path.stem]: path for path in pictures}, []
     for title, (head, *body) in tables(found).items():
-        blocks += [f"<details><summary>{title}</summary>", ""]
+        blocks += [f"## {title}", ""]
+        if title in drawn:
+            blocks += [f"![{title}]({drawn[title].parent.name}/{drawn[title].name})", ""]
         blocks += ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 2) + "---|"]
         blocks += ["| " + " | ".join(line) + " |" for line in body]
-        blocks += ["", "</details>", ""]
+        blocks.append("")
     return "\n".join(blocks)

@@ -16,12 +16,12 @@ from numba import config
 from step_peers import Start
 
 import fastopt
-from fastopt.arrays import device
 from fastopt.cli.same_bytes import bytes_moved
+from fastopt.targets import missing
 
 torch = pytest.importorskip("torch")
-if device.missing() or config.ENABLE_CUDASIM or not torch.cuda.is_available():
-    pytest.skip(f"needs a GPU: {device.missing() or 'PyTorch sees none'}", allow_module_level=True)
+if missing() or config.ENABLE_CUDASIM or not torch.cuda.is_available():
+    pytest.skip(f"needs a GPU: {missing() or 'PyTorch sees none'}", allow_module_level=True)
 
 PLACE = "cuda"
 QUEUE, ROUNDS, LARGE, MIDDLE = 10, 40, 10**8, 10**7

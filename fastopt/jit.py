@@ -1,9 +1,9 @@
-"""The rules as functions to call inside your own ``@njit`` code: one step in place, no Python in between.
+"""The rules as functions to call inside your own ``@njit`` code: one step in place, with no Python in between.
 
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
 rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamax nadam radam lion``. Each takes the parameters, the
 gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the hyperparameters, by position
-or keyword; ``help(fastopt.jit.adam)`` says which. All arrays are contiguous, of one dtype (float32 or float64) and
+or keyword; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and
 one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``,
 also across processes; a cached function is recompiled when a rule has changed.
 
@@ -21,7 +21,7 @@ also across processes; a cached function is recompiled when a rule has changed.
 array([3., 3.])
 """
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numba import njit, types
@@ -29,13 +29,14 @@ from numba.core.errors import TypingError
 
 from .errors import describe
 from .kernels import norms
-from .kernels.bind import OPTIONS, inner, link
+from .kernels.bind import OPTIONS, jitted, link
 from .kernels.loops import step as templates
 from .kernels.loops.step import coefficients, sweep
 from .kernels.overloads import compiled_form
 from .kernels.stamp import mark_of
+from .kernels.stand_ins import stand_in
 from .kernels.tuples import cast_like
-from .rules import ALL_RULES, Rule
+from .rules import ALL_RULES, Rule, table, texts
 
 _RULES = {rule.name: rule for rule in ALL_RULES}
 
@@ -46,6 +47,7 @@ def step(rule: Rule):
     Parameters
     ----------
     rule : Rule
+        One of ``fastopt.RULES``, or a rule of your own.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def _function(rule):
     numbers = "".join(f"1.0 * {name}, " for name in rule.hyper)
     # The one place where code is made from text: Numba takes argument names from nowhere else.
     source = f"def {rule.name}(x, g, {state}t, {hyper}):\n    run(x, g, ({state}), t, ({numbers}))\n"
-    names = {"run": njit(**OPTIONS)(inner(run))}
+    names = {"run": jitted(run)}
     exec(source, names)
     function = names[rule.name]
     function.__module__ = __name__
@@ -85,6 +87,7 @@ def _function(rule):
     return njit(**OPTIONS)(function)
 
 
+@stand_in
 def mark():
     """Stands for the stamp of a rule."""
 
@@ -104,26 +107,35 @@ def _document(rule, hyper):
     state = "".join(f"{s}, " for s in rule.state)
     return f"""One step of {rule.label or rule.name}, in place: ``{rule.name}(x, g, {state}t, {hyper})``.
 
-{rule.equation}
+{texts.opening(rule)}
 
 Parameters
 ----------
 x : contiguous array of float32 or float64
-    The parameters; updated.
+    The parameters θ; updated.
 g : array
     The gradient, of the same size and dtype; not written.
 {", ".join(rule.state) or "(no state)"} : arrays
-    The state, of the same size and dtype; zeros at the start; updated.
+    The state, of the same size and dtype: zeros before the first step; updated.
 t : int
     The step: 1 at the first.
-{", ".join(rule.hyper)} : float
-    The hyperparameters.
+{chr(10).join(map(partial(_number, rule), rule.hyper))}
 
 Raises
 ------
 ValueError
-    If sizes differ (lost if that happens inside a ``prange``; nothing is read or written then all the same).
+    If sizes differ; nothing is written then. Inside a ``prange`` Numba loses the exception.
 """
+
+
+def _number(rule, name):
+    """One hyperparameter's entry."""
+    default = table.spelt(rule.hyper[name])
+    if isinstance(rule.hyper[name], bool):
+        kind = f"bool, default {default}"
+    else:
+        kind = f"float, {texts.range_of(name)}; the constructor's default is {default}"
+    return f"{name} : {kind}\n{texts.meaning(rule, name)}"
 
 
 # --- arrays of any shape, as one dimension ---------------------------------------------------------------------------
@@ -183,7 +195,7 @@ def _form(a):
 # --- what loops need besides -----------------------------------------------------------------------------------------
 
 
-_norm = njit(**OPTIONS)(inner(norms.norm_of))
+_norm, _clip_factor = jitted(norms.norm_of_one), jitted(norms.clip_factor)
 
 
 @njit(**OPTIONS)
@@ -193,7 +205,9 @@ def clip_norm(g, max_norm):
     Parameters
     ----------
     g : contiguous array of float32 or float64
+        The gradient; scaled.
     max_norm : float
+        The largest norm to leave.
 
     Examples
     --------
@@ -206,8 +220,8 @@ def clip_norm(g, max_norm):
     """
     g = flat(g)
     norm = _norm(g)
-    factor = max_norm / (norm + 1e-6)
-    if not factor >= 1.0:  # so a norm that is NaN makes all of g NaN
+    factor = _clip_factor(norm, max_norm)
+    if factor != 1.0:  # so a norm that is NaN makes all of g NaN
         scale = cast_like((factor,), g)[0]
         for i in range(g.size):
             g[i] *= scale

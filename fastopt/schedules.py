@@ -1,11 +1,13 @@
 """Schedules: hyperparameters that change with the step.
 
-A schedule is a callable `step -> float`; the first update asks for step 0. Any hyperparameter may be one:
+A schedule is a callable ``step -> float``; the first update asks for step 0. Any hyperparameter may be one:
 
-    fastopt.Adam(params, lr=schedules.warmup(100, schedules.cosine(1e-3, 10_000)))
+>>> import numpy as np, fastopt
+>>> from fastopt import schedules
+>>> opt = fastopt.Adam(np.zeros(3), lr=schedules.warmup(100, schedules.cosine(1e-3, 10_000)))
 
-A plain function serves as well if its answer depends on the step alone: compiled loops tabulate a schedule before
-they run, and a resumed run starts in the middle. These here pickle, and their `repr` is the call that made them.
+A function of your own serves as well, if its value depends on the step alone: compiled loops tabulate a schedule before
+they run, and a resumed run starts in the middle. Those here can be pickled, and their repr is the call that made them.
 """
 
 import math
@@ -61,7 +63,7 @@ def step(value: float, every: int, factor: float = 0.1) -> Schedule:
 
     value · factor^⌊step / every⌋
 
-    every: the length of a stair, in steps. factor: positive.
+    every: the length of a tread, in steps. factor: positive.
     Raises TypeError for a wrong kind, ValueError out of range; when called, OverflowError beyond any float.
 
     >>> stairs = step(1.0, every=10, factor=0.5)
@@ -73,7 +75,7 @@ def step(value: float, every: int, factor: float = 0.1) -> Schedule:
 
 
 def exponential(value: float, rate: float, every: int = 1) -> Schedule:
-    """Smooth geometric change: `value` times `rate` for each `every` steps gone by.
+    """Smooth exponential change: `value` is multiplied by `rate` over every `every` steps.
 
     value · rate^(step / every)
 
@@ -88,7 +90,7 @@ def exponential(value: float, rate: float, every: int = 1) -> Schedule:
 
 
 def inverse_time(value: float, rate: float) -> Schedule:
-    """Decay like 1/step: `value` at first, slow enough to go any distance, fast enough for noise to average out.
+    """Decay like 1/step: slow enough to go any distance, fast enough for noise to average out.
 
     value / (1 + rate · step)
 
@@ -102,11 +104,11 @@ def inverse_time(value: float, rate: float) -> Schedule:
 
 
 def polynomial(value: float, steps: int, end: float = 0.0, power: float = 1.0) -> Schedule:
-    """From `value` to `end` in `steps` steps along a power of the time left; then `end` for ever.
+    """From `value` to `end` in `steps` steps, as a power of the time left; from then on `end`.
 
     end + (value − end) · (1 − step/steps)^power
 
-    steps: how long the way takes. power: positive; 1 is a straight line.
+    steps: how long it takes. power: positive; 1 is a straight line.
     Raises TypeError for a wrong kind, ValueError out of range.
 
     >>> line = polynomial(1.0, 10)
@@ -123,11 +125,11 @@ def polynomial(value: float, steps: int, end: float = 0.0, power: float = 1.0) -
 
 
 def cosine(value: float, steps: int, end: float = 0.0) -> Schedule:
-    """From `value` to `end` in `steps` steps along half a cosine, gently at both ends; then `end` for ever.
+    """From `value` to `end` in `steps` steps, along half a cosine, gentle at both ends; from then on `end`.
 
     end + (value − end) · (1 + cos(π · step/steps)) / 2
 
-    steps: how long the way takes. Raises TypeError for a wrong kind, ValueError out of range.
+    steps: how long it takes. Raises TypeError for a wrong kind, ValueError out of range.
 
     >>> wave = cosine(1.0, 10)
     >>> wave(0), wave(5), wave(10)
@@ -143,11 +145,11 @@ def cosine(value: float, steps: int, end: float = 0.0) -> Schedule:
 
 
 def warmup(steps: int, schedule: float | StepFunction, start: float = 0.0) -> Schedule:
-    """A straight line from `start` to where `schedule` begins, over `steps` steps; then `schedule` from its step 0.
+    """A straight line from `start` up to where `schedule` begins, in `steps` steps; then `schedule` from its step 0.
 
     start + (schedule(0) − start) · step/steps, then schedule(step − steps)
 
-    steps: the length of the line. schedule: a schedule or a number. start: with 0 the first update moves nothing.
+    steps: the length of the line. schedule: a schedule or a number. start: if it is 0, the first update moves nothing.
     Raises TypeError for a wrong kind, ValueError out of range.
 
     >>> rise = warmup(4, cosine(1.0, 10))

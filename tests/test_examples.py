@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 import fastopt
-from fastopt.arrays.device import missing
 from fastopt.rules import ALL_RULES
+from fastopt.targets import missing
 
 
 @pytest.mark.parametrize("name", fastopt.__all__)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = sorted(path for path in (ROOT / "ci").iterdir() if path.name != "env")
+SCRIPTS = sorted(path for path in (ROOT / "ci").iterdir() if path.is_file() and path.name != "env")
 
 
 def test_readme_opens_with_the_commands_that_ci_runs_first():

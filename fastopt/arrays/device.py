@@ -1,74 +1,29 @@
 """What an array on a GPU is: whose, where, dtype, layout. The counterpart of host.py, for any library's arrays."""
 
-import importlib.util
-import math
 import sys
-from bisect import bisect_left
-from typing import Any, NamedTuple
 
 import numpy as np
-from numba import config
 
 from ..errors import describe, shorten
 from . import dlpack
 from .host import DTYPES
-from .libraries import is_on_device, library_of
-from .nests import flatten
+from .libraries import is_numbas, is_on_device, library_of
+from .placed import Placed, check_contiguous, check_like, wrong_order
+from .spans import check_apart
+
+STRIDED = "a strided array on the GPU"
 
 
-class Placed(NamedTuple):
-    """An array on a device.
-
-    Attributes
-    ----------
-    order : "C", "F", or None where it is neither
-    stream : the handle of the stream that its contents are ready on, None where they need no waiting for
-    owner : what keeps the memory alive beside the array itself
-    """
-
-    address: int
-    shape: tuple[int, ...]
-    dtype: Any
-    order: str | None
-    writable: bool
-    stream: int | None = None
-    owner: Any = None
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
-
-
-def missing() -> str | None:
-    """Which piece is missing: the package, the driver or the device; None if CUDA works."""
-    if not config.ENABLE_CUDASIM and importlib.util.find_spec("numba_cuda") is None:
-        return 'the package numba-cuda is missing: pip install "fastopt[cuda]"'
-    from ..kernels.cuda import gpu
-
-    return gpu.missing()
-
-
-def require(what) -> None:
-    """Raise unless CUDA works."""
-    piece = missing()
-    if piece is not None:
-        raise RuntimeError(f"{what} must have CUDA, got none: {piece}")
-
-
-def first_on_device(tree, name) -> str | None:
-    """The name of the first leaf on a GPU."""
-    return next((name for name, leaf in flatten(tree, name) if is_on_device(leaf)), None)
+def check_on_device(name, a, others):
+    """Raise unless an array is on a GPU, as the others are."""
+    if not is_on_device(a):
+        hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
+        raise TypeError(f"{name} must be on the GPU like {others}, got {describe(a)}{hint}")
 
 
 def placed(name, a, stream=dlpack.UNORDERED) -> Placed:
     """Where an array is, to be used on the stream; raises unless it is float32 or float64 and on a device."""
-    if not is_on_device(a):
-        hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
-        raise TypeError(f"{name} must be on the GPU like the other arrays, got {describe(a)}{hint}")
+    check_on_device(name, a, "the other arrays")
     found = _found(name, a, stream)
     if found is None or found.dtype not in DTYPES:
         got = found.dtype if found else getattr(a, "dtype", None)
@@ -79,53 +34,35 @@ def placed(name, a, stream=dlpack.UNORDERED) -> Placed:
     return found
 
 
-def placed_any(name, a, orders="CF") -> Placed:
+def placed_numbers(name, a, orders="CF") -> Placed:
     """Where a contiguous array of any numbers is, that is on a device."""
     found = _found(name, a, dlpack.UNORDERED)
     if found is None or found.dtype.kind not in "fiucb":
         raise TypeError(f"{name} must be an array of numbers, got {describe(a)}")
-    if found.order is None or found.order not in orders:
-        wanted = "contiguous (C or Fortran order)" if orders == "CF" else "contiguous in C order"
-        got = "a strided array" if found.order is None else "an array in Fortran order"
-        raise ValueError(f"{name} must be {wanted}, got {got} on the GPU")
-    device_of(name, found)
+    if orders == "CF":
+        check_contiguous(name, found.order, STRIDED)
+    elif found.order is None or found.order not in orders:
+        got = STRIDED if found.order is None else "an array in Fortran order on the GPU"
+        raise ValueError(f"{name} must be contiguous in C order, got {got}")
     return found
-
-
-def placed_beside(name, a, device, others, orders="CF") -> Placed:
-    """The same on this device, where the others are."""
-    if not is_on_device(a):
-        hint = ": fastopt.to_device moves it" if isinstance(a, np.ndarray) else ""
-        raise TypeError(f"{name} must be on the GPU like {others}, got {describe(a)}{hint}")
-    found = placed_any(name, a, orders)
-    home = device_of(name, found)
-    if home not in (None, device):
-        raise ValueError(f"{name} must be on GPU {device} like {others}, got GPU {home}")
-    return found
-
-
-def device_of(name, place: Placed) -> int | None:
-    """The GPU that an array is on, None for one of size 0; raises if it is on none."""
-    from ..kernels.cuda import gpu
-
-    home = gpu.ordinal(place.address) if place.size else None
-    if place.size and home is None:
-        raise ValueError(f"{name} must be in the memory of a GPU, got an address that is on none")
-    return home
 
 
 def _found(name, a, stream) -> Placed | None:
     """Where an array is; None if NumPy has no such dtype."""
     if library_of(a) == "torch":
         return _of_torch(name, a)
-    from ..kernels.cuda import gpu
-
-    facts = gpu.interface(a)
+    facts = interface(a)
     if facts is None:
         return _of_dlpack(name, a, stream)
     if facts.get("mask") is not None:
         raise TypeError(f"{name} must be an array without a mask, got {describe(a)} with one")
     return _of_interface(facts)
+
+
+def interface(a) -> dict | None:
+    """The CUDA array interface of an array, if it has one."""
+    simulated = getattr(a, "_ary", None) if is_numbas(a) else None  # the simulator's array holds one of NumPy's
+    return getattr(a, "__cuda_array_interface__", None) if simulated is None else simulated.__array_interface__
 
 
 def _of_torch(name, t) -> Placed | None:
@@ -179,29 +116,13 @@ def _order(shape, strides, itemsize) -> str | None:
     return None
 
 
-def check_parameter(name, a) -> Placed:
-    """Where an array is; raises unless it can be stepped in place."""
-    found = placed(name, a)
-    if found.order is None:
-        raise ValueError(f"{name} must be contiguous (C or Fortran order), got a strided array on the GPU")
-    if not found.writable:
-        raise ValueError(f"{name} must be writable, got a read-only array")
-    return found
-
-
 def check_gradient(name, g, p: Placed, spans, stream) -> Placed:
     """Where a gradient is, to be used on the stream; raises unless it fits the parameter and lies outside the spans."""
     found = placed(name, g, stream)
-    if found.dtype != p.dtype:
-        raise TypeError(f"{name} must have dtype {p.dtype}, got {found.dtype}")
-    if found.shape != p.shape:
-        raise ValueError(f"{name} must have shape {p.shape}, got {found.shape}")
+    check_like(name, found, p)
     if found.order != p.order:
-        wanted = "C" if p.order == "C" else "Fortran"
-        raise ValueError(f"{name} must be contiguous in {wanted} order like its parameter, got another layout")
-    i = bisect_left(spans, (found.address + found.nbytes,))  # the number of spans that begin before the end
-    if found.size and i and spans[i - 1][1] > found.address:
-        raise ValueError(f"{name} must not overlap the parameters or the optimiser's state, got an array that does")
+        raise wrong_order(name, p.order, "another layout")
+    check_apart(name, found.span, spans)
     return found
 
 
@@ -209,9 +130,7 @@ def address_of(a) -> int:
     """Where an array begins that was on the device before."""
     if library_of(a) == "torch":
         return a.data_ptr()
-    from ..kernels.cuda import gpu
-
-    facts = gpu.interface(a)
+    facts = interface(a)
     return dlpack.export(a, dlpack.UNORDERED).address if facts is None else facts["data"][0] or 0
 
 

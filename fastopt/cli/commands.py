@@ -48,24 +48,26 @@ def check_dtype(name):
 @app.command()
 @refusing()
 def compare(
-    data: Annotated[str, Option(help=f"digits, breast_cancer, diabetes, or a CSV file: {CSV}.")] = "digits",
+    data: Annotated[str, Option(help=f"digits, breast_cancer, diabetes, or a CSV file ({CSV}).")] = "digits",
     model: Annotated[
         str | None, Option(help="linear, logistic, softmax, poisson or mlp.", show_default="what fits the target")
     ] = None,
-    hidden: Annotated[int | None, Option(help="Hidden units of the mlp.", show_default="64")] = None,
-    l2: Annotated[float, Option(help="λ of the penalty λ/2·‖θ‖² on all parameters.")] = 1.0,
+    hidden: Annotated[int | None, Option(help="Hidden units of the network (mlp).", show_default="64")] = None,
+    l2: Annotated[float, Option(help="λ in the penalty λ/2·‖θ‖² on all parameters.")] = 1.0,
     rule: Annotated[list[str] | None, Option(help="A rule to run; repeatable.", show_default="all")] = None,
     device: Annotated[list[str] | None, Option(help="cpu or cuda; repeatable.", show_default="cpu")] = None,
     epochs: Annotated[
         int | None, Option(help="Passes over the data.", show_default="about 1380 updates: 60 on digits")
     ] = None,
-    batch_size: Annotated[int, Option(help="Examples per update; gd takes all.")] = 64,
-    lr: Annotated[float | None, Option(help="Learning rate at the start.", show_default="each rule's own")] = None,
-    seed: Annotated[int, Option(help="Of what is held out, of the order of examples, of the mlp's start.")] = 0,
+    batch_size: Annotated[int, Option(help="Examples per update (gd always takes all).")] = 64,
+    lr: Annotated[float | None, Option(help="Learning rate to start with.", show_default="each rule's own")] = None,
+    seed: Annotated[
+        int, Option(help="Decides what is held out, the order of the examples, and where the network starts.")
+    ] = 0,
     plot: Annotated[str | None, Option(metavar="OUT.png", help="Write a picture of the runs.")] = None,
     json: Annotated[str | None, Option(metavar="OUT.json", help="Write everything that was measured.")] = None,
 ):
-    """Train a real model with every rule, serial, parallel and on a GPU, and compare with SciPy's optimum."""
+    """Train a real model with every rule (serial, parallel, on a GPU), and compare the results with SciPy's optimum."""
     # Threads that wait busily lose their core to any other process for milliseconds, per step; read when they start.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from .compare.request import Request, perform
@@ -77,7 +79,7 @@ def compare(
 @app.command()
 @refusing()
 def rules():
-    """Print the rules: equations, state, defaults."""
+    """Print the rules with their equations, state and defaults."""
     from .rules import show_rules
 
     show_rules(output())
@@ -86,7 +88,7 @@ def rules():
 @app.command()
 @refusing()
 def info():
-    """Print versions, threads, the GPU, the cache folder, and from what size on threads are used."""
+    """Print versions, threads, the GPU, the cache folder, and the size from which threads are used."""
     from .info import facts, thresholds
 
     console = output()
@@ -101,7 +103,7 @@ def warmup(
     rule: Annotated[list[str] | None, Option(help="A rule to prepare; repeatable.", show_default="all")] = None,
     dtype: Annotated[list[str] | None, Option(help="float32 or float64; repeatable.", show_default="both")] = None,
 ):
-    """Compile the kernels that later runs need, those for the GPU too if there is one, and keep them in the cache."""
+    """Compile the kernels that later runs will need, also for the GPU if there is one, and keep them in the cache."""
     from .warmup import DTYPES, run
 
     for name in dtype or []:
@@ -116,9 +118,9 @@ def crossover(
     dtype: Annotated[str, Option(help="float32 or float64.")] = "float32",
     plot: Annotated[str | None, Option(metavar="OUT.png", help="Write a picture of time against size.")] = None,
 ):
-    """Measure steps of every size on every target, and say from what size on threads pay, and a GPU.
+    """Time steps of every size on every target, and say from what size on threads pay, and from what size a GPU.
 
-    On a GPU steps are queued one after the other, as a training loop does, with one wait for the device at the end.
+    On a GPU, steps are queued one after another, as a training loop queues them, and waited for once at the end.
     """
     from .compare.request import check_picture
     from .crossover_report import perform

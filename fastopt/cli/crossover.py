@@ -1,4 +1,4 @@
-"""From what size on threads pay, and a GPU: the time of a step against its size, on every target present.
+"""From what size on threads pay, and from what size on a GPU: the time of a step against its size, on every target.
 
 A lap is many steps, one after the other, as a training loop makes them. On a GPU they are queued, and the lap ends with
 one wait for the device: what is measured is how many steps it takes per second, not how late the first of them is done.
@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ..arrays.device import missing
 from ..kernels import cpu
 from ..rules import Rule
 from ..step.optimizer import Optimizer
+from ..targets import missing
 from .same_bytes import bytes_moved, limit_of
 
 SIZES = tuple(round(10 ** (k / 4)) for k in range(8, 29))  # 100 to 10⁷, four to a decade

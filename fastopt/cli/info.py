@@ -11,10 +11,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .. import __version__
-from ..arrays.device import missing
 from ..kernels import cpu
 from ..rules import RULES
 from ..step.constructors import CONSTRUCTORS
+from ..targets import missing
 from .warmup import DTYPES, NO_CACHE, cache_folder
 
 

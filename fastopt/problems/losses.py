@@ -17,7 +17,9 @@ import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
+from ..kernels.bind import link
 from ..kernels.digest import digest
+from ..kernels.stand_ins import stand_in
 from . import pieces
 
 MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
@@ -28,10 +30,31 @@ def _digest():
     return digest(tuple(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
 
 
-def _loss(function):
-    """Compile, with a disk cache that sees edits of the pieces. The function closes over nothing but a number."""
-    function.__qualname__ += f"_{_digest()}"
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
+def _compiled(loss_and_grad, distribution):
+    """Compile a body with its distribution, which cached code must have for a global (kernels/bind.py says why).
+
+    The body closes over nothing but a number. The disk cache sees edits of the pieces.
+    """
+    bound = link(loss_and_grad, likelihood=distribution)
+    bound.__qualname__ += f"_{distribution.__name__}_{_digest()}"
+    return njit(cache=True, nogil=True, error_model="numpy")(bound)
+
+
+@stand_in
+def likelihood(predictions, y):
+    """Stands for a distribution of pieces.py: the loss, with its derivatives left in the predictions."""
+
+
+def _linear_model(distribution, l2):
+    l2 = _penalty_weight(l2)
+
+    def loss_and_grad(params, grads, X, y):
+        predictions = pieces.predict(X, params, y)
+        loss = likelihood(predictions, y)
+        np.dot(X.T, predictions, grads)
+        return loss + pieces.add_penalty(params, grads, l2 * len(X))
+
+    return _compiled(loss_and_grad, distribution)
 
 
 def linear(l2=0.0):
@@ -43,16 +66,7 @@ def linear(l2=0.0):
     >>> print(linear()(np.zeros(2), grads, X, y), grads)
     5.0 [-7. -4.]
     """
-    l2 = _penalty_weight(l2)
-
-    @_loss
-    def loss_and_grad(params, grads, X, y):
-        predictor = pieces.predict(X, params, y)
-        loss = pieces.gaussian(predictor, y)
-        np.dot(X.T, predictor, grads)
-        return loss + pieces.add_penalty(params, grads, l2 * len(X))
-
-    return loss_and_grad
+    return _linear_model(pieces.gaussian, l2)
 
 
 def logistic(l2=0.0):
@@ -64,16 +78,7 @@ def logistic(l2=0.0):
     >>> print(logistic()(np.zeros(2), grads, X, y) / np.log(2), grads)
     2.0 [-1.  0.]
     """
-    l2 = _penalty_weight(l2)
-
-    @_loss
-    def loss_and_grad(params, grads, X, y):
-        predictor = pieces.predict(X, params, y)
-        loss = pieces.bernoulli(predictor, y)
-        np.dot(X.T, predictor, grads)
-        return loss + pieces.add_penalty(params, grads, l2 * len(X))
-
-    return loss_and_grad
+    return _linear_model(pieces.bernoulli, l2)
 
 
 def softmax(l2=0.0):
@@ -86,16 +91,7 @@ def softmax(l2=0.0):
     >>> print(softmax()(np.zeros((1, 2)), grads, X, y) / np.log(2), grads)
     2.0 [[ 1. -1.]]
     """
-    l2 = _penalty_weight(l2)
-
-    @_loss
-    def loss_and_grad(params, grads, X, y):
-        scores = pieces.predict(X, params, y)
-        loss = pieces.categorical(scores, y)
-        np.dot(X.T, scores, grads)
-        return loss + pieces.add_penalty(params, grads, l2 * len(X))
-
-    return loss_and_grad
+    return _linear_model(pieces.categorical, l2)
 
 
 def poisson(l2=0.0):
@@ -107,16 +103,7 @@ def poisson(l2=0.0):
     >>> print(poisson()(np.zeros(1), grads, X, y), grads)
     2.0 [1.]
     """
-    l2 = _penalty_weight(l2)
-
-    @_loss
-    def loss_and_grad(params, grads, X, y):
-        predictor = pieces.predict(X, params, y)
-        loss = pieces.poisson(predictor, y)
-        np.dot(X.T, predictor, grads)
-        return loss + pieces.add_penalty(params, grads, l2 * len(X))
-
-    return loss_and_grad
+    return _linear_model(pieces.poisson, l2)
 
 
 def mlp(l2=0.0):
@@ -132,13 +119,12 @@ def mlp(l2=0.0):
     """
     l2 = _penalty_weight(l2)
 
-    @_loss
     def loss_and_grad(params, grads, X, y):
         hidden = pieces.predict(X, params.W1, y)
         pieces.tanh(hidden, params.b1)
         scores = np.dot(hidden, params.W2)
         pieces.add_to_rows(scores, params.b2)
-        loss = pieces.categorical(scores, y)
+        loss = likelihood(scores, y)
         np.dot(hidden.T, scores, grads.W2)
         pieces.sum_rows(scores, grads.b2)
         slope = np.dot(scores, params.W2.T)
@@ -149,7 +135,7 @@ def mlp(l2=0.0):
         loss += pieces.add_penalty(params.W1, grads.W1, weight) + pieces.add_penalty(params.b1, grads.b1, weight)
         return loss + pieces.add_penalty(params.W2, grads.W2, weight) + pieces.add_penalty(params.b2, grads.b2, weight)
 
-    return loss_and_grad
+    return _compiled(loss_and_grad, pieces.categorical)
 
 
 def init_mlp(d, hidden, classes, seed=0, dtype=np.float64):

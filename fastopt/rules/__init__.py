@@ -1,4 +1,45 @@
-"""The mathematics: one file per algorithm. A new algorithm is one new file and one new line in this one."""
+"""The rules: one file per algorithm, and your own.
+
+Every rule is an equation, the coefficients of a step, and a scalar update; each kernel, constructor and table of
+fastopt is made from these. ``help(fastopt.Adam)`` explains a rule's arguments, and says which libraries
+agree and which differ.
+
+>>> import fastopt
+>>> [rule.label for rule in fastopt.RULES][:4]
+['GD', 'SGD', 'Momentum', 'Nesterov']
+
+## Which rule when
+
+- **Not sure: Adam**, with an lr that falls along a cosine. It forgives gradients of very different scale, and lr means
+  the same in any problem: about the longest step, in the parameter's own unit.
+- **A network that should generalise: AdamW**, whose decay acts alike on all weights; **Lion** with a state array less.
+- **A smooth, convex problem of one scale: Nesterov or Momentum**, cheapest and fastest once lr fits (for Nesterov about
+  one over the largest curvature).
+- **Sparse features, convex: Adagrad**, with a large lr and no schedule.
+- **No idea of the parameters' scale: Adadelta**, whose lr has no unit. 1 is the paper's; more is often faster.
+- **Training that breaks down in its first steps: RAdam**, which needs no warm-up, or a warm-up of lr.
+- **Noise that never ends, drifting targets: RMSprop**, which forgets soonest.
+- **Gradients with rare, huge outliers: Adam with clip_norm**, Adamax, or AMSGrad.
+- **A textbook: GD on all data, SGD on samples, Adagrad(eps=0), Adam(bias_correction=False).**
+
+## Your own rule
+
+Two small functions of plain Python. ``coefficients`` computes what depends on the step alone, in float64; ``update`` is
+the arithmetic of one element. `fastopt.Rule` names their numbers and state, and the rule works wherever a name does.
+
+>>> import numpy as np
+>>> def coefficients(t, lr, beta):
+...     return lr, beta, 1.0 - beta, 0.0
+>>> def update(p, g, m, lr, beta, rest, zero):  # no literals, so float32 stays float32
+...     m = beta * m + rest * g
+...     return p - (lr if m > zero else -lr if m < zero else m), m
+>>> signum = fastopt.Rule(name="signum", update=update, coefficients=coefficients, state=("m",),
+...                       hyper={"lr": 1e-3, "beta": 0.9})
+>>> x = np.array([1.0, -1.0])
+>>> fastopt.Optimizer(x, signum, lr=0.25).step(np.array([3.0, -5.0]))
+>>> x
+array([ 0.75, -0.75])
+"""
 
 from importlib import import_module
 

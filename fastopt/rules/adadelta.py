@@ -1,8 +1,27 @@
-"""Adadelta (Zeiler 2012): v = rho*v + (1-rho)*g**2; D = sqrt(u+eps)/sqrt(v+eps)*g; u = rho*u + (1-rho)*D**2;
-theta <- theta - lr * D.
+"""Adadelta (Zeiler 2012): steps as long as past steps were, in the parameter's own unit, so no step size is needed.
 
 Variant: PyTorch's, with a learning rate (1 is the paper). One root of the quotient instead of two roots.
 Agrees: PyTorch, optax, ensmallen. Differs: Keras has lr 1e-3, rho 0.95, eps 1e-7.
+
+Parameters
+----------
+lr
+    Multiplies the step; it has no unit. 1 is the paper, and seldom needs a change.
+rho
+    ρ, how much of the averages v (of g²) and u (of Δ²) is kept each step: they look back over about 1/(1−ρ) steps.
+eps
+    Added inside both roots. It starts the rule: the first step is about √(eps/(1−ρ)) long, 0.003 by default, in the
+    parameter's unit, and later ones grow from it. Raise it where the start is slow.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.array([1.0, -2.0])
+>>> opt = fastopt.Adadelta(x)  # no step size to choose
+>>> for _ in range(1000):
+...     opt.step(2 * x * [1.0, 1e6])  # and the scale of a gradient does not matter
+>>> bool(abs(x).max() < 0.01)
+True
 """
 
 from math import sqrt

@@ -1,10 +1,33 @@
-"""Adagrad (Duchi, Hazan and Singer 2011): s += g**2; theta <- theta - lr / (1 + (t-1)*lr_decay) * g / (sqrt(s) + eps).
+"""Adagrad (Duchi, Hazan and Singer 2011): each parameter's steps shrink by the size of all its gradients so far.
 
-Variant: PyTorch's: eps outside the root, s from ``initial_accumulator_value`` (0). With ``eps=0`` it is the textbook
-rule, and a parameter whose s is still 0 does not move (no 0/0).
+Made for convex losses with sparse features: what rarely has a gradient keeps its long steps.
+Variant: PyTorch's: eps outside the root. With ``eps=0`` it is the textbook rule, and a parameter whose s is still 0
+does not move (no 0/0). Values below the smallest normal number count as zero, so in float32 ``eps=0`` ignores
+|g| < 1.1e-19.
 Agrees: PyTorch, ensmallen, Apex, bitsandbytes, DeepSpeed. Differs: optax and Keras put eps inside the root and start
 s at 0.1, so their first steps are up to hundreds of times smaller.
-Values below the smallest normal number count as zero, so in float32 ``eps=0`` ignores |g| < 1.1e-19.
+
+Parameters
+----------
+lr
+    The length of a parameter's first step, in its own unit; the t-th has about lr/√t of it while gradients keep their
+    size. It does without a schedule, and may be large: 0.1 to 1 on convex problems.
+lr_decay
+    Divides lr by 1 + (t−1)·lr_decay besides. 0 is the paper.
+eps
+    Added to the root, in the gradient's unit; 0 is allowed.
+initial_accumulator_value
+    What s starts from, in the unit of g². More makes the first steps shorter.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.zeros(2)
+>>> opt = fastopt.Adagrad(x, lr=0.5)
+>>> for rare in (0.0, 0.0, 0.0, 1.0):
+...     opt.step(np.array([1.0, rare]))
+>>> x.round(2)  # the fourth step of the first parameter is half as long as the first; the second's is its first
+array([-1.39, -0.5 ])
 """
 
 from math import sqrt

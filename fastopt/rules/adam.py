@@ -1,10 +1,27 @@
-"""Adam (Kingma and Ba 2015): m = beta1*m + (1-beta1)*g; v = beta2*v + (1-beta2)*g**2;
-theta <- theta - lr * mhat / (sqrt(vhat) + eps), mhat = m/(1-beta1**t), vhat = v/(1-beta2**t).
+"""Adam (Kingma and Ba 2015): the running average of the gradient, over the root of that of its square.
 
 Variant: the paper's and PyTorch's: eps is added after the correction. ``bias_correction=False`` is the textbook form
-theta <- theta - lr * m / (sqrt(v) + eps). ``amsgrad=True`` picks the AMSGrad rule.
+θ ← θ − lr·m/(√v + eps). ``amsgrad=True`` picks the rule AMSGrad.
 Agrees: PyTorch, optax, Apex, DeepSpeed, bitsandbytes, JAX's examples. Differs: Keras, scikit-learn, ensmallen and
 thinc add eps before the correction ("epsilon hat"), which matters while gradients are tiny.
+
+Parameters
+----------
+lr
+    About the longest step that a parameter takes, in its own unit, whatever the scale of the gradient. 1e-3 suits
+    networks; 0.01 to 0.1 small problems whose parameters are of size 1. Steps hardly shrink by themselves: let lr fall
+    (``schedules.cosine``) to settle.
+amsgrad
+    Whether to divide by the largest v so far, as AMSGrad does; one more state array.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> params = {"W": np.ones((2, 2)), "b": np.zeros(2)}
+>>> opt = fastopt.Adam(params, lr=0.1)
+>>> opt.step({"W": np.full((2, 2), 1e-3), "b": np.array([-5.0, 5.0])})
+>>> params["W"][0].round(3), params["b"].round(3)  # the first step has the length lr everywhere
+(array([0.9, 0.9]), array([ 0.1, -0.1]))
 """
 
 from math import sqrt
@@ -27,6 +44,6 @@ RULE = Rule(
     state=("m", "v"),
     hyper=HYPER | {"bias_correction": True},
     variants={("amsgrad",): AMSGRAD},
-    equation="m = β₁m+(1−β₁)g; v = β₂v+(1−β₂)g²; θ ← θ − lr·m̂/(√v̂ + eps)",
+    equation="m = β₁m+(1−β₁)g; v = β₂v+(1−β₂)g²; m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ); θ ← θ − lr·m̂/(√v̂ + eps)",
     doc=__doc__,
 )

@@ -1,8 +1,25 @@
-"""Adamax (Kingma and Ba 2015, section 7.1): m as in Adam; u = max(beta2*u, |g| + eps);
-theta <- theta - lr / (1-beta1**t) * m / u.
+"""Adamax (Kingma and Ba 2015, section 7.1): Adam with the largest recent gradient in the place of their mean square.
 
 Variant: PyTorch's: eps is added to |g| inside the maximum.
 Agrees: PyTorch, optax. Differs: Keras, ensmallen and JAX's examples add eps to u.
+
+Parameters
+----------
+lr
+    The longest step that a parameter takes, in its own unit. A bound, where Adam's is nearly one.
+beta2
+    β₂, how slowly the maximum u is forgotten: a large gradient counts for about 1/(1−β₂) steps.
+eps
+    Added to |g|, in the gradient's unit, so that u is never 0.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.zeros(3)
+>>> opt = fastopt.Adamax(x, lr=0.1)
+>>> opt.step(np.array([1e-3, 1.0, 0.0]))
+>>> x.round(3)
+array([-0.1, -0.1,  0. ])
 """
 
 from .moments import HYPER, bias
@@ -27,6 +44,6 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "u"),
     hyper=HYPER | {"lr": 2e-3},
-    equation="u = max(β₂u, |g|+eps); θ ← θ − lr/(1−β₁ᵗ)·m/u",
+    equation="m = β₁m+(1−β₁)g; u = max(β₂u, |g|+eps); θ ← θ − lr/(1−β₁ᵗ)·m/u",
     doc=__doc__,
 )

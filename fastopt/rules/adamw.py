@@ -1,8 +1,27 @@
-"""AdamW (Loshchilov and Hutter 2019): theta <- theta - lr*weight_decay*theta, then Adam's step.
+"""AdamW (Loshchilov and Hutter 2019): Adam, with a weight decay that the gradient's scale does not touch.
 
 Variant: PyTorch's: the decay is multiplied by lr and comes before the step.
-Agrees: PyTorch, DeepSpeed, Keras (and optax and Apex, whose form is the same algebra). Differs: thinc decays after
-the step; optax's default weight_decay is 1e-4, Keras's 4e-3.
+Agrees: PyTorch, DeepSpeed (and optax and Apex, whose form is the same algebra). Differs: Keras adds eps before the
+correction, as its Adam does; thinc and bitsandbytes on a GPU decay after the step; optax's default weight_decay is
+1e-4, Keras's 4e-3.
+
+Parameters
+----------
+lr
+    About the longest step that a parameter takes, in its own unit, as in Adam. The decay is multiplied by it too:
+    halving lr halves both.
+weight_decay
+    λ: each step shrinks the parameter by the factor 1 − lr·λ, whatever its gradient is, so it loses half of itself in
+    0.7/(lr·λ) steps. No penalty on the loss: a parameter with large gradients is held as strongly as any.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> w = np.array([1.0, 1.0])
+>>> opt = fastopt.AdamW(w, lr=0.1, weight_decay=0.5)
+>>> opt.step(np.array([0.0, 3.0]))
+>>> w.round(3)  # decay alone; decay and a step of length lr
+array([0.95, 0.85])
 """
 
 from .adam import update as step
@@ -26,6 +45,6 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "v"),
     hyper=HYPER | {"weight_decay": 1e-2, "bias_correction": True},
-    equation="θ ← θ − lr·λθ, then Adam",
+    equation="θ ← θ − lr·λθ; then Adam",
     doc=__doc__,
 )

@@ -1,9 +1,28 @@
-"""AMSGrad (Reddi, Kale and Kumar 2018): Adam with the largest v so far in the denominator.
+"""AMSGrad (Reddi, Kale and Kumar 2018): Adam with the largest v so far in the denominator, so steps never grow again.
 
-m = beta1*m + (1-beta1)*g; v = beta2*v + (1-beta2)*g**2; vmax = max(vmax, v);
-theta <- theta - lr * mhat / (sqrt(vmax/(1-beta2**t)) + eps).
 Variant: PyTorch's: the maximum of the raw v, corrected afterwards. ``bias_correction=False`` is the paper.
-Agrees: PyTorch, Keras, ensmallen. Differs: optax takes the maximum of the corrected v.
+Agrees: PyTorch. Differs: Keras and ensmallen take the same maximum but add eps before the correction, as in their
+Adam; optax takes the maximum of the corrected v.
+
+Parameters
+----------
+lr
+    About the longest step that a parameter takes, in its own unit. After one large gradient the steps of that parameter
+    stay short: where Adam works, AMSGrad wants the same lr or a little more.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> steps = {}
+>>> for make in (fastopt.Adam, fastopt.AMSGrad):
+...     x = np.zeros(1)
+...     opt = make(x, lr=0.1, betas=(0.0, 0.5))
+...     for g in (100.0, *[1.0] * 20):
+...         before = x[0]
+...         opt.step(np.array([g]))
+...     steps[make.__name__] = round(float(before - x[0]), 4)
+>>> steps  # long after one large gradient
+{'Adam': 0.0998, 'AMSGrad': 0.0014}
 """
 
 from math import sqrt
@@ -25,6 +44,6 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "v", "vmax"),
     hyper=HYPER | {"bias_correction": True},
-    equation="Adam with v̂ = max of all v so far, then corrected",
+    equation="Adam, with v̂ = vmax/(1−β₂ᵗ), vmax = max(vmax, v)",
     doc=__doc__,
 )

@@ -1,8 +1,30 @@
-"""Lion (Chen et al. 2023): theta <- theta - lr * (sign(beta1*m + (1-beta1)*g) + weight_decay*theta);
-m = beta2*m + (1-beta2)*g.
+"""Lion (Chen et al. 2023): every parameter moves by lr, up or down, as the sign of an averaged gradient says.
 
+One state array where Adam has two.
 Variant: the paper's, with decoupled decay times lr. The sign of 0 is 0, and of NaN is NaN.
-Agrees: optax, bitsandbytes, DeepSpeed, Keras.
+Agrees: optax, bitsandbytes, DeepSpeed, Keras. Differs: optax's default weight_decay is 1e-3.
+
+Parameters
+----------
+lr
+    How far every parameter moves in every step, in its own unit: 3 to 10 times less than with AdamW. Steps never
+    shrink by themselves, so let lr fall (``schedules.cosine``).
+beta1
+    β₁, the weight of m beside the gradient at hand, in the sign.
+beta2
+    β₂, how much of the average m is kept each step: it looks back over about 1/(1−β₂) steps, 100 by default.
+weight_decay
+    λ: each step shrinks the parameter by the factor 1 − lr·λ besides. 3 to 10 times more than with AdamW, so that lr·λ
+    stays what it was.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.zeros(3)
+>>> opt = fastopt.Lion(x, lr=0.25)
+>>> opt.step(np.array([1e-6, -40.0, 0.0]))
+>>> x
+array([-0.25,  0.25,  0.  ])
 """
 
 from .rule import Rule

@@ -1,9 +1,30 @@
-"""Momentum, or heavy ball (Polyak 1964): b = momentum*b + (1 - dampening)*g; theta <- theta - lr * b.
+"""Momentum, or heavy ball (Polyak 1964): steps along a sum of past gradients, each weighted μ times the next.
 
-Variant: PyTorch's. The learning rate stays outside b, so a schedule acts at once on the whole step, and the first
+Variant: PyTorch's. The learning rate stays outside b, so that a schedule acts at once on the whole step, and the first
 step is undamped (b = g).
 Agrees: PyTorch, optax, Apex, JAX's examples. Differs: Keras, scikit-learn and ensmallen keep lr inside the velocity
 (the same at constant lr); optimi starts from zero with dampening.
+
+Parameters
+----------
+lr
+    Step size, in GD's unit. Where gradients agree, b grows to 1/(1−μ) times their size: start from the lr that suits
+    SGD, times 1−μ.
+momentum
+    μ, how much of b is kept each step: it looks back over about 1/(1−μ) steps, 10 by default. Above 1 it diverges.
+dampening
+    τ, the part of each new gradient that is left out of b. With τ = μ, b is an average instead of a sum, and steps have
+    the length of SGD's.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.array([1.0, 1.0])
+>>> opt = fastopt.Momentum(x, lr=0.02)
+>>> for _ in range(150):
+...     opt.step(np.array([1.0, 40.0]) * x)  # a narrow valley: GD would need lr < 0.05, and be slow along it
+>>> bool(abs(x).max() < 0.01)
+True
 """
 
 from .rule import Rule

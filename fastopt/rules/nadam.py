@@ -1,8 +1,25 @@
-"""NAdam (Dozat 2016): mu_t = beta1*(1 - 0.96**(t*momentum_decay)/2), P_t = mu_1*...*mu_t; m and v as in Adam;
-theta <- theta - lr * ((1-mu_t)*g/(1-P_t) + mu_(t+1)*m/(1-P_(t+1))) / (sqrt(vhat) + eps).
+"""NAdam (Dozat 2016): Adam with Nesterov's look-ahead, and a momentum that grows during training.
 
-Variant: PyTorch's. The product has a closed form, so a step needs no running scalar and resumes exactly.
-Agrees: PyTorch, ensmallen. Differs: Keras uses 0.96**t; optax's nadam keeps beta1 constant.
+Variant: PyTorch's. The product Πₜ has a closed form, so a step needs no running scalar and resumes exactly.
+Agrees: PyTorch, ensmallen. Differs: Keras uses 0.96ᵗ (``momentum_decay=1``); optax's nadam keeps β₁ constant
+(``momentum_decay=1e4``).
+
+Parameters
+----------
+lr
+    About the longest step that a parameter takes, in its own unit, as in Adam; it may be a little larger.
+momentum_decay
+    ψ, how soon the momentum μₜ rises from β₁/2 to β₁: half of the way is done after 17/ψ steps, 4250 by default.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.array([2.0, -1.0])
+>>> opt = fastopt.NAdam(x, lr=fastopt.schedules.cosine(0.1, 200))
+>>> for _ in range(200):
+...     opt.step(2 * x)
+>>> bool(abs(x).max() < 0.01)
+True
 """
 
 from math import expm1, log, log1p, sqrt

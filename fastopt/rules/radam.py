@@ -1,9 +1,27 @@
-"""RAdam (Liu et al. 2020): Adam's step times r_t once the variance is tractable, momentum alone before.
+"""RAdam (Liu et al. 2020): Adam that begins with plain momentum, until v has seen enough gradients to be trusted.
 
-r_inf = 2/(1-beta2) - 1; r = r_inf - 2*t*beta2**t/(1-beta2**t); where r > 5: theta <- theta - lr * mhat *
-sqrt((r-4)(r-2)r_inf / ((r_inf-4)(r_inf-2)r)) * sqrt(1-beta2**t) / (sqrt(v) + eps), else theta <- theta - lr * mhat.
+It takes the place of a warm-up of lr. By default the first five steps are lr·m̂, in the gradient's scale.
 Variant: PyTorch's: eps is added to the uncorrected root.
-Agrees: PyTorch. Differs: optax and thinc switch at r >= 5, and thinc counts each step twice.
+Agrees: PyTorch. Differs: optax adds eps to the corrected root; optax and thinc switch at ρₜ ≥ 5, and thinc counts each
+step twice.
+
+Parameters
+----------
+lr
+    About the longest step that a parameter takes, in its own unit, once v is in use. Before, steps are lr times the
+    average gradient, so very large gradients at the start want clipping (``clip_norm``).
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x, moved = np.zeros(1), []
+>>> opt = fastopt.RAdam(x, lr=0.1)
+>>> for _ in range(8):
+...     before = x[0]
+...     opt.step(np.array([0.5]))
+...     moved.append(round(float(before - x[0]), 4))
+>>> moved  # lr·m̂ five times, then short steps that grow as v gathers weight
+[0.05, 0.05, 0.05, 0.05, 0.05, 0.0026, 0.0033, 0.0039]
 """
 
 from math import sqrt

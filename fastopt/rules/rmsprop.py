@@ -1,10 +1,34 @@
-"""RMSprop (Hinton, lecture 6e, 2012): v = alpha*v + (1-alpha)*g**2; d = sqrt(v) + eps; theta <- theta - lr * g / d.
+"""RMSprop (Hinton, lecture 6e, 2012): the gradient over the root of the running average of its square.
 
-``centered`` subtracts the squared mean (Graves 2013): a = alpha*a + (1-alpha)*g, d = sqrt(v - a**2) + eps, with the
-difference kept at 0 or more. ``momentum`` averages the scaled steps: b = momentum*b + g/d; theta <- theta - lr * b.
+``centered`` divides by the standard deviation of the gradient instead (Graves 2013): a = αa+(1−α)g,
+d = √max(v−a², 0) + eps. ``momentum`` sums the scaled gradients: b = μb + g/d; θ ← θ − lr·b.
 Variant: PyTorch's: eps outside the root, lr outside b.
-Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root, use
+Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root and use
 alpha 0.9, and Keras and JAX keep lr inside b.
+
+Parameters
+----------
+lr
+    Step size in the parameter's own unit: gradients of their usual size step by lr. v starts at 0 and is not corrected,
+    so the first step is 1/√(1−α) times as long, 10 times by default.
+alpha
+    α, how much of the average v is kept each step: it looks back over about 1/(1−α) steps, 100 by default. 0.9 follows
+    gradients that change quickly.
+centered
+    Whether to subtract the squared mean a². Steps get longer where gradients agree; one more state array.
+momentum
+    μ, how much of b is kept each step; any value but 0 switches it on, with one more state array. Steps grow to 1/(1−μ)
+    of their length.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> x = np.array([1.0, 1.0])
+>>> opt = fastopt.RMSprop(x, lr=fastopt.schedules.cosine(0.02, 300))
+>>> for _ in range(300):
+...     opt.step(np.array([1e-3, 1e3]) * x)  # both parameters take steps of one size
+>>> bool(abs(x).max() < 0.01)
+True
 """
 
 from math import sqrt

@@ -24,6 +24,7 @@ RANGES = {
     "weight_decay": (0.0, math.inf, False),
     "initial_accumulator_value": (0.0, math.inf, False),
 }
+ANYWHERE = (-math.inf, math.inf, False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,27 +38,27 @@ class Rule:
     update : callable
         ``update(p, g, *state, *c) -> (p, *state)`` on scalars: one parameter, its gradient, its state, and what
         ``coefficients`` returned. Plain Python that Numba can compile; without numeric literals (they would
-        turn a float32 kernel into a float64 one) and without ``max`` and ``min`` (they treat NaN differently
-        from one target to another). A tuple also when there is no state.
+        turn a float32 kernel into a float64 one) and without ``max`` and ``min`` (which treat NaN differently on
+        CPU and GPU). It returns a tuple even if there is no state.
     coefficients : callable
-        ``coefficients(t, *hyper) -> tuple`` of floats: all that depends on the step ``t`` (1, 2, ...) and on the
-        hyperparameters alone. Computed once per step in float64, with ``math`` only.
+        ``coefficients(t, *hyper) -> tuple`` of floats: everything that depends only on the step ``t`` (1, 2, ...) and
+        the hyperparameters. Computed once per step in float64, with nothing but ``math``.
     state : tuple of str
         The names of the state arrays, in the order of ``update``'s arguments. They start at zero.
     hyper : mapping of str to float or bool
         The hyperparameters and their defaults, in the order of ``coefficients``'s arguments after ``t``.
         ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given.
     initial : mapping of str to (str, float), optional
-        Constructor keywords that give a state array another start: keyword -> (state name, default).
+        Constructor keywords that set what a state array starts from: keyword -> (state name, default).
     variants : mapping of tuple of str to Rule, optional
-        The rule to take instead when these constructor keywords are switched on.
+        The rule to use instead when these constructor keywords are switched on.
     label, equation, doc : str, optional
         The constructor's name, one line of mathematics, and the text that documents the rule.
 
     Raises
     ------
     TypeError, ValueError
-        When the parts do not fit together: one sentence says which.
+        If the parts do not fit together; the message says which.
 
     Examples
     --------
@@ -136,16 +137,20 @@ def check_hyper(name, value, default, where=None):
         return
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where} must be a number, got {describe(value)}")
-    low, high, closed = RANGES.get(name, (-math.inf, math.inf, False))
+    low, high, closed = RANGES.get(name, ANYWHERE)
     try:
         number = float(value)
     except OverflowError:  # an int beyond all floats
         number = math.inf
     if not (math.isfinite(number) and low <= number and (number < high or (closed and number == high))):
-        if low == -math.inf:
-            wanted = "finite"
-        elif high == math.inf:
-            wanted = f"finite and at least {low:g}"
-        else:
-            wanted = f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"
-        raise ValueError(f"{where} must be {wanted}, got {describe(value)}")
+        raise ValueError(f"{where} must be {allowed(name)}, got {describe(value)}")
+
+
+def allowed(name):
+    """In words, where a hyperparameter of this name may lie."""
+    low, high, closed = RANGES.get(name, ANYWHERE)
+    if low == -math.inf:
+        return "finite"
+    if high == math.inf:
+        return f"finite and at least {low:g}"
+    return f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"

@@ -1,7 +1,34 @@
-"""Stochastic gradient descent (Robbins and Monro 1951): theta <- theta - lr * g, with g over a random sample.
+"""Stochastic gradient descent (Robbins and Monro 1951): the gradient is that of a random sample of the data.
 
-``momentum``, ``dampening`` and ``nesterov`` pick the momentum and Nesterov rules, as PyTorch's SGD does.
+``momentum``, ``dampening`` and ``nesterov`` pick the rules Momentum and Nesterov, as PyTorch's SGD does.
 Agrees: every library.
+
+Parameters
+----------
+lr
+    Step size, in GD's unit. The noise of the sample keeps θ moving around the minimum, the more so the larger lr is:
+    let it fall (``schedules.cosine``, ``schedules.inverse_time``) to settle. ``fit`` sums over the batch, so with the
+    same lr a batch twice as large steps twice as far; ``reduction="mean"`` divides by its size.
+momentum
+    μ of Momentum; any value but 0 picks that rule.
+dampening
+    τ of Momentum; needs ``momentum``.
+nesterov
+    Whether to look ahead, as Nesterov does; needs ``momentum``.
+
+Examples
+--------
+>>> import numpy as np, fastopt
+>>> rng = np.random.default_rng(0)
+>>> X = rng.normal(size=(1000, 2))
+>>> y = X @ [1.0, -2.0]
+>>> w = np.zeros(2)
+>>> opt = fastopt.SGD(w, lr=0.1)
+>>> for _ in range(200):
+...     i = rng.integers(1000, size=10)  # ten examples at random
+...     opt.step(X[i].T @ (X[i] @ w - y[i]) / 10)
+>>> w.round(3)
+array([ 1., -2.])
 """
 
 from .gd import coefficients, update

@@ -1,1 +1,62 @@
-"""Minimisation in SciPy's shape: one problem, many problems, and SciPy's own ``minimize``."""
+"""Minimisation in SciPy's shape, one problem or many at once.
+
+`fastopt.minimize` takes what ``scipy.optimize.minimize`` takes and returns what it returns. Where the objective is a
+Numba function, the whole loop is compiled around it:
+
+>>> import numpy as np, fastopt
+>>> from numba import njit
+>>> @njit
+... def fun(x, grad):  # writes the gradient, returns the value
+...     a, b = x[1] - x[0] ** 2, 1 - x[0]
+...     grad[0], grad[1] = -400 * x[0] * a - 2 * b, 200 * a
+...     return 100 * a * a + b * b
+>>> res = fastopt.minimize(fun, [-1.2, 1.0], method="adam", jac="inplace", options={"lr": 0.02})
+>>> res.success, res.x.round(3)
+(True, array([1., 1.]))
+
+Ordinary Python functions work as well, with their gradient in any of SciPy's ways, and within bounds:
+
+>>> res = fastopt.minimize(lambda x: np.sum((x - 2) ** 2), [0.0, 0.0], jac="3-point", bounds=[(0, 1), (0, 3)],
+...                        options={"lr": 0.1})
+>>> res.x.round(3)
+array([1., 2.])
+
+## How it ends
+
+A minimisation that fails is a result, not an exception: read ``res.success`` and ``res.message``.
+
+>>> res = fastopt.minimize(lambda x: (x @ x, 2 * x), [5.0], jac=True, options={"lr": 0.001, "maxiter": 10})
+>>> res.success, res.message
+(False, 'maxiter iterations are done.')
+
+## Which rule, which lr
+
+On smooth functions of few variables start with "nesterov" and an lr of about one over the largest curvature, or with
+"adam" and an lr of about a hundredth of the distance to go. Adam circles the minimum at a distance of about lr: to
+converge to a tight ``gtol`` let lr fall, as a schedule (`fastopt.schedules`).
+
+## Many problems at once
+
+`fastopt.minimize_many` solves thousands of small problems of one kind, such as a curve fit for each pixel, in parallel
+over the cores or on a GPU. Each stops by itself.
+
+>>> @njit
+... def misfit(x, grad, y, t):  # a line through the points (t, y)
+...     f, grad[:] = 0.0, 0.0
+...     for j in range(t.size):
+...         r = x[0] + x[1] * t[j] - y[j]
+...         f += 0.5 * r * r
+...         grad[0] += r
+...         grad[1] += r * t[j]
+...     return f
+>>> t, lines = np.linspace(-1, 1, 5), np.array([[1.0, 2.0], [0.0, -1.0]])
+>>> Y = lines[:, :1] + lines[:, 1:] * t  # a row for each problem
+>>> res = fastopt.minimize_many(misfit, np.zeros((2, 2)), (Y,), (t,), "nesterov", "inplace", options={"lr": 0.1})
+>>> res.x.round(3)
+array([[ 1.,  2.],
+       [ 0., -1.]])
+
+## Inside SciPy
+
+`fastopt.method` makes a rule a ``method=`` of ``scipy.optimize.minimize``.
+"""

@@ -16,7 +16,7 @@ def start(x0):
     try:
         x = np.array(x0)  # a copy
     except ValueError:
-        raise ValueError(f"x0 must be an array of numbers, got {describe(x0)} that is none") from None
+        raise ValueError(f"x0 must be an array of numbers, got {describe(x0)}, which does not make one") from None
     if x.dtype.kind not in "iuf" or x.dtype.itemsize > 8:
         raise TypeError(f"x0 must be an array of real numbers, got {describe(x)}")
     if x.ndim > 1:

@@ -7,8 +7,8 @@ import numpy as np
 from numba import typeof, types
 from numba.core.errors import NumbaError
 
-from ..arrays.device import device_of, placed, placed_beside, stream_of
-from ..arrays.libraries import STREAMS, as_array_of, is_on_device, library_of
+from ..arrays.device import placed
+from ..arrays.libraries import is_on_device, library_of
 from ..errors import describe
 from ..kernels.bind import first_reason
 from ..kernels.cuda import gpu, kernels
@@ -25,7 +25,7 @@ class DeviceProblems(Problems):
 
     block = 1 << 20
 
-    def __init__(self, given, s, flags, X0, args, shared):
+    def __init__(self, target, given, s, flags, X0, args, shared):
         if s.inline is False:
             raise ValueError("inline must be True or None for arrays on the GPU, got False")
         place = placed("X0", X0)
@@ -34,12 +34,10 @@ class DeviceProblems(Problems):
         if place.order is None:
             raise ValueError("X0 must be contiguous (C or Fortran order), got a strided array on the GPU")
         super().__init__(given, s, flags, *place.shape)
-        self.device = device_of("X0", place) or 0
-        self.dtype, self.order, self._handle = place.dtype, place.order, place.stream
-        libraries = list(map(library_of, (X0, *args, *shared)))
-        self.library = next((library for library in libraries if library in STREAMS), "")
-        self.returns = libraries[0]
-        with gpu.on(self.device):
+        target.adopt("X0", place, X0)
+        self.target, self.dtype, self.order, self.returns = target, place.dtype, place.order, library_of(X0)
+        self._arguments = (*args, *shared)
+        with target.current():
             self.args = tuple(self._view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
             self.shared = tuple(self._view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
             self._kernels(function_of(given))
@@ -62,7 +60,7 @@ class DeviceProblems(Problems):
 
     def _view(self, name, a, k=None):
         """A Numba device array over an argument's memory; ``k`` is the length of its first axis."""
-        place = placed_beside(name, a, self.device, "X0")
+        place = self.target.beside(name, a, "X0")
         if k is not None and (not place.shape or place.shape[0] != k):
             raise ValueError(f"{name} must have a leading axis of {k} problems, got shape {place.shape}")
         return gpu.view_of(place, a)
@@ -91,31 +89,29 @@ class DeviceProblems(Problems):
 
     def _stream(self):
         """The stream of the caller."""
-        handle = stream_of(self.library, self.device) if self.library else self._handle
-        return gpu.stream(handle or 0, self.device)
+        return self.target.stream(self._arguments)
 
     def _launch(self, kernel, begin, end, *arguments):
         blocks = -(-(end - begin) // cuda_many.THREADS)
         kernel(self._stream(), blocks, self.args, self.shared, *arguments, threads=cuda_many.THREADS)
 
     def _slice(self, begin, end, nit, limit):
-        with gpu.on(self.device):
+        with self.target.current():
             table, running = gpu.from_host(self.table(nit, limit)), gpu.from_host(np.zeros(1, np.int64))
-            self._launch(
-                self._loop, begin, end, self._x, self._g, self._old, self._best, self._state, table, self._tests,
-                self._numbers, self._counts, (limit, self.most, self.reason, nit), (begin, end), running,
-            )  # fmt: skip
+            problems = self._x, self._g, self._old, self._best, self._state, self._numbers, self._counts
+            course = table, self._tests, (limit, self.most, self.reason, nit)
+            self._launch(self._loop, begin, end, problems, course, (begin, end), running)
             return bool(gpu.to_host(running)[0])
 
     def evaluate(self):
-        with gpu.on(self.device):
+        with self.target.current():
             for begin in range(0, self.k, self.block):
                 end = min(begin + self.block, self.k)
                 arguments = self._x, self._g, self._tests, self._numbers, (begin, end)
                 self._launch(self._each, begin, end, *arguments)
 
     def take_best(self):
-        with gpu.on(self.device):
+        with self.target.current():
             self._transfer(self._best, "F", self._x, "F")
 
     # --- results ---------------------------------------------------------------------------------------------------
@@ -137,12 +133,12 @@ class DeviceProblems(Problems):
 
     def _handed_over(self, a):
         """A copy in the order of X0, as an array of its library."""
-        with gpu.on(self.device):
+        with self.target.current():
             flat = gpu.array(self.k * self.d, self.dtype)
             out = gpu.view(gpu.address_of(flat), (self.k, self.d), self.order, self.dtype, flat)
             self._transfer(a, "F", out, self.order)
             gpu.finish()
-            return as_array_of(self.returns, out, self.device)
+            return self.target.handed_over(self.returns, out)
 
     def raised(self, i) -> str:
         return "an exception, of which a GPU says no more"

@@ -5,46 +5,44 @@ import warnings
 
 import numpy as np
 
-from ..arrays.device import require
 from ..arrays.host import refuse_device
 from ..arrays.libraries import is_on_device
 from ..errors import describe
-from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, STATUS
+from ..kernels.loops.minimize import MAXTIME, NIT, NONFINITE, RAISED, RUNNING, STATUS
 from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
+from ..targets import current_gpu
 from .arguments import start
 from .minimize import SUCCESS
 from .objective import objective_of
 from .options import settings
 from .problem_set import CompiledProblems, InterpretedProblems
 
-MAXTIME = 7
-
 
 def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=None, options=None, progress=False):
     """Minimise k functions of d variables, independent of each other, in parallel over the problems.
 
-    A problem that has converged costs nothing any more. The results do not depend on the number of threads.
+    A problem that has converged takes no more time. The results do not depend on the number of threads.
 
-    Where X0 is on a GPU, the problems are solved there, a thread for each. Then ``fun`` is a Numba function,
-    ``@cuda.jit(device=True)`` or ``@njit``, of the same signature and with ``jac`` "inplace", "2-point" or "3-point";
-    x, grad and rows are views with strides, and nothing is allocated in it.
+    If X0 is on a GPU, the problems are solved there, one thread for each. ``fun`` is then a Numba function,
+    ``@cuda.jit(device=True)`` or ``@njit``, with the same signature and with ``jac`` "inplace", "2-point" or "3-point";
+    it is given strided views, and must not allocate arrays.
 
     Parameters
     ----------
     fun : callable
-        As for :func:`fastopt.minimize`; ``fun(x, grad, *rows, *shared)`` with ``jac="inplace"``. Compiled loops need a
-        Numba function; a Python function works too, one problem after the other.
+        As for :func:`fastopt.minimize`: ``fun(x, grad, *rows, *shared)`` with ``jac="inplace"``. A Numba function is
+        compiled into the loop and runs in parallel; a Python function works too, one problem after another.
     X0 : array of shape (k, d)
         Where to start, float32 or float64; it is not written.
     args : tuple of arrays
-        Arrays with leading axis k, of which problem i gets row i (a number, where the array has one dimension). They
-        are where X0 is.
+        Arrays whose first axis has length k: problem i is given row i (a number, if the array is one-dimensional). On
+        a GPU if X0 is.
     shared : tuple
-        Arguments that every problem gets whole, after its rows: arrays where X0 is, and numbers.
+        Arrays and numbers that every problem is given as they are, after its rows. On a GPU if X0 is.
     method, jac, tol, options
-        As for :func:`fastopt.minimize`; ``maxtime`` is that of the whole call.
+        As for :func:`fastopt.minimize`; ``maxtime`` limits the whole call.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 
@@ -52,13 +50,14 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     -------
     scipy.optimize.OptimizeResult
         ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,). Where the objective raised an
-        exception ``status`` is 5, a RuntimeWarning shows the first, and the other problems are not touched. ``x`` and
-        ``jac`` are where X0 is: PyTorch's or CuPy's if X0 is, else Numba's; the others are NumPy arrays.
+        exception, ``status`` is 5; a RuntimeWarning shows the first one, and the other problems are unaffected. For X0
+        on a GPU ``x`` and ``jac`` are there too (PyTorch's or CuPy's arrays if X0 is, else Numba's); the others are
+        NumPy arrays.
 
     Raises
     ------
     TypeError, ValueError
-        As for :func:`fastopt.minimize`, and if an array of ``args`` has another leading axis or is elsewhere than X0.
+        As for :func:`fastopt.minimize`; also if an array in ``args`` has another length or is not where X0 is.
     RuntimeError
         If X0 is on a GPU and CUDA does not work.
 
@@ -107,7 +106,7 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
         counts = problems.counts
         status = counts[:, STATUS]
         status[status == RUNNING] = MAXTIME
-        again = np.full(problems.k, not flags.reads_value or s.best) | (status == NONFINITE)
+        again = np.full(problems.k, problems.evaluates) | (status == NONFINITE)
         if s.best:
             problems.take_best()
         if again.any():
@@ -120,10 +119,10 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
 def _problems(given, s, flags, X0, args, shared):
     """Where X0 is, there they are solved."""
     if is_on_device(X0):
-        require("X0, on the GPU,")
+        target = current_gpu("X0, on the GPU,")
         from .device_problems import DeviceProblems
 
-        return DeviceProblems(given, s, flags, X0, args, shared)
+        return DeviceProblems(target, given, s, flags, X0, args, shared)
     X = _starts(X0)
     _check_rows(args, len(X))
     return (CompiledProblems if given.is_compiled else InterpretedProblems)(given, s, flags, X, args, shared)
@@ -156,7 +155,7 @@ def _starts(X0):
     try:
         X = np.asarray(X0)
     except ValueError:
-        raise ValueError(f"X0 must be an array of numbers, got {describe(X0)} that is none") from None
+        raise ValueError(f"X0 must be an array of numbers, got {describe(X0)}, which does not make one") from None
     if X.ndim != 2:
         raise ValueError(f"X0 must have shape (k, d), got {X.shape}")
     return start(X.reshape(-1)).reshape(X.shape)

@@ -17,13 +17,13 @@ def method(name):
     Parameters
     ----------
     name : str or Rule
-        As ``method`` of :func:`fastopt.minimize`, whose options are those of this method too.
+        What :func:`fastopt.minimize` takes as ``method``. The options are also those of :func:`fastopt.minimize`.
 
     Returns
     -------
     callable
-        An unknown option is warned of (OptimizeWarning) and left out. ``hess`` and ``hessp`` are not used; a
-        non-empty ``constraints`` raises ValueError.
+        Unknown options are ignored with an OptimizeWarning. ``hess`` and ``hessp`` are not used; constraints raise
+        ValueError.
 
     Examples
     --------

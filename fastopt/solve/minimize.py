@@ -42,8 +42,9 @@ SUCCESS = (0, 2, 4)
 def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None, callback=None, options=None):
     """Minimise a function of several variables by a first-order rule; the shape is that of ``scipy.optimize.minimize``.
 
-    Where ``fun`` (and ``jac``) are Numba functions the whole loop is compiled: evaluation, tests and update, without
-    Python in between. Values below the smallest normal number count as zero in such a loop, in the objective too.
+    If ``fun`` (and ``jac``, where it is a function) are Numba functions, the whole loop is compiled: evaluation, tests
+    and update, without Python in between. In such a loop, and in the objective, values below the smallest normal
+    number count as zero.
 
     Parameters
     ----------
@@ -51,20 +52,21 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         ``fun(x, *args) -> float``; with ``jac=True`` it returns ``(f, g)``; with ``jac="inplace"`` it is
         ``fun(x, grad, *args) -> float`` and writes the gradient into ``grad``, which is the fastest.
     x0 : array of shape (d,)
-        Where to start. float32 stays float32, integers become float64; it is not written.
+        The starting point. float32 stays float32, integers become float64; it is not written.
     args : tuple
-        More arguments of ``fun`` and ``jac``: for Numba functions arrays and numbers.
+        Further arguments of ``fun`` and ``jac``; arrays and numbers, if these are Numba functions.
     method : str or Rule
         "adam", "nesterov" and so on (``fastopt rules`` lists them), or a rule of your own.
     jac : callable, True, "inplace", "2-point", "3-point" or "cs"
-        The gradient ``jac(x, *args)``, or how ``fun`` gives it, or finite differences, or the complex step.
+        The gradient as a function ``jac(x, *args)``; or how ``fun`` returns it (True, "inplace"); or finite differences
+        ("2-point", "3-point") or the complex step ("cs").
     bounds : sequence of (low, high), or scipy.optimize.Bounds, optional
-        None is no bound. Each iterate is projected.
+        Lowest and highest value of each variable; None for no bound. Every iterate is projected onto them.
     tol : float, optional
         Sets ``gtol``.
     callback : callable, optional
-        ``callback(xk)``, or ``callback(intermediate_result)`` by that name, after each iteration, with copies. Raising
-        StopIteration ends the minimisation with status 99.
+        Called after each iteration as ``callback(xk)``, or with an OptimizeResult if its one parameter is named
+        ``intermediate_result``. It is given copies. Raising StopIteration ends the minimisation with status 99.
     options : dict, optional
         The constructor's keywords (``lr``, ``betas``, ``weight_decay``, ``clip_norm``, schedules, ...), and
 
@@ -73,8 +75,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         - xtol (0): stop when max|x - x_before| <= xtol*max(1, max|x|),
         - maxiter (10000), maxfun (None), maxtime (None, in seconds),
         - best (False): return the best iterate, not the last,
-        - inline (None): compile a Numba objective into the loop: fastest per iteration, but compiled for each
-          objective. None: from maxiter 50000 on.
+        - inline (None): whether to compile a Numba objective into the loop, which is fastest per iteration, but costs a
+          compilation for each objective. None does so from maxiter = 50000 on.
 
         0 turns a test off.
 
@@ -87,7 +89,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     Raises
     ------
     TypeError, ValueError
-        For an unknown option, a value out of range, an objective of the wrong signature: one sentence.
+        For an unknown option, a value out of range, or an objective with the wrong signature; in one sentence.
 
     Examples
     --------
@@ -128,14 +130,17 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
 def _run(plan, given, s, flags, args, x, low, high, notify):
     from scipy.optimize import OptimizeResult  # not at import: it takes a fifth of a second
 
-    fun, jac = plan.addresses
-    g, old, best = np.zeros(x.shape, x.dtype), x.copy(), x.copy() if s.best else x
-    state = first_state(s, x)
+    objective = (*plan.addresses, args, low, high)
+    g, best = np.zeros(x.shape, x.dtype), x.copy() if s.best else x
     numbers, counts = np.array([0.0, 0.0, -1.0 if s.maximize else 1.0]), np.array([0, RUNNING, 0])
+    problem = x, g, x.copy(), best, first_state(s, x), numbers, counts
     most, reason = most_iterations(s, given, x.size, flags)
     table, like = s.first_rows
     sizes = (x.size, *(getattr(a, "size", 1) for a in args))
     limit = plan.pace.get(sizes, FIRST_SLICE) if notify is None else 1
+    evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
+    if evaluates:
+        plan.once()  # compiled now, so that maxtime does not pay for it
     began, told, status = time.perf_counter(), 0, RUNNING
     with restored_control(given.is_compiled):
         while status == RUNNING:
@@ -143,10 +148,7 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
             if s.hyper.scheduled:
                 table = np.array([s.row(nit + k) for k in range(1, limit + 1)])
             before = time.perf_counter()
-            plan.loop(
-                fun, jac, args, x, g, old, best, state, table, like, low, high, s.tests, numbers, counts,
-                (limit, most, reason, nit),
-            )  # fmt: skip
+            plan.loop(objective, problem, (table, like, s.tests, (limit, most, reason, nit)))
             status = int(counts[STATUS])
             now = time.perf_counter()
             if notify is not None and counts[NIT] > told and status != NONFINITE:
@@ -165,8 +167,8 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
         value = float(numbers[0])
         if s.best:
             x[:] = best
-        if not flags.reads_value or s.best or status == NONFINITE:
-            value = float(plan.once(fun, jac, args, x, g, low, high))
+        if evaluates or status == NONFINITE:
+            value = float(plan.once()(objective, x, g))
             more = given.evaluations(1, x.size, True)
             nfev, njev = nfev + more[0], njev + more[1]
     if not math.isfinite(value):

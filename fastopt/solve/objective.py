@@ -1,6 +1,6 @@
 """A user's objective: in which form it comes, and how a compiled loop gets hold of it."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numba
@@ -46,7 +46,10 @@ def objective_of(fun, jac) -> Objective:
 
 
 class Plan(NamedTuple):
-    """How to run an objective: kernels of kernels/minimize.py, and what they take as ``fun`` and ``jac``."""
+    """How to run an objective: kernels of kernels/minimize.py, and what they take as ``fun`` and ``jac``.
+
+    ``once`` and ``each`` are functions that return theirs, compiled when it is first asked for: few calls need both.
+    """
 
     loop: Any
     once: Any
@@ -83,10 +86,15 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
     loop = looped.kernel(
         rule, evaluate, flags, x, args, shared=shared, in_parallel=in_parallel, what=what, cached=cached
     )
-    once = looped.evaluation_kernel(alone, x, types.Tuple(extra), what=what)
-    each = None
-    if shared is not None:
-        each = looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
+
+    @cache
+    def once():
+        return looped.evaluation_kernel(alone, x, types.Tuple(extra), what=what)
+
+    @cache
+    def each():
+        return looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
+
     return Plan(loop, once, each, addresses, (fun, jac), {})
 
 
@@ -96,7 +104,8 @@ def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
     fun = _checked(given.fun, given.form)
     loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
     evaluate = looped.python_evaluation(given.form, fun, jac, True)
-    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), None, (0, 0), None, {})
+    once = looped.interpreted_once(evaluate)
+    return Plan(loop, lambda: once, None, (0, 0), None, {})
 
 
 def _inlined(function):

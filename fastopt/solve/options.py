@@ -12,7 +12,7 @@ from ..rules import ALL_RULES, Rule
 from ..rules.keywords import keywords
 from ..step.constructors import choose, variant_keywords
 from ..step.hyperparameters import Hyper
-from ..step.options import check_options
+from ..step.options import Options, check_options
 
 RULES_BY_NAME = {rule.name: rule for rule in ALL_RULES}
 
@@ -113,7 +113,7 @@ def _settings(method, options, tol):
     own = {name: value for name, value in options.items() if name not in DEFAULTS}
     switches = variant_keywords(rule)
     rule = choose(rule, switches, own)
-    check_options(given["maximize"], given["clip_value"], given["clip_norm"])
+    check_options(Options(given["maximize"], given["clip_value"], given["clip_norm"]))
     for name in ("gtol", "ftol", "xtol"):
         _check_number(name, given[name], least=0.0)
     for name, least in (("maxiter", 0), ("maxfun", 1)):

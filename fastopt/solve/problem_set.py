@@ -27,6 +27,7 @@ class Problems:
         self.given, self.s, self.flags, self.k, self.d = given, s, flags, k, d
         self.most, self.reason = most_iterations(s, given, d, flags)
         self.width, self.takes_coefficients = looped.columns(s.rule, flags, True)
+        self.evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
 
     def run(self, begin, end, ends):
         """Run the problems from ``begin`` to ``end`` until all have stopped; False if time ran out."""
@@ -67,11 +68,11 @@ class HostProblems(Problems):
     def __init__(self, given, s, flags, X, args, shared):
         super().__init__(given, s, flags, *X.shape)
         self.X, self.args, self.shared = X, args, shared
-        self.G, self.old, self.best = np.zeros_like(X), X.copy(), X.copy() if s.best else X
-        self.state = first_state(s, X)
+        self.G, self.best = np.zeros_like(X), X.copy() if s.best else X
         self.numbers = np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0], (self.k, 1))
         self.counts = np.tile(np.array([0, RUNNING, 0]), (self.k, 1))
-        self.unbounded = np.empty(0, X.dtype)
+        self.problems = X, self.G, X.copy(), self.best, first_state(s, X), self.numbers, self.counts
+        self.unbounded = (np.empty(0, X.dtype),) * 2
 
     def values(self):
         return self.numbers[:, VALUE]
@@ -90,8 +91,11 @@ class HostProblems(Problems):
 
     def once(self, i):
         """The value of problem i, from which an exception is not caught."""
+        return self.plan.once()(self.objective(i), self.X[i], self.G[i])
+
+    def objective(self, i):
         row = (*(a[i] for a in self.args), *self.shared)
-        return self.plan.once(*self.plan.addresses, row, self.X[i], self.G[i], self.unbounded, self.unbounded)
+        return (*self.plan.addresses, row, *self.unbounded)
 
 
 class CompiledProblems(HostProblems):
@@ -105,28 +109,27 @@ class CompiledProblems(HostProblems):
         self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
         # Compiled now, so that maxtime does not pay for it.
         self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False))
+        if self.evaluates:
+            self.plan.each()
 
     def _plan(self, in_parallel) -> Any:
         return compiled_plan(*self._plan_of, in_parallel)
 
     def _slice(self, begin, end, nit, limit):
         table = self.table(nit, limit)
-        self._call(
-            "loop", begin, end, self.X, self.G, self.old, self.best, self.state, table, tuple(table[0].tolist()),
-            self.unbounded, self.unbounded, self.s.tests, self.numbers, self.counts,
-            (limit, self.most, self.reason, nit),
-        )  # fmt: skip
+        course = table, tuple(table[0].tolist()), self.s.tests, (limit, self.most, self.reason, nit)
+        self._call("loop", begin, end, self.problems, course)
         return (self.counts[begin:end, STATUS] == RUNNING).any()
 
     def evaluate(self):
         """Value and gradient of all problems, where they are."""
-        none = self.unbounded
-        self._call("each", 0, len(self.X), self.X, self.G, none, none, self.numbers, self.counts)
+        self._call("each", 0, self.k, (self.X, self.G, self.numbers, self.counts))
 
     def _call(self, kernel, begin, end, *arguments):
         def run(chunks, in_parallel=True):
             plan = self._plan(in_parallel)
-            getattr(plan, kernel)(*plan.addresses, self.args, self.shared, *arguments, (begin, end, chunks))
+            objective = (*plan.addresses, self.args, *self.unbounded)
+            (plan.loop if kernel == "loop" else plan.each())(objective, self.shared, *arguments, (begin, end, chunks))
 
         in_threads(run, lambda: run(1, False))
 
@@ -140,19 +143,17 @@ class InterpretedProblems(HostProblems):
 
     def run(self, begin, end, ends):
         for i in range(begin, end):
-            row = (*(a[i] for a in self.args), *self.shared)
-            state = tuple(a[i] for a in self.state)
+            x, g, old, best, state, numbers, counts = self.problems
+            problem = x[i], g[i], old[i], best[i], tuple(a[i] for a in state), numbers[i], counts[i]
             while self.counts[i, STATUS] == RUNNING:
                 if ends is not None and time.perf_counter() >= ends:
                     return False
                 nit = int(self.counts[i, NIT])
                 table = self.hyper_rows(nit, FIRST_SLICE)
                 try:
-                    self.plan.loop(
-                        0, 0, row, self.X[i], self.G[i], self.old[i], self.best[i], state, table,
-                        tuple(table[0].tolist()), self.unbounded, self.unbounded, self.s.tests, self.numbers[i],
-                        self.counts[i], (FIRST_SLICE, self.most, self.reason, nit),
-                    )  # fmt: skip
+                    limit = FIRST_SLICE, self.most, self.reason, nit
+                    course = table, tuple(table[0].tolist()), self.s.tests, limit
+                    self.plan.loop(self.objective(i), problem, course)
                 except Exception:
                     self.counts[i, STATUS] = RAISED
         return True

@@ -1,1 +1,72 @@
-"""Optimisers: parameters, state and hyperparameters, and a step in place."""
+"""An optimiser that steps arrays in place.
+
+Make one with the constructor of a rule (`fastopt.Adam`, `fastopt.SGD` and the others), give it the arrays to step, and
+call ``step`` with gradients of the same structure:
+
+>>> import numpy as np, fastopt
+>>> params = {"W": np.ones((2, 3)), "b": np.zeros(3)}
+>>> opt = fastopt.Adam(params, lr=0.01)
+>>> opt.step({"W": np.ones((2, 3)), "b": None})  # None leaves an array as it is
+>>> params["W"][0], params["b"], opt.t
+(array([0.99, 0.99, 0.99]), array([0., 0., 0.]), 1)
+
+``params`` is an array, or a sequence or mapping of arrays, nested as deep as you like. The arrays are float32 or
+float64, contiguous, in C or Fortran order. Gradients have their shapes, dtype and order, and are never written.
+
+## Hyperparameters that differ between arrays
+
+A list of groups, each a mapping with the key "params":
+
+>>> w, b = np.ones(2), np.ones(2)
+>>> opt = fastopt.SGD([{"params": w, "lr": 0.5}, {"params": b}], lr=0.25)
+>>> opt.step([np.ones(2), np.ones(2)])  # one structure of gradients per group
+>>> w, b
+(array([0.5, 0.5]), array([0.75, 0.75]))
+
+## Hyperparameters that change
+
+Any of them may be a function of the step, such as those in `fastopt.schedules`:
+
+>>> x = np.zeros(1)
+>>> opt = fastopt.SGD(x, lr=fastopt.schedules.cosine(1.0, steps=2))
+>>> for _ in range(2):
+...     opt.step(np.array([-1.0]))  # steps of 1 and of 1/2
+>>> x
+array([1.5])
+
+## Clipping, decay, bad gradients
+
+With every rule, in this order: ``clip_value`` clips each element of the gradient, ``clip_norm`` scales all gradients
+together to a norm of at most that, ``maximize`` turns the direction around, ``weight_decay`` adds L2 decay.
+``check_finite=True`` refuses a gradient with NaN or infinity before anything is changed, and ``check_finite="skip"``
+leaves that step out:
+
+>>> x = np.ones(2)
+>>> opt = fastopt.Adam(x, clip_norm=1.0, check_finite="skip")
+>>> opt.step(np.array([1.0, np.nan]))
+>>> x, opt.skipped
+(array([1., 1.]), 1)
+
+## Many small arrays
+
+A step of a hundred arrays is a hundred kernel calls, unless they share their memory: `fastopt.pack` copies a nest into
+views over one buffer, and a step is one call.
+
+>>> params = fastopt.pack({"W": np.ones((2, 3)), "b": np.zeros(3)})
+>>> grads = params.zeros_like()
+>>> grads["W"] = np.ones((2, 3))
+>>> fastopt.SGD(params, lr=0.5).step(grads)
+>>> params["W"][0]
+array([0.5, 0.5, 0.5])
+
+## Checkpoints
+
+`fastopt.save` writes parameters, state, step and hyperparameters to one file, which appears whole or not at all;
+`fastopt.load` brings them back, and training goes on to the same bits. ``state_dict`` and ``load_state_dict`` do it in
+memory, without the parameters.
+
+Speed
+-----
+The first step compiles the rule's kernel, or takes it from the disk cache; ``fastopt warmup`` does that beforehand.
+From some 10⁴ elements on, several threads share a step (``parallel``, ``threads``); the result is the same to the bit.
+"""

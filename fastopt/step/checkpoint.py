@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays.nests import flatten
+from ..arrays.placed import check_like
 from ..errors import describe, shorten
+from .inside import layout_of
 from .optimizer import Optimizer
 
 FORMAT = "fastopt checkpoint 1"
@@ -23,13 +25,14 @@ def save(path, opt) -> None:
     Parameters
     ----------
     path : str or path
-        The file's name, used as it is.
+        The file's name, used as it is (no ending is added).
     opt : Optimizer
+        The optimiser to save, with the parameters it holds.
 
     Raises
     ------
     TypeError
-        If ``opt`` is no Optimizer.
+        If ``opt`` is not an Optimizer.
     OSError
         If the file cannot be written.
 
@@ -47,7 +50,7 @@ def save(path, opt) -> None:
     """
     _check(opt)
     saved = opt.state_dict()
-    names, params = opt._blocks.names, opt._blocks.host_leaves()
+    names, params = layout_of(opt).names, layout_of(opt).host_leaves()
     header = {"format": FORMAT, **{key: saved[key] for key in ("rule", "t", "hyper")}, "names": names}
     header["state"] = list(opt.rule.state)
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
@@ -70,20 +73,22 @@ def save(path, opt) -> None:
 def load(path, opt) -> None:
     """Load what :func:`save` wrote into an optimiser of the same rule and parameters, in place.
 
-    Numeric hyperparameters become those of the file; a hyperparameter that is a schedule in ``opt`` stays it.
+    Numeric hyperparameters take the file's values; a hyperparameter that is a schedule in ``opt`` stays a schedule.
 
     Parameters
     ----------
     path : str or path
+        The file that :func:`save` wrote.
     opt : Optimizer
-        Made with the same rule, names, shapes and dtypes. Its parameters and state are overwritten.
+        Made with the same rule, and with parameters of the same names, shapes and dtypes. These and the state are
+        overwritten.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     TypeError, ValueError
-        If it is no checkpoint, is damaged, or does not fit ``opt``. Then nothing was changed.
+        If the file is not a checkpoint, is damaged, or does not fit ``opt``. Nothing is changed then.
 
     Examples
     --------
@@ -98,22 +103,18 @@ def load(path, opt) -> None:
     _check(opt)
     with open(path, "rb") as file:
         header, arrays = _read(path, file)
-    names = opt._blocks.names
+    layout = layout_of(opt)
+    names = layout.names
     if header["names"] != names:
         theirs = next((n for n in header["names"] if n not in names), "them in another order")
         wanted = shorten(", ".join(names), 100)
         raise ValueError(f"{path} must hold the parameters {wanted}, got {shorten(str(theirs), 60)}")
     params = [arrays[f"params/{i}"] for i in range(len(names))]
-    for name, mine, a in zip(names, opt._blocks.leaves, params):
-        if a.dtype != mine.dtype:
-            raise TypeError(f"{name} in {path} must have dtype {mine.dtype}, got {a.dtype}")
-        if a.shape != mine.shape:
-            raise ValueError(f"{name} in {path} must have shape {mine.shape}, got {a.shape}")
-    state = {
-        slot: opt._blocks.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]
-    }
+    for name, mine, a in zip(names, layout.leaves, params):
+        check_like(f"{name} in {path}", a, mine)
+    state = {slot: layout.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]}
     opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | {"state": state})
-    opt._blocks.write_leaves(params)
+    layout.write_leaves(params)
 
 
 def _check(opt):

@@ -1,23 +1,13 @@
 """The constructors ``fastopt.Adam`` and so on, generated from the rules: real signatures, real docstrings."""
 
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, cleandoc
 
 from ..errors import describe, listing, shorten
-from ..rules import RULES
+from ..rules import RULES, table, texts
 from ..rules.keywords import keywords
 from ..rules.rule import check_hyper
 from .optimizer import Optimizer
-
-OPTIONS = {
-    "maximize": False,
-    "clip_value": None,
-    "clip_norm": None,
-    "check_finite": False,
-    "parallel": None,
-    "threads": None,
-    "device": None,
-    "capturable": False,
-}
+from .options import Options
 
 
 def constructor(rule):
@@ -37,7 +27,7 @@ def constructor(rule):
     construct.__name__ = construct.__qualname__ = rule.label
     construct.__module__ = "fastopt"
     construct.__signature__ = signature  # type: ignore[attr-defined]
-    construct.__doc__ = document(rule, switches)
+    construct.__doc__ = document(rule, signature) if rule.doc else None  # python -OO leaves none
     return construct
 
 
@@ -80,39 +70,58 @@ def signature_of(rule, switches) -> Signature:
     parameters = [Parameter("params", either)]
     own = [name for name in hyper if name != "weight_decay" or "weight_decay" in rule.hyper]
     parameters += [Parameter(name, either, default=hyper[name]) for name in own]
-    rest = switches | {name: hyper[name] for name in hyper if name not in own} | OPTIONS
+    rest = switches | {name: hyper[name] for name in hyper if name not in own} | Options._field_defaults
     parameters += [Parameter(name, keyword, default=default) for name, default in rest.items()]
     return Signature(parameters, return_annotation=Optimizer)
 
 
-def document(rule, switches) -> str:
-    numbers = ", ".join(f"{name}={default!r}" for name, default in (keywords(rule) | switches).items())
-    state = ", ".join(rule.state) or "none"
-    return f"""{rule.doc.strip()}
+def document(rule, signature) -> str:
+    """The rule's text, every argument explained for this rule, and the rule's example."""
+    arguments = [
+        COMMON[name] if name in Options._fields else number_entry(rule, name, parameter.default)
+        for name, parameter in signature.parameters.items()
+        if name != "params"
+    ]
+    state = ", ".join(rule.state) or "empty"
+    return f"""{texts.opening(rule)}
 
 Parameters
 ----------
 params : array, or sequence or mapping of arrays (nested too), or list of groups
-    float32 or float64 NumPy arrays, contiguous and writable; updated in place.
-{numbers}
-    Floats, or schedules: callables ``step -> float``, with step 0 at the first update.
-maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable
-    As in :class:`fastopt.Optimizer`, which says what is raised too.
+    θ: float32 or float64, contiguous and writable; updated in place. NumPy arrays, or arrays on a GPU (Numba's, CuPy's,
+    PyTorch's), which a CUDA kernel of the same rule steps there, equal up to rounding.
+{NEWLINE.join(arguments)}
 
 Returns
 -------
 Optimizer
-    With ``step(grads)``, ``params``, ``t`` and ``state`` ({state}).
+    With ``step(grads)``, ``params``, ``t`` and ``state`` ({state}); see :class:`fastopt.Optimizer`.
+
+Raises
+------
+TypeError, ValueError
+    Before anything is written, in one sentence: what must be, and what was given.
 
 Examples
 --------
->>> import numpy as np, fastopt
->>> x = np.array([1.0, -2.0])
->>> opt = fastopt.{rule.label}(x, lr=0.01)
->>> opt.step(2 * x)
->>> opt.t
-1
+{texts.examples(rule)}
 """
 
+
+def number_entry(rule, name, default) -> str:
+    """One of the rule's own arguments: its kind, default and range, then its meaning."""
+    shown = f"default {table.spelt(default)}"
+    if isinstance(default, bool):
+        kind = f"bool, {shown}"
+    elif name == "betas":
+        kind = f"pair (β₁, β₂) of floats or schedules, {shown}, each {texts.range_of('beta1')}"
+    else:
+        kind = f"float{'' if name in rule.initial else ' or schedule'}, {shown}, {texts.range_of(name)}"
+    return f"{name} : {kind}\n{texts.meaning(rule, name)}"
+
+
+# The options of every optimiser, as the class explains them.
+COMMON = texts.entries(texts.sections(cleandoc(Optimizer.__doc__ or "")).get("Parameters", ""))
+NEWLINE = "\n"  # Python 3.11 takes no backslash in an f-string's braces
 
 CONSTRUCTORS = {rule.label: constructor(rule) for rule in RULES}

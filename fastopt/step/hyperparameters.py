@@ -71,6 +71,14 @@ class Hyper:
         return ", ".join(f"{name}={value!r}" for name, value in spelt(self.values).items())
 
 
+def hyper_of_groups(rule, groups, shared: dict) -> list[Hyper]:
+    """Of each group: what all share, and its own; ``groups`` is None where there are none."""
+    if groups is None:
+        return [Hyper(rule, shared, rule.label or rule.name)]
+    own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+    return [Hyper(rule, {**shared, **mine}, f"group {i}") for i, mine in enumerate(own)]
+
+
 def _plain(value):
     """As a Python bool or float, which every file format knows."""
     return bool(value) if isinstance(value, (bool, np.bool_)) else float(value)

@@ -1,6 +1,7 @@
 """The options that every optimiser takes, checked."""
 
 import math
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -8,12 +9,49 @@ import numpy as np
 from ..errors import describe
 
 
-def check_options(
-    maximize, clip_value, clip_norm, check_finite=False, parallel=None, threads=None, device=None, capturable=False
-):
-    if not isinstance(maximize, bool):
-        raise TypeError(f"maximize must be True or False, got {describe(maximize)}")
-    for name, value in (("clip_value", clip_value), ("clip_norm", clip_norm)):
+class Options(NamedTuple):
+    """What the constructors take beside the rule's numbers; described in :class:`fastopt.Optimizer`."""
+
+    maximize: bool = False
+    clip_value: Any = None
+    clip_norm: Any = None
+    check_finite: Any = False
+    parallel: bool | None = None
+    threads: int | None = None
+    device: str | None = None
+    capturable: bool = False
+
+    @property
+    def bound(self) -> float:
+        """What every element of a gradient is clipped to."""
+        return math.inf if self.clip_value is None else float(self.clip_value)
+
+    @property
+    def modifies(self) -> bool:
+        """Whether kernels change the gradient before the rule sees it."""
+        return self.maximize or self.clip_value is not None or self.clip_norm is not None
+
+
+def check_options(options):
+    """Raise unless each can be one. Whether they can be met where the arrays are is asked there."""
+    _check_gradient_options(options)
+    _check_threads(options)
+    device, capturable = options.device, options.capturable
+    if device is not None and not (isinstance(device, str) and device in ("cpu", "cuda")):
+        raise ValueError(f"device must be 'cpu', 'cuda' or None, got {describe(device)}")
+    if not isinstance(capturable, bool):
+        raise TypeError(f"capturable must be True or False, got {describe(capturable)}")
+    if capturable and options.check_finite:
+        raise ValueError(
+            f"check_finite must be False with capturable=True, got {options.check_finite!r}: it waits for the device"
+        )
+
+
+def _check_gradient_options(options):
+    if not isinstance(options.maximize, bool):
+        raise TypeError(f"maximize must be True or False, got {describe(options.maximize)}")
+    for name in ("clip_value", "clip_norm"):
+        value = getattr(options, name)
         if value is None:
             continue
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
@@ -24,8 +62,13 @@ def check_options(
             number = math.inf
         if not (math.isfinite(number) and number > 0):
             raise ValueError(f"{name} must be finite and greater than 0, got {describe(value)}")
+    check_finite = options.check_finite
     if not isinstance(check_finite, bool) and not (isinstance(check_finite, str) and check_finite == "skip"):
         raise ValueError(f"check_finite must be True, False or 'skip', got {describe(check_finite)}")
+
+
+def _check_threads(options):
+    parallel, threads = options.parallel, options.threads
     if parallel is not None and not isinstance(parallel, bool):
         raise TypeError(f"parallel must be True, False or None, got {describe(parallel)}")
     if threads is not None:
@@ -36,11 +79,3 @@ def check_options(
             raise ValueError(f"threads must be from 1 to {most} (NUMBA_NUM_THREADS), got {threads}")
         if parallel and threads == 1:
             raise ValueError("threads must be 2 or more with parallel=True, got 1")
-    if device is not None and not (isinstance(device, str) and device in ("cpu", "cuda")):
-        raise ValueError(f"device must be 'cpu', 'cuda' or None, got {describe(device)}")
-    if not isinstance(capturable, bool):
-        raise TypeError(f"capturable must be True or False, got {describe(capturable)}")
-    if capturable and check_finite:
-        raise ValueError(
-            f"check_finite must be False with capturable=True, got {check_finite!r}: it waits for the device"
-        )

@@ -1,21 +1,16 @@
 """Nests of arrays over one buffer, which a kernel steps in one call."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..arrays.host import check_kind, order_of
-from ..arrays.libraries import is_on_device
 from ..arrays.nests import flatten, rebuild
 from ..errors import describe, shorten
-from .device_memory import DeviceMemory
-
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+from . import target_of
 
 
 class Packed:
-    """A nest of arrays whose leaves are views over one buffer per dtype; made by :func:`pack`.
+    """A nest of arrays that are views over one buffer per dtype; made by :func:`pack`.
 
     Reads like the mapping or the sequence it was made from. Assigning to an entry copies into the view (of the same
     shape and dtype), so ``grads["W"] += x`` and ``grads["W"] = x`` both do what they say.
@@ -26,8 +21,8 @@ class Packed:
         The memory behind the views, 64-byte aligned, one array per dtype; empty for an inner node of the nest.
     """
 
-    def __init__(self, children):
-        self._children = children
+    def __init__(self, children, target):
+        self._children, self._target = children, target
         self.buffers: tuple[np.ndarray, ...] = ()
         self.layout = None  # names, shapes, dtypes and orders of the leaves, where this is the root
 
@@ -44,17 +39,9 @@ class Packed:
         view, name = self._children[key], f"entry {shorten(repr(key), 40)}"
         if value is view:
             return
-        if is_on_device(view):
-            DeviceMemory.assign(name, view, value)
-            return
-        if not isinstance(view, np.ndarray):
+        if isinstance(view, (Packed, list)):
             raise TypeError(f"{name} must be assigned array by array, got {describe(value)} for a nest of arrays")
-        check_kind(name, value)
-        if value.dtype != view.dtype:
-            raise TypeError(f"{name} must have dtype {view.dtype}, got {value.dtype}")
-        if value.shape != view.shape:
-            raise ValueError(f"{name} must have shape {view.shape}, got {value.shape}")
-        view[...] = value
+        self._target.assign(name, view, value)
 
     def __reduce__(self):
         """Copies and pickles are packed anew: their views would not be views of their buffers."""
@@ -85,8 +72,8 @@ def pack(params, *, _fill=True):
     Parameters
     ----------
     params : sequence or mapping of arrays, nested as deep as you like
-        float32 and float64 arrays, C- or Fortran-ordered (kept), of any shape, all on the CPU or all on one GPU. They
-        are copied; the views returned are the parameters from then on (Numba device arrays on a GPU).
+        float32 and float64 arrays of any shape, in C or Fortran order (which is kept), all on the CPU or all on one
+        GPU. They are copied: from then on the returned views are the parameters (Numba device arrays on a GPU).
 
     Returns
     -------
@@ -96,7 +83,7 @@ def pack(params, *, _fill=True):
     Raises
     ------
     TypeError, ValueError
-        If a leaf is not a contiguous float32 or float64 array.
+        If one of them is not a contiguous float32 or float64 array.
 
     Examples
     --------
@@ -113,54 +100,29 @@ def pack(params, *, _fill=True):
     leaves = list(flatten(params, "params"))
     if leaves and leaves[0][1] is params:
         raise TypeError(f"params must be a sequence or a mapping of arrays, got {describe(params)}")
-    memory = DeviceMemory() if leaves and is_on_device(leaves[0][1]) else HostMemory()
-    layout = tuple((name, *memory.facts(name, leaf)) for name, leaf in leaves)
+    target = target_of(leaves[:1])
+    places = [target.describe(name, leaf) for name, leaf in leaves]
     buffers = {}
-    for dtype in sorted({dtype for _, _, dtype, _ in layout}):
-        buffers[dtype] = memory.zeros(sum(math.prod(shape) for _, shape, kind, _ in layout if kind == dtype), dtype)
+    for dtype in sorted({place.dtype for place in places}):
+        buffers[dtype] = target.zeros(sum(place.size for place in places if place.dtype == dtype), dtype)
     used = dict.fromkeys(buffers, 0)
     views = []
-    for (_, leaf), (_, shape, dtype, order) in zip(leaves, layout):
-        start = used[dtype]
-        used[dtype] += math.prod(shape)
-        view = memory.view(buffers[dtype], start, used[dtype], shape, order)
+    for (_, leaf), place in zip(leaves, places):
+        start = used[place.dtype]
+        used[place.dtype] += place.size
+        view = target.view(buffers[place.dtype], start, used[place.dtype], place.shape, place.order)
         if _fill:
-            memory.fill(view, leaf)
+            target.write(view, target.array(place, leaf))
         views.append(view)
-    packed = _packed_node(params, iter(views))
+    packed = _packed_node(params, iter(views), target)
     packed.buffers = tuple(buffers.values())
-    packed.layout = layout
+    packed.layout = tuple((name, p.shape, p.dtype, p.order) for (name, _), p in zip(leaves, places))
     return packed
 
 
-def _packed_node(tree, views):
+def _packed_node(tree, views, target):
     if isinstance(tree, Mapping):
-        return PackedMapping({key: _packed_node(child, views) for key, child in tree.items()})
+        return PackedMapping({key: _packed_node(child, views, target) for key, child in tree.items()}, target)
     if isinstance(tree, Sequence):
-        return PackedSequence([_packed_node(child, views) for child in tree])
+        return PackedSequence([_packed_node(child, views, target) for child in tree], target)
     return next(views)
-
-
-class HostMemory:
-    """Packing on the CPU."""
-
-    @staticmethod
-    def facts(name, leaf):
-        check_kind(name, leaf)
-        if not leaf.flags.forc:
-            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
-        return leaf.shape, leaf.dtype, order_of(leaf)
-
-    @staticmethod
-    def zeros(size, dtype):
-        raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-        start = -raw.__array_interface__["data"][0] % ALIGNMENT
-        return raw[start : start + size * dtype.itemsize].view(dtype)
-
-    @staticmethod
-    def view(buffer, start, end, shape, order):
-        return buffer[start:end].reshape(shape, order=order)
-
-    @staticmethod
-    def fill(view, leaf):
-        view[...] = leaf

@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from ..arrays.device import placed_any, require
 from ..arrays.libraries import is_on_device
 from ..arrays.nests import flatten, rebuild
+from ..arrays.placed import check_contiguous
 from ..errors import describe
+from . import current_gpu
 from .packed import Packed, pack
 
 
 def to_device(params):
-    """Copy NumPy arrays to the current GPU; nothing else in fastopt does.
+    """Copy NumPy arrays to the current GPU. Nothing else in fastopt moves data there.
 
     Parameters
     ----------
@@ -20,15 +21,15 @@ def to_device(params):
     Returns
     -------
     array or nest
-        Of the same structure, with Numba device arrays (which PyTorch and CuPy read through
-        ``__cuda_array_interface__``); of what was packed, packed.
+        Of the same structure, with Numba device arrays, which PyTorch and CuPy read through
+        ``__cuda_array_interface__``. What was packed is packed again.
 
     Raises
     ------
     RuntimeError
-        Without CUDA: it says whether the package, the driver or the device is missing.
+        Without CUDA; the message says whether the package, the driver or the device is missing.
     TypeError, ValueError
-        If a leaf is no NumPy array of numbers, or not contiguous.
+        If something in it is not a NumPy array of numbers, or is not contiguous.
 
     Examples
     --------
@@ -41,17 +42,14 @@ def to_device(params):
     for name, leaf in flatten(params, "params"):
         if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "fiucb":
             raise TypeError(f"{name} must be a NumPy array of numbers, got {describe(leaf)}")
-        if not leaf.flags.forc:
-            raise ValueError(f"{name} must be contiguous (C or Fortran order), got strides {leaf.strides}")
-    require("to_device")
-    from ..kernels.cuda import gpu
-
-    moved = rebuild(params, (gpu.from_host(leaf) for _, leaf in flatten(params, "")))
+        check_contiguous(name, "C" if leaf.flags.forc else None, f"strides {leaf.strides}")
+    target = current_gpu("to_device")
+    moved = rebuild(params, (target.copy_to_device(leaf) for _, leaf in flatten(params, "")))
     return pack(moved) if isinstance(params, Packed) else moved
 
 
 def to_host(params):
-    """Copy arrays from the GPU, of any library, into new NumPy arrays; waits for what was queued before.
+    """Copy arrays on a GPU, of any library, into new NumPy arrays. Waits for the work that was queued before.
 
     Parameters
     ----------
@@ -61,14 +59,14 @@ def to_host(params):
     Returns
     -------
     array or nest
-        Of the same structure, with NumPy arrays; of what was packed, packed.
+        Of the same structure, with NumPy arrays. What was packed is packed again.
 
     Raises
     ------
     RuntimeError
         Without CUDA.
     TypeError, ValueError
-        If a leaf is not on a GPU, or not contiguous.
+        If something in it is not on a GPU, or is not contiguous.
 
     Examples
     --------
@@ -80,9 +78,7 @@ def to_host(params):
     for name, leaf in leaves:
         if not is_on_device(leaf):
             raise TypeError(f"{name} must be on the GPU, got {describe(leaf)}")
-    require("to_host")
-    from ..kernels.cuda import gpu
-
-    views = [gpu.view_of(placed_any(name, leaf), leaf) for name, leaf in leaves]
-    moved = rebuild(params, (gpu.to_host(view) for view in views))
+    target = current_gpu("to_host")
+    views = [target.array(target.numbers(name, leaf), leaf) for name, leaf in leaves]
+    moved = rebuild(params, map(target.copy_to_host, views))
     return pack(moved) if isinstance(params, Packed) else moved

@@ -6,30 +6,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..arrays.host import refuse_device
 from ..errors import describe
 from ..progress import progress_bar
+from ..step.inside import target_of
 from ..step.optimizer import Optimizer
 from .epochs import training_of
 
 
 @dataclass
 class History:
-    """What happened: one entry per epoch in each list.
+    """What happened in a training: one entry per epoch in each list.
 
     Attributes
     ----------
     loss : list of float
-        The losses that the epoch's updates were computed from, added up over its examples (with ``reduction="mean"``
-        their mean).
+        The sum of the losses of the epoch's examples, each at the parameters that its batch was computed with (their
+        mean with ``reduction="mean"``).
     time : list of float
         Seconds since the start, at the end of the epoch.
     epoch : list of int
         The epoch's number, counted from 0.
     validation : list of float
-        The same of the validation data after the epoch; empty without.
+        The loss of the validation data after each epoch; empty where there is none.
     stopped : str or None
-        "callback" or "patience" where training ended before its last epoch.
+        "callback" or "patience" if that ended the training early.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def fit(
     """Train the parameters of an optimiser on data, in place.
 
     Each epoch goes through the data once, without replacement, in an order that is a function of (seed, epoch) alone.
-    Parameters change only after every example of a batch is in.
+    The parameters change only once every example of a batch has been counted.
 
     With parameters on a GPU the examples must be there too, and ``loss_and_grad`` queues its work on the caller's
     stream (Numba kernels, or CuPy's or PyTorch's operations); it may return the loss in an array of one element on the
@@ -80,35 +80,35 @@ def fit(
     loss_and_grad : callable
         ``loss_and_grad(params, grads, *batch) -> float``: returns the sum of the batch's losses, and assigns or adds
         the sum of the per-example gradients into ``grads``, which is zero before each call. ``params`` and ``grads``
-        are the array, a tuple for a sequence, a named tuple for a mapping. On a
-        GPU they are PyTorch's or CuPy's where parameters or examples are, else Numba's.
+        are the array itself, a tuple for a sequence, a named tuple for a mapping. On a GPU they are PyTorch's or
+        CuPy's arrays if the parameters or the examples are, and Numba's otherwise.
     opt : Optimizer
-        It holds the parameters, the rule and its hyperparameters.
+        Holds the parameters to train, with the rule and its hyperparameters.
     data : array, or tuple of arrays
-        Arrays with the examples along their first axis (on a GPU in C order); ``batch`` has the same examples of each.
+        Arrays with the examples along their first axis (on a GPU in C order). A batch takes the same examples of each.
     batch_size : int or None
-        Examples per batch; the last batch of an epoch may be shorter. None takes all data at once, unshuffled.
+        Examples per batch; the last batch of an epoch may be smaller. None takes all the data at once, unshuffled;
         1 is textbook SGD.
     epochs : int
-        Where to end: epochs are numbered from ``initial_epoch`` to ``epochs - 1``.
+        The epoch to stop before: epochs are numbered from ``initial_epoch`` to ``epochs - 1``.
     seed : int
-        Of the order.
+        Determines the order of the examples: the same seed gives the same batches.
     reduction : "sum" or "mean"
-        Whether the gradient that is stepped with is the sum over the update's examples, or that divided by their
-        number.
+        Whether an update takes the sum of its examples' gradients, or that sum divided by their number.
     accumulate : int
-        How many batches to sum before the one update.
+        How many batches to add up before each update.
     validation : array or tuple of arrays, optional
         Data whose loss is recorded after each epoch.
     patience : int, optional
-        Stop after so many epochs without a smaller validation loss, and restore the parameters of the best epoch
-        (the optimiser's state and ``t`` stay those of the last).
+        Stop after this many epochs in a row without a smaller validation loss, and restore the parameters of the best
+        epoch (the optimiser's state and ``t`` stay those of the last).
     callback : callable, optional
         ``callback(epoch, loss, opt)`` after each epoch; raising StopIteration ends the training.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
     initial_epoch : int
-        Where to begin: with a loaded optimiser and the number of epochs done, training goes on to the same bits.
+        The epoch to start at. To resume, load the optimiser and give the number of epochs done: the result is that of
+        an uninterrupted run, to the bit.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        Before anything is changed, if an argument is wrong; GD must see all data in each update.
+        If an argument is wrong, before anything is changed; with GD, if an update does not see all the data.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def fit(
     batch_size = n if batch_size is None else batch_size
     if opt.rule.name == "gd" and batch_size * accumulate < n:
         raise ValueError(
-            f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD may not"
+            f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD need not"
         )
     held_out = None
     if validation is not None:
@@ -191,25 +191,12 @@ def _order(n, batch_size, seed, epoch):
 def _examples(name, data, opt):
     """Data as a list of arrays, and their shapes."""
     arrays = list(data) if isinstance(data, (tuple, list)) else [data]
-    if opt._on_gpu:
-        from .device_epochs import shapes_of
-
-        shapes = shapes_of(name, arrays, opt._blocks.device)
-    else:
-        shapes = [a.shape for a in _on_host(name, arrays)]
+    shapes = [target_of(opt).examples(f"{name}[{i}]", a) for i, a in enumerate(arrays)]
     lengths = {shape[0] for shape in shapes}
     if len(lengths) != 1 or lengths == {0}:
         got = ", ".join(map(str, shapes))
         raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {got}")
     return arrays, shapes
-
-
-def _on_host(name, arrays):
-    for i, a in enumerate(arrays):
-        refuse_device(f"{name}[{i}]", a)
-        if not isinstance(a, np.ndarray) or a.ndim == 0:
-            raise TypeError(f"{name}[{i}] must be an array with the examples along its first axis, got {describe(a)}")
-    return arrays
 
 
 def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch):

@@ -183,7 +183,7 @@ def test_the_current_stream_of_packed_arrays(make, launched, stream):
 
 def test_pytorch_is_asked_for_the_stream_of_the_device(launched, stream, asked, monkeypatch):
     opt = fastopt.SGD(Tensor(np.ones(4)))
-    opt._blocks.device = 1
+    opt._target.device = 1
     monkeypatch.setattr(cuda, "on", lambda device: contextlib.nullcontext())
     asked.clear()
     opt.step(Tensor(np.ones(4)))

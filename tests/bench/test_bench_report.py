@@ -1,15 +1,18 @@
-"""The README's section on performance is what bench/report.py makes of the results; regressions are noticed."""
+"""README's figures and the pages of results are what bench/report.py makes of the results; regressions are noticed."""
 
 import copy
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "bench"))
 
+import headlines  # noqa: E402
 import machine  # noqa: E402
 import pictures  # noqa: E402
 import regress  # noqa: E402
@@ -24,13 +27,17 @@ def load(file):
 
 
 def written():
-    """The section as it stands in the README."""
+    """What the README says of speed."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return text.partition(report.BEGIN)[2].partition(report.END)[0]
+    return text.partition(headlines.BEGIN)[2].partition(headlines.END)[0]
 
 
-def made(file, data):
-    return report.section(data, f"bench/results/{file.stem}")
+def runs():
+    return {name: headlines.load(name) for name in headlines.FIGURES}
+
+
+def drawn(file):
+    return sorted(file.with_suffix("").glob("*.png"))
 
 
 def figures_of(data):
@@ -53,15 +60,42 @@ def test_results_are_named_after_the_machine(file):
 
 
 def test_the_readme_says_what_was_measured():
-    assert written() in [made(file, load(file)) for file in FILES]
+    assert written() == headlines.section(runs())
 
 
-def test_a_doctored_figure_is_noticed():
-    (file,) = (file for file in FILES if made(file, load(file)) == written())
+def test_the_readme_says_it_in_a_dozen_rows_at_most():
+    assert sum(map(len, headlines.FIGURES.values())) <= 12
+
+
+def test_the_readmes_picture_shows_what_the_readme_says():
+    with Image.open(headlines.RESULTS / headlines.PICTURE) as picture:
+        assert picture.text["Description"] == written()
+
+
+@pytest.mark.parametrize("name", headlines.FIGURES)
+def test_a_doctored_headline_is_noticed(name):
+    for one in headlines.FIGURES[name]:
+        for what in (one.work, f"  {one.peers[0]} over"):
+            data = runs()
+            figures = [b["extra_info"].get("figures", {}) for b in data[name]["benchmarks"]]
+            (found,) = (f for f in figures if one.work in f)
+            key = next(
+                key for key in found if key.startswith(what) and list(found).index(key) >= list(found).index(one.work)
+            )
+            found[key]["median"] *= 1.07
+            assert headlines.section(data) != written(), key
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_page_beside_a_result_says_what_was_measured(file):
+    page = file.with_suffix(".md").read_text(encoding="utf-8")
+    assert page == report.page(load(file), drawn(file))
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert {file.parent / link for link in links} == set(drawn(file))
     for k in (0, -1):
         data = load(file)
         figures_of(data)[k]["median"] *= 1.07
-        assert made(file, data) != written()
+        assert report.page(data, drawn(file)) != page
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -69,7 +103,7 @@ def test_every_picture_can_be_drawn(file, tmp_path):
     paths = pictures.draw(load(file)["benchmarks"], tmp_path)
     first = "gpu.png" if "card" in load(file)["machine_info"] else "step.png"
     assert first in [path.name for path in paths]
-    assert {path.name for path in paths} == {path.name for path in file.with_suffix("").glob("*.png")}
+    assert {path.name for path in paths} == {path.name for path in drawn(file)}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
@@ -114,7 +148,9 @@ def test_a_record_of_a_gpu_yields_a_table_and_a_picture(tmp_path, monkeypatch, c
     data, drawn = on_a_gpu(), []
     assert machine.name(data["machine_info"]) == "some-card-80gb"
     save = pictures.Figure.savefig
-    monkeypatch.setattr(pictures.Figure, "savefig", lambda one, path: drawn.append(one) or save(one, path))
+    monkeypatch.setattr(
+        pictures.Figure, "savefig", lambda one, path, **more: drawn.append(one) or save(one, path, **more)
+    )
     path = tmp_path / "some-card-80gb.json"
     path.write_text(json.dumps(data))
     monkeypatch.setattr(sys, "argv", ["report.py", str(path)])
@@ -124,6 +160,7 @@ def test_a_record_of_a_gpu_yields_a_table_and_a_picture(tmp_path, monkeypatch, c
     assert "A step on a GPU" in says
     assert "copy ≥ 0.93" in says
     assert (tmp_path / "some-card-80gb" / "gpu.png").read_bytes().startswith(b"\x89PNG")
+    assert "![A step on a GPU](some-card-80gb/gpu.png)" in (tmp_path / "some-card-80gb.md").read_text(encoding="utf-8")
     (one,) = drawn
     panels = {axes.get_title(loc="left"): axes for axes in one.axes if axes.axison}
     assert list(panels) == ["GPU, Adam, float32", "GPU, 10⁷ elements, float64", ""]
@@ -136,8 +173,14 @@ def test_a_record_of_a_gpu_yields_a_table_and_a_picture(tmp_path, monkeypatch, c
 
 
 def test_the_section_replaces_only_itself():
-    text = f"before\n{report.BEGIN}old\n{report.END}after\n"
-    assert report.with_section(text, "new\n") == f"before\n{report.BEGIN}new\n{report.END}after\n"
+    text = f"before\n{headlines.BEGIN}old\n{headlines.END}after\n"
+    assert headlines.with_section(text, "new\n") == f"before\n{headlines.BEGIN}new\n{headlines.END}after\n"
+
+
+def test_the_picture_of_the_headlines_can_be_drawn(tmp_path):
+    headlines.draw(runs(), tmp_path / headlines.PICTURE)
+    with Image.open(tmp_path / headlines.PICTURE) as picture:
+        assert picture.text["Description"] == written()
 
 
 @pytest.mark.parametrize(

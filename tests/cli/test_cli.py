@@ -12,10 +12,10 @@ from command_line import QUICK, fresh, run, write_csv
 from support import BY_NAME
 
 import fastopt
-from fastopt.arrays.device import missing
 from fastopt.cli.crossover import no_cuda
 from fastopt.kernels.cpu import threshold
 from fastopt.rules.table import rules_markdown
+from fastopt.targets import missing
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command_line import QUICK, fresh, refusal, write_csv
 
-from fastopt.arrays.device import missing
+from fastopt.targets import missing
 
 GOOD = [f"{k},{k % 3}" for k in range(12)]
 

@@ -7,7 +7,7 @@ import torch
 from numba import config
 
 from fastopt.kernels.cuda import gpu as cuda
-from fastopt.step.device_optimizer import DeviceOptimizer
+from fastopt.step.optimizer import Optimizer
 
 assert cuda.SIMULATED
 config.ENABLE_CUDASIM = 0  # the races refuse it
@@ -36,10 +36,10 @@ class Graph:
 
 @contextlib.contextmanager
 def capture(graph):
-    step = DeviceOptimizer.step
-    DeviceOptimizer.step = lambda opt, grads: graph.steps.append(lambda: step(opt, grads))
+    step = Optimizer.step
+    Optimizer.step = lambda opt, grads: graph.steps.append(lambda: step(opt, grads))
     yield
-    DeviceOptimizer.step = step
+    Optimizer.step = step
 
 
 torch.cuda.CUDAGraph, torch.cuda.graph = Graph, capture

@@ -4,10 +4,10 @@ import pytest
 from support import BY_NAME, spelt
 
 import fastopt
-from fastopt.arrays import device
+from fastopt.targets import missing
 
-if device.missing():
-    pytest.skip(f"{device.missing()}; test_cuda_simulated.py runs them in the simulator", allow_module_level=True)
+if missing():
+    pytest.skip(f"{missing()}; test_cuda_simulated.py runs them in the simulator", allow_module_level=True)
 
 from numba import config, cuda
 

@@ -14,7 +14,7 @@ def contents(thing):
     if isinstance(thing, np.ndarray):
         return np.asarray(thing).tobytes()
     if isinstance(thing, fastopt.Optimizer):
-        blocks = thing._blocks
+        blocks = thing._layout
         arrays = [*blocks.leaves, *(a for k in range(len(thing.rule.state)) for a in blocks.state_leaves(k))]
         return thing.t, thing.skipped, repr(thing), [a.tobytes() for a in arrays]
     return repr(thing)

@@ -13,7 +13,7 @@ STRIDED = "torch.strided"
 
 
 def interface(a):
-    from fastopt.kernels.cuda.gpu import interface
+    from fastopt.arrays.device import interface
 
     return interface(a)
 

@@ -90,7 +90,7 @@ def test_what_a_kernel_is_given(dtype):
     p, grad, m, n, *coefficients, factor = step.params
     pointers = [a.__cuda_array_interface__["data"][0] for a in (x, g, opt.state[opt.rule.state[0]])]
     assert struct.unpack("<4q", p + grad + m + n) == (*pointers, 1500)
-    expected = opt._ruled().coefficients(1, *opt._numbers(opt._hyper[0], 1, 1.0))
+    expected = opt._steps._coefficients(1, *opt._numbers(1, 1.0)[0])
     assert np.frombuffer(b"".join(coefficients), dtype).tolist() == [dtype(c) for c in expected]
     assert driver.fake_device_of(target.ctypes.c_void_p(*struct.unpack("<q", factor))) == 0
 
@@ -216,7 +216,7 @@ def test_one_kernel_on_both_gpus():
     for mine in (gpu(x), on_second(x)):
         opt, ref = fastopt.Adam(mine), Reference("adam", [x])
         g = np.linspace(-1, 1, 70)
-        opt.step(on_second(g) if opt._blocks.device else gpu(g))
+        opt.step(on_second(g) if opt._target.device else gpu(g))
         ref.step([g])
         assert_close([fastopt.to_host(mine)], ref.params, "parameters")
 

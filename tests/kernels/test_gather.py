@@ -233,7 +233,7 @@ def test_every_form_of_gradients_steps_alike(way, form, pack):
     rounds[2][1] = None
     for gradients in rounds:
         opt.step(form(gradients))
-    for k, (start, found) in enumerate(zip(starts, opt._blocks.leaves)):
+    for k, (start, found) in enumerate(zip(starts, opt._layout.leaves)):
         for gradients in rounds:
             start = start if gradients[k] is None else start - start.dtype.type(0.5) * gradients[k]
         np.testing.assert_array_equal(found, start)

@@ -20,10 +20,10 @@ class Way:
         self.opt = fastopt.AMSGrad(hold(self.W, self.V), **options)
         self.form, self.name = form, name
         index = 0 if self.opt.params is self.W else 1
-        self.W = self.opt._blocks.leaves[index]
-        self.V = self.opt._blocks.leaves[0]
-        self.state = [self.opt._blocks.state_leaves(k)[index] for k in range(3)]
-        self.others = [self.opt._blocks.state_leaves(k)[0] for k in range(3)]
+        self.W = self.opt._layout.leaves[index]
+        self.V = self.opt._layout.leaves[0]
+        self.state = [self.opt._layout.state_leaves(k)[index] for k in range(3)]
+        self.others = [self.opt._layout.state_leaves(k)[0] for k in range(3)]
 
     def step(self, g):
         self.opt.step(self.form(g, np.ones(self.V.shape)))

@@ -8,8 +8,8 @@ from stand_ins import Unreachable
 
 import fastopt
 from fastopt import pack
-from fastopt.arrays.device import missing
 from fastopt.rules import ALL_RULES
+from fastopt.targets import missing
 
 each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.name)
 

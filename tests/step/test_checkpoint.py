@@ -48,7 +48,7 @@ def take_over(by, opt, other, path):
         fastopt.save(path, opt)
         fastopt.load(path, other)
     else:
-        for mine, theirs in zip(other._blocks.leaves, opt._blocks.leaves):
+        for mine, theirs in zip(other._layout.leaves, opt._layout.leaves):
             mine[...] = theirs
         other.load_state_dict(opt.state_dict())
 
@@ -94,7 +94,7 @@ def test_numbers_of_numpy_are_saved(tmp_path):
     take_over("file", opt, other, tmp_path / "run")
     train(opt, "dict", [1])
     train(other, "dict", [1])
-    assert [a.tobytes() for a in opt._blocks.leaves] == [a.tobytes() for a in other._blocks.leaves]
+    assert [a.tobytes() for a in opt._layout.leaves] == [a.tobytes() for a in other._layout.leaves]
 
 
 def test_a_state_dict_is_a_copy():

@@ -169,6 +169,17 @@ def test_packed_without_a_gradient(options):
     assert_close(host(list(opt.params)), ref.params, "parameters")
 
 
+@pytest.mark.parametrize("capturable", [False, True])
+def test_a_step_makes_no_rule(capturable, monkeypatch):
+    """The rule with its modifiers is made once, when the optimiser is."""
+    x, g = gpu(np.ones(4)), gpu(np.ones(4))
+    opt = fastopt.Adam(x, weight_decay=0.1, clip_norm=1.0, capturable=capturable)
+    monkeypatch.setattr(fastopt.Rule, "__init__", lambda *args, **names: pytest.fail("a rule is made"))
+    opt.step(g)
+    opt.step(g)
+    assert opt.t == 2
+
+
 def test_examples():
     failed, tried = doctest.testmod(moves)
     assert tried >= 5

@@ -73,7 +73,7 @@ def test_any_hyperparameter_may_be_a_schedule(way, name, hyper):
         opt.step(form(*two(step + 1)))
         ref.step(two(step + 1), **now)
         only.step(two(step + 1)[:1], **(now | first))
-    found = opt._blocks.leaves
+    found = opt._layout.leaves
     np.testing.assert_allclose(found[0], only.params[0], rtol=1e-12)
     if way != "single":
         np.testing.assert_allclose(found[1], ref.params[1], rtol=1e-12)
@@ -104,13 +104,13 @@ def test_a_schedule_with_a_bad_value_is_named_and_nothing_applied(way, value, er
         opt = fastopt.Momentum(params, **({} if way == "groups" else hyper))
         bad[0] = False
         opt.step(form(*two(1)))
-        before = [a.tobytes() for a in (*opt._blocks.leaves, *opt._blocks.state_leaves(0))]
+        before = [a.tobytes() for a in (*opt._layout.leaves, *opt._layout.state_leaves(0))]
         bad[0] = True
         with pytest.raises(error, match=f"{name}.*schedule.*step 1") as caught:
             opt.step(form(*two(2)))
         assert "\n" not in str(caught.value)
         assert opt.t == 1
-        assert before == [a.tobytes() for a in (*opt._blocks.leaves, *opt._blocks.state_leaves(0))]
+        assert before == [a.tobytes() for a in (*opt._layout.leaves, *opt._layout.state_leaves(0))]
         bad[0] = False
         opt.step(form(*two(2)))
         assert opt.t == 2
@@ -142,11 +142,11 @@ def test_an_exception_in_a_schedule_goes_through(way, error):
     if way == "groups":
         params[0]["lr"] = lr
     opt = fastopt.SGD(params, lr=lr)
-    before = [a.tobytes() for a in opt._blocks.leaves]
+    before = [a.tobytes() for a in opt._layout.leaves]
     with pytest.raises(error, match="of the schedule"):
         opt.step(form(*two(1)))
     assert opt.t == 0
-    assert before == [a.tobytes() for a in opt._blocks.leaves]
+    assert before == [a.tobytes() for a in opt._layout.leaves]
 
 
 def test_a_pair_of_betas_may_hold_a_schedule():

@@ -78,7 +78,7 @@ def test_any_nest_is_stepped_like_plain_python(held, rule, seed, special):
         gradients = list(draw(layout, seed + t, special))
         opt.step(nest(gradients))
         naive = [python_step(rule, t, one[0], g, one[1:]) for one, g in zip(naive, gradients)]
-    found = zip(opt._blocks.leaves, *(opt._blocks.state_leaves(k) for k in range(len(rule.state))))
+    found = zip(opt._layout.leaves, *(opt._layout.state_leaves(k) for k in range(len(rule.state))))
     for mine, expected in zip(found, naive, strict=True):
         for a, b in zip(mine, expected, strict=True):
             assert a.dtype == b.dtype
@@ -167,7 +167,7 @@ def test_packs_hold_what_they_were_given(held):
     if isinstance(nest(given), np.ndarray):
         return
     packed = pack(nest(given))
-    again, zeros = fastopt.Adam(pack(packed))._blocks.leaves, fastopt.Adam(packed.zeros_like())._blocks.leaves
+    again, zeros = fastopt.Adam(pack(packed))._layout.leaves, fastopt.Adam(packed.zeros_like())._layout.leaves
     for a, b, zero in zip(given, again, zeros, strict=True):
         assert a.tobytes() == b.tobytes()
         assert (a.dtype, a.shape, a.flags.c_contiguous) == (b.dtype, b.shape, b.flags.c_contiguous)

@@ -162,18 +162,18 @@ def test_a_gradient_that_is_not_finite(way, bad):
             gradients = draw(seed)
             if seed in (1, 4):
                 gradients[4][-1, -1, -1] = bad
-                before = [a.tobytes() for a in refusing._blocks.leaves]
+                before = [a.tobytes() for a in refusing._layout.leaves]
                 with pytest.raises(ValueError, match="finite") as caught:
                     refusing.step(form(gradients))
                 assert where in str(caught.value)
-                assert before == [a.tobytes() for a in refusing._blocks.leaves]
+                assert before == [a.tobytes() for a in refusing._layout.leaves]
             else:
                 refusing.step(form(gradients))
                 clean.step(form(gradients))
             skipping.step(form(gradients))
         assert (refusing.t, refusing.skipped) == (3, 0)
         assert (skipping.t, skipping.skipped) == (3, 2)
-        for a, b, c in zip(refusing._blocks.leaves, skipping._blocks.leaves, clean._blocks.leaves):
+        for a, b, c in zip(refusing._layout.leaves, skipping._layout.leaves, clean._layout.leaves):
             assert a.tobytes() == b.tobytes() == c.tobytes()
 
 

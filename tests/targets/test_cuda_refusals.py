@@ -72,6 +72,22 @@ def test_gpu_gradient_of_a_numpy_parameter():
     refuse(lambda: opt.step(gpu(np.ones(4))), TypeError, "grads", "NumPy", "GPU", "to_host", unchanged=[x])
 
 
+def test_packed_gpu_gradients_of_packed_numpy_parameters():
+    x = fastopt.pack([np.ones(4), np.ones(3)])
+    opt = fastopt.Adam(x)
+    grads = fastopt.to_device(x.zeros_like())
+    refuse(lambda: opt.step(grads), TypeError, "grads[0]", "NumPy", "GPU", "to_host", unchanged=[opt])
+
+
+def test_a_read_only_array_is_packed_and_assigned():
+    """As on the CPU: it is only read."""
+    x = Foreign(np.ones(4))
+    x.changes = {"data": (x.__cuda_array_interface__["data"][0], True)}
+    packed = fastopt.pack([x, gpu(np.zeros(4))])
+    packed[1] = x
+    assert (fastopt.to_host(packed).buffers[0] == 1).all()
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

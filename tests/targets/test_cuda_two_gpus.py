@@ -107,7 +107,7 @@ def test_the_gpu_of_the_arrays_is_current(two, options, tmp_path):
     """In every launch, allocation and copy of an optimiser that lives on GPU 1."""
     x = two.on_1(gpu(np.ones(4)))
     opt = fastopt.Adam(x, **options)
-    assert opt._blocks.device == 1
+    assert opt._target.device == 1
     opt.step(two.on_1(gpu(np.ones(4))))
     opt.load_state_dict(opt.state_dict())
     fastopt.save(tmp_path / "run.npz", opt)

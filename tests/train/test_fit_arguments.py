@@ -51,7 +51,7 @@ def test_a_loss_sees_arrays_tuples_and_named_tuples(way, options):
         if kind is not tuple:
             assert params.w is params[0]
             assert params.b.dtype == grads.b.dtype
-        assert np.shares_memory(params[0], opt._blocks.leaves[0])  # the parameters themselves
+        assert np.shares_memory(params[0], opt._layout.leaves[0])  # the parameters themselves
         assert not any(g.any() for g in grads)
         return affine(*params, *grads, X, y)
 
@@ -59,7 +59,7 @@ def test_a_loss_sees_arrays_tuples_and_named_tuples(way, options):
     w, b = np.zeros(3), np.zeros(1)
     one = fastopt.Adam([w, b], lr=0.01)
     fit(lambda p, g, X, y: affine(*p, *g, X, y), one, (X, Y), batch_size=5, epochs=3, **options)
-    for mine, expected in zip(opt._blocks.leaves, (w, b)):
+    for mine, expected in zip(opt._layout.leaves, (w, b)):
         np.testing.assert_allclose(mine, expected, rtol=1e-5 if way == "mixed" else 1e-12)
 
 

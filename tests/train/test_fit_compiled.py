@@ -313,7 +313,7 @@ def test_gradients_that_are_not_finite(both, structure):
 
 
 def contents_of(opt):
-    return opt._blocks.leaves[0]
+    return opt._layout.leaves[0]
 
 
 @njit(cache=True)

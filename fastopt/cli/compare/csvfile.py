@@ -35,7 +35,7 @@ def header(path: str, names: list[str]) -> list[str]:
 
 
 def numbers(path: str, line: int, names: list[str], cells: list[str]) -> list[float]:
-    """The cells of a row as numbers; says file, row (the line, counted from 1) and column of the first that is none."""
+    """A row as numbers; of the first cell that is not one it says the file, the row (line, from 1) and the column."""
     if len(cells) > len(names):
         raise BadInput(f"{path}, row {line}: must have {len(names)} cells as the header has, got {len(cells)}")
     found = []

@@ -5,7 +5,7 @@ from functools import cached_property
 import numba
 import numpy as np
 
-from ...arrays.device import missing
+from ...targets import missing
 from ...targets.transfer import to_device, to_host
 from . import BadInput
 from .task import Task

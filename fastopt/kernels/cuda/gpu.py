@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numba import config, cuda, types
 
+from ...arrays.device import interface
 from ..bind import ready
 from ..digest import digest
 
@@ -159,13 +160,6 @@ class Kernel:
 
 
 # --- memory --------------------------------------------------------------------------------------------------------
-
-
-def interface(a) -> dict | None:
-    """The CUDA array interface of an array, if it has one."""
-    if SIMULATED and hasattr(a, "_ary"):  # the simulator's
-        return a._ary.__array_interface__
-    return getattr(a, "__cuda_array_interface__", None)
 
 
 def at(address, size, dtype):

@@ -1,0 +1,68 @@
+"""What a rule's documentation is made of: its own docstring, its equation, and what each of its numbers means.
+
+A number that means the same in several rules is explained here, once; a rule's docstring explains those that are its
+own, in a section "Parameters", and that text is taken where there are both.
+"""
+
+import re
+
+from .rule import Rule, allowed
+
+MEANINGS = {
+    "beta1": """\
+β₁, how much of m, the running average of the gradient, is kept each step: it looks back over about 1/(1−β₁) steps,
+10 by default. 0 turns the average off.""",
+    "beta2": """\
+β₂, how much of v, the running average of the squared gradient, is kept each step: 1000 steps by default. Small
+problems and short runs often do better with 0.99.""",
+    "eps": """\
+Added to the root, in the gradient's unit, so that nothing is divided by 0. Seldom tuned: a larger one, 1e-4 say,
+holds back parameters whose gradients are mostly noise.""",
+    "bias_correction": """\
+Whether to divide m and v by the weight that they have gathered since they started at 0. Without it the first steps
+are about three times as long, by default.""",
+    "weight_decay": """\
+λ, L2 decay: adds λθ to the gradient, as a penalty ½λ‖θ‖² on the loss would. Rules that rescale the gradient
+rescale this part with it; AdamW and Lion decay apart from it.""",
+}
+
+
+def sections(text: str | None) -> dict[str, str]:
+    """A docstring's parts by their headings; what stands before the first has the key ""."""
+    text = text or ""  # python -OO leaves none
+    opening, *rest = re.split(r"^(\w[\w ]*)\n-{3,}\n", text.strip() + "\n", flags=re.MULTILINE)
+    return {"": opening.strip(), **{head: body.strip("\n") for head, body in zip(rest[::2], rest[1::2])}}
+
+
+def entries(body: str) -> dict[str, str]:
+    """A section "Parameters" by argument: each its whole paragraph, headed by name and kind."""
+    found = re.findall(r"^((\w+)(?: : .*)?\n(?:    .*\n?|\n)+)", body, re.MULTILINE)
+    return {name: paragraph.rstrip() for paragraph, name in found}
+
+
+def meaning(rule: Rule, name: str) -> str:
+    """What this number is in this rule, indented; nothing where nobody said it."""
+    if name == "betas":
+        return "\n".join(meaning(rule, beta) for beta in ("beta1", "beta2"))
+    own = entries(sections(rule.doc).get("Parameters", "")).get(name, "")
+    return own.partition("\n")[2] or indented(MEANINGS.get(name, ""))
+
+
+def opening(rule: Rule) -> str:
+    """The title, the equation, and which variant it is."""
+    title, _, rest = sections(rule.doc)[""].partition("\n\n")
+    equation = rule.equation.replace("; ", "\n")
+    return "\n\n".join(part for part in (title, indented(equation), rest) if part)
+
+
+def examples(rule: Rule) -> str:
+    return sections(rule.doc).get("Examples", "")
+
+
+def indented(text: str) -> str:
+    return re.sub(r"^(?=.)", "    ", text, flags=re.MULTILINE)
+
+
+def range_of(name: str) -> str:
+    """Where a number of this name may lie, as in the sentence that refuses others."""
+    return allowed(name).removeprefix("finite and ")

@@ -1,0 +1,45 @@
+"""What other rooms may know of an optimiser that users need not: the only other reader of its private attributes."""
+
+from typing import Any
+
+from .layout import Layout
+from .options import Options
+
+
+def target_of(opt) -> Any:
+    """Where its arrays are."""
+    return opt._target
+
+
+def layout_of(opt) -> Layout:
+    """Its parameters and state, as kernels take them."""
+    return opt._layout
+
+
+def options_of(opt) -> Options:
+    """What it was given beside the numbers of its rule."""
+    return opt._options
+
+
+def is_staged(opt) -> bool:
+    """Whether its kernels modify the gradient first."""
+    return opt._staged
+
+
+def has_schedules(opt) -> bool:
+    return any(hyper.scheduled for hyper in opt._hyper)
+
+
+def numbers_at(opt, t) -> list:
+    """What its kernels take for step t, for each group; with ``clip_norm``, before it is known."""
+    return opt._numbers(t, opt._sign)
+
+
+def set_counts(opt, t, skipped):
+    """Say how many steps were applied, and left out, by compiled code."""
+    opt._t, opt.skipped = t, skipped
+
+
+def refuse_not_finite(opt, grads):
+    """Raise what ``check_finite=True`` raises of these gradients."""
+    opt._layout.refuse_not_finite(grads)

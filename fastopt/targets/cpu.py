@@ -1,0 +1,151 @@
+"""The place of NumPy's arrays."""
+
+import contextlib
+
+import numpy as np
+
+from ..arrays import host
+from ..arrays.placed import Placed, check_like, check_writable
+from ..errors import describe
+from ..kernels import cpu as kernels
+from .available import require
+from .cpu_gradients import Gradients
+from .cpu_steps import Steps
+from .cpu_training import Batches
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+class Cpu:
+    """The memory of this machine; what it offers is described in places.py."""
+
+    is_gpu = False
+
+    # --- what an array is ------------------------------------------------------------------------------------------
+
+    def describe(self, name, a) -> Placed:
+        """Where an array is; raises unless it is one piece of memory that kernels can read."""
+        return host.placed(name, a)
+
+    def parameter(self, name, a) -> Placed:
+        """Where an array is; raises unless it can be stepped in place."""
+        place = self.describe(name, a)
+        check_writable(name, place.writable)
+        return place
+
+    def array(self, place, a):
+        """A described array as kernels take it."""
+        return a
+
+    def flat(self, place, a):
+        """The same in one dimension, over the same memory."""
+        return host.flat(a)
+
+    def handed_over(self, library, a):
+        """An array for code of this library's."""
+        return a
+
+    # --- memory ----------------------------------------------------------------------------------------------------
+
+    def zeros(self, size, dtype):
+        """A flat array, aligned."""
+        raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+        start = -raw.__array_interface__["data"][0] % ALIGNMENT
+        return raw[start : start + size * dtype.itemsize].view(dtype)
+
+    def full(self, size, dtype, value):
+        return np.full(size, value, dtype)
+
+    def empty(self, size, dtype):
+        return np.empty(size, dtype)
+
+    def view(self, buffer, start, end, shape, order):
+        """A part of a flat array in this shape and order."""
+        return buffer[start:end].reshape(shape, order=order)
+
+    def span(self, a) -> tuple[int, int]:
+        """The addresses of a contiguous array's first byte and of the byte after its last."""
+        return host.span(a)
+
+    def write(self, view, a):
+        """Copy an array of this place, or of NumPy, into one of this place."""
+        view[...] = a
+
+    def assign(self, name, view, a):
+        """The same; raises unless the array fits."""
+        host.check_kind(name, a)
+        check_like(name, a, view)
+        view[...] = a
+
+    def copy_to_host(self, a):
+        """A new NumPy array of the same contents."""
+        return a.copy(order="K")
+
+    def on_host(self, name, a):
+        """The contents of any array as a NumPy array, which may be the array itself."""
+        return a
+
+    # --- sums, of flat arrays --------------------------------------------------------------------------------------
+
+    def fill(self, a, value, stream=None):
+        a.fill(value)
+
+    def add(self, out, more, stream=None):
+        np.add(out, more, out=out)
+
+    def copy(self, out, more, stream=None):
+        np.copyto(out, more)
+
+    def scale(self, a, factor, stream=None):
+        a *= factor
+
+    # --- order -----------------------------------------------------------------------------------------------------
+
+    def current(self):
+        """A context in which this is the current device."""
+        return contextlib.nullcontext()
+
+    def within(self, function):
+        """The function, to be run in that context."""
+        return function
+
+    def stream(self, leaves=()):
+        """The stream that the caller is on, as kernels take it; ``leaves`` are arrays of the caller's."""
+
+    def finish(self):
+        """Wait until all is done that was queued here."""
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def check_options(self, options):
+        if options.device == "cuda":
+            require("device='cuda'")
+            raise TypeError(
+                "params must be on the GPU with device='cuda', got NumPy arrays: fastopt.to_device moves them"
+            )
+        if options.capturable:
+            raise ValueError("capturable must be False for NumPy arrays, got True: CUDA graphs replay steps on a GPU")
+
+    def sweep(self, rule, p, staged, options):
+        """The kernel that steps a flat array."""
+        parallel, threads = options.parallel, options.threads
+        return kernels.step(rule, p.dtype, p.size, stage=staged, parallel=parallel, threads=threads)
+
+    def gradients(self, layout, options) -> Gradients:
+        return Gradients(layout.names, layout.leaves, layout.all, layout.spans)
+
+    def steps(self, rule, layout, options) -> Steps:
+        return Steps(layout.all, options)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def examples(self, name, a) -> tuple[int, ...]:
+        """The shape of an array with examples along its first axis; raises unless it is one."""
+        host.refuse_device(name, a)
+        if not isinstance(a, np.ndarray) or a.ndim == 0:
+            raise TypeError(f"{name} must be an array with the examples along its first axis, got {describe(a)}")
+        return a.shape
+
+    def batches(self, loss_and_grad, data, size=None) -> Batches:
+        """Batches of the data, of this size if they do not hold them all."""
+        return Batches(loss_and_grad, data, size)

@@ -1,0 +1,31 @@
+"""What is done with the pieces of a step, in this order: tested, measured, stepped. On the CPU."""
+
+from ..kernels import norms
+
+
+class Steps:
+    """For the blocks of an optimiser, with its options."""
+
+    def __init__(self, blocks, options):
+        self._threads, self._lanes = options.threads, None
+        if options.clip_norm is not None or options.check_finite:
+            self._lanes = norms.workspace(max(block.p.size for block in blocks))
+
+    def prepare(self, staged):
+        """Make ready for steps with this modifier or without it."""
+
+    def is_finite(self, pieces) -> bool:
+        """Whether all gradients are."""
+        return norms.all_finite([g for _, _, g, _ in pieces], self._lanes, self._threads)
+
+    def factor(self, pieces, clip, bound) -> float:
+        """min(1, clip / (norm + 1e-6)), of gradients clipped to ±bound."""
+        gradients = [g for _, _, g, _ in pieces]
+        return norms.clip_factor(norms.norm(gradients, self._lanes, bound, self._threads), clip)
+
+    def run(self, pieces, t, numbers):
+        """Step t, with the numbers that each group's kernels take."""
+        for block, p, g, state in pieces:
+            refused = block.run(p, g, state, t, numbers[block.group])
+            if refused:
+                raise AssertionError(f"a checked gradient was refused with code {refused}: please report this")

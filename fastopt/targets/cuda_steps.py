@@ -1,0 +1,126 @@
+"""What is done with the pieces of a step, in this order: tested, measured, stepped. On a GPU, and without a wait."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..kernels.cuda import gpu, kernels
+from ..kernels.modifiers import staged as with_stage
+
+
+class Steps:
+    """For the blocks of an optimiser, with its options."""
+
+    def __init__(self, target, rule, blocks, options):
+        self._target, self._rule, self._capturable = target, rule, options.capturable
+        self._kinds = list(dict.fromkeys((block.group, block.p.dtype) for block in blocks))
+        self._counted: Any = None
+        self._clips, self._norm = options.clip_norm is not None, None  # type: Any, Any
+        if self._clips or options.check_finite:
+            with target.current():
+                self._norm = Norm(sum(map(most_partials, blocks)), {dtype for _, dtype in self._kinds})
+
+    def prepare(self, staged):
+        """Make ready for steps with this modifier or without it."""
+        self._staged = staged
+        self._coefficients = (with_stage(self._rule) if staged else self._rule).coefficients
+        self._target.finish()  # for the state to be there: steps may be on another stream
+
+    def count_from(self, t, numbers):
+        """Count on the device, t steps so far; where a captured graph reads these numbers, if there is one."""
+        with self._target.current():
+            if self._counted is None or self._counted.staged != self._staged:
+                self._counted = Counted(self._rule, self._staged, self._kinds, t, numbers)
+            else:
+                self._counted.write(t, numbers)
+
+    def count(self) -> int:
+        """The steps applied, read from the device."""
+        return self._counted.t()
+
+    def is_finite(self, pieces) -> bool:
+        """Whether all gradients are: the one thing that a step waits for the device for."""
+        return self._norm.is_finite(pieces, self._target.streams.of_step)
+
+    def factor(self, pieces, clip, bound) -> float:
+        """Leave the factor of ``clip_norm`` on the device, where ``run`` takes it from."""
+        self._norm.measure(pieces, self._target.streams.of_step, bound, float(clip))
+        return 1.0
+
+    def run(self, pieces, t, numbers):
+        """Step t, with the numbers that each group's coefficients are made of, unless the device has them."""
+        stream = self._target.streams.of_step
+        if self._capturable:
+            given = self._counted.advance(stream)
+        else:
+            c = [self._coefficients(t, *h) for h in numbers]
+            given = {kind: c[kind[0]] for kind in self._kinds}
+        for piece in pieces:
+            block, dtype = piece.block, piece.block.p.dtype
+            factor = (self._norm.factor[dtype],) if self._clips else ()
+            numbers_there = (given[block.group, dtype], *factor)
+            block.run(stream, piece.grid, piece.p, piece.g, piece.state, piece.size, numbers_there)
+
+
+def most_partials(block) -> int:
+    """Of the norm's first pass: of the block as a whole, or array by array, where one has no gradient."""
+    one_by_one = sum(kernels.partials(j - i) for _, i, j in block.members)
+    return max(kernels.partials(block.p.size), one_by_one)
+
+
+class Norm:
+    """The norm of all gradients, and what follows from it, on the device."""
+
+    def __init__(self, count, dtypes):
+        self._squares, self._judge = {dtype: kernels.squares(dtype) for dtype in dtypes}, kernels.judge()
+        self._partials = gpu.array(3 * count, np.float64)
+        self._finite = gpu.array(1, np.int64)
+        self._factors = {np.dtype(dtype): gpu.array(1, dtype) for dtype in (np.float32, np.float64)}
+        self.factor = {dtype: gpu.pointer(a) for dtype, a in self._factors.items()}
+
+    def measure(self, pieces, stream, bound, clip):
+        """Leave min(1, clip / (norm + 1e-6)) in ``factor``, of gradients clipped to ±bound."""
+        begin = 0
+        for piece in pieces:
+            dtype, blocks = piece.block.p.dtype, kernels.partials(piece.size)
+            out = gpu.pointer(self._partials[3 * begin : 3 * (begin + blocks)])
+            self._squares[dtype](stream, blocks, (piece.g, bound), piece.size, out)
+            begin += blocks
+        out = (clip, *self.factor.values(), gpu.pointer(self._finite))
+        self._judge(stream, 1, gpu.pointer(self._partials), begin, out)
+
+    def is_finite(self, pieces, stream) -> bool:
+        self.measure(pieces, stream, math.inf, 1.0)
+        return bool(gpu.to_host_after(self._finite, stream)[0])
+
+
+class Counted:
+    """The count of steps, the hyperparameters and the coefficients on the device, for steps that a graph replays."""
+
+    def __init__(self, rule, staged, kinds, t, numbers):
+        self.staged = staged
+        self._hyper = [gpu.from_host(np.array(row)) for row in numbers]
+        self._count = gpu.from_host(np.array([t], np.int64))
+        size = kernels.coefficients_of(with_stage(rule) if staged else rule)
+        self._memory = {kind: gpu.array(size, kind[1]) for kind in kinds}
+        self._advance = {dtype: kernels.advance(rule, dtype, stage=staged) for _, dtype in kinds}  # not while captured
+
+    def write(self, t, numbers):
+        """Take the count and the hyperparameters over, into the same memory."""
+        for mine, row in zip(self._hyper, numbers):
+            gpu.copy_in(mine, np.array(row))
+        gpu.copy_in(self._count, np.array([t], np.int64))
+
+    def advance(self, stream) -> dict:
+        """Count a step, and leave its coefficients on the device; where they are, by group and dtype."""
+        by, out = 1, {}
+        for (group, dtype), memory in self._memory.items():
+            out[group, dtype] = gpu.pointer(memory)
+            hyper = gpu.pointer(self._hyper[group])
+            self._advance[dtype](stream, 1, gpu.pointer(self._count), by, hyper, out[group, dtype], threads=1)
+            by = 0
+        return out
+
+    def t(self) -> int:
+        return int(gpu.to_host(self._count)[0])
