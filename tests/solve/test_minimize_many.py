@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit
-from support import BY_NAME, bits
+from stepping import BY_NAME, bits
 
 import fastopt
 from fastopt import schedules
