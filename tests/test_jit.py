@@ -11,7 +11,7 @@ import pytest
 from numba import njit, prange
 from numba.core.errors import TypingError
 from processes import PACKAGE, Place
-from support import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
+from stepping import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
 
 from fastopt import jit
 

@@ -8,7 +8,7 @@ from numba import cuda, njit
 from on_cuda import gpu, host
 from refusals import refuse
 from stand_ins import Foreign
-from support import BY_NAME, DTYPES, name_of
+from stepping import BY_NAME, DTYPES, name_of
 
 import fastopt
 

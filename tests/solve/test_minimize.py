@@ -11,7 +11,7 @@ import pytest
 from numba import njit
 from numba.extending import register_jitable
 from processes import HELPERS, before, with_package
-from support import BY_NAME, bits
+from stepping import BY_NAME, bits
 
 import fastopt
 from fastopt import schedules

@@ -7,7 +7,7 @@ import pytest
 from numba import config, njit
 from processes import INSTALLED, Place
 from refusals import contents
-from support import optimizer
+from stepping import optimizer
 
 import fastopt
 from fastopt import fit, pack
