@@ -15,6 +15,7 @@ from ..kernels.cuda import gpu, kernels
 from ..kernels.cuda import minimize as cuda_many
 from ..kernels.cuda.bind import device_function
 from .problem_set import Problems
+from .unwritten import BITS
 
 FORMS = ("inplace", "2-point", "3-point")
 
@@ -96,6 +97,10 @@ class DeviceProblems(Problems):
 
     def _matrix(self, value):
         return self._of(kernels.full(self.k * self.d, self.dtype, value, self._stream()), "F")
+
+    def _unwritten(self):
+        integer, bits = BITS[self.dtype.itemsize]
+        return self._of(kernels.full(self.k * self.d, np.dtype(integer), bits, self._stream()), "F")
 
     def _of(self, flat, order):
         return gpu.view(gpu.address_of(flat), (self.k, self.d), order, self.dtype, flat)

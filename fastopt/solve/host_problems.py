@@ -13,6 +13,7 @@ from ..kernels.threads import in_threads
 from .arguments import argument_types
 from .objective import Plan, compiled_plan, interpreted_plan
 from .problem_set import Problems
+from .unwritten import unwritten
 
 
 class HostProblems(Problems):
@@ -29,6 +30,9 @@ class HostProblems(Problems):
 
     def _matrix(self, value):
         return np.full((self.k, self.d), value, self.dtype)
+
+    def _unwritten(self):
+        return unwritten((self.k, self.d), self.dtype)
 
     def _copy(self, source, to, order="C"):
         to[:] = source

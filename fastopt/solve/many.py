@@ -110,6 +110,8 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
             problems.take_best()
         if again.any():
             problems.evaluate()
+    if given.form == "inplace":
+        problems.refuse_unwritten()
     if (status == RAISED).any():
         _warn(problems, np.flatnonzero(status == RAISED))
     return _result(problems, counts, given, flags, again)

@@ -13,6 +13,7 @@ from ..kernels.subnormals import restored_control
 from .arguments import argument_types, limits, notifier, start
 from .objective import compiled_plan, interpreted_plan, objective_of
 from .options import settings
+from .unwritten import refuse_unwritten, unwritten
 
 LONGEST_FIRST = 1024  # iterations to begin with, where an objective was measured before
 
@@ -131,7 +132,7 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
     from scipy.optimize import OptimizeResult  # not at import: it takes a fifth of a second
 
     objective = (*plan.addresses, args, low, high)
-    g, best = np.zeros(x.shape, x.dtype), x.copy() if s.best else x
+    g, best = unwritten(x.shape, x.dtype), x.copy() if s.best else x
     numbers, counts = np.array([0.0, 0.0, -1.0 if s.maximize else 1.0]), np.array([0, RUNNING, 0])
     problem = x, g, x.copy(), best, first_state(s, x), numbers, counts
     most, reason = most_iterations(s, given, x.size, flags)
@@ -171,6 +172,8 @@ def _run(plan, given, s, flags, args, x, low, high, notify):
             value = float(plan.once()(objective, x, g))
             more = given.evaluations(1, x.size, True)
             nfev, njev = nfev + more[0], njev + more[1]
+    if given.form == "inplace" and status == NONFINITE and not counts[NIT]:
+        refuse_unwritten(g, value)
     if not math.isfinite(value):
         status = NONFINITE
     return OptimizeResult(

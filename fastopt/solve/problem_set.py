@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels import minimize as looped
-from ..kernels.loops.minimize import RUNNING, VALUE
+from ..kernels.loops.minimize import NIT, NONFINITE, RUNNING, STATUS, VALUE
 from ..kernels.slices import FIRST_SLICE, next_slice
 from .minimize import most_iterations
+from .unwritten import refuse_unwritten
 
 LONGEST_TABLE = 4096  # rows
 
@@ -41,7 +42,7 @@ class Problems:
     def place(self, X0):
         """Make the arrays, with the iterates at X0."""
         s, k = self.s, self.k
-        x, g, old = (self._matrix(0.0) for _ in range(3))
+        x, old, g = self._matrix(0.0), self._matrix(0.0), self._unwritten()
         best = self._matrix(0.0) if s.best else x
         state = tuple(self._matrix(s.hyper.start.get(slot, 0.0)) for slot in s.rule.state)
         for a in (x, old, best):
@@ -85,6 +86,10 @@ class Problems:
         """A new array of X0's shape and dtype."""
         raise NotImplementedError
 
+    def _unwritten(self):
+        """A new matrix as in unwritten.py."""
+        raise NotImplementedError
+
     def _copy(self, source, to, order="F"):
         """Copy a matrix; ``order`` is that of the source, where it is none of our own."""
         raise NotImplementedError
@@ -117,6 +122,14 @@ class Problems:
 
     def values(self):
         return self._read(self.kept.numbers)[:, VALUE]
+
+    def refuse_unwritten(self):
+        """Raise if the objective of a problem left its gradient unwritten, of the first one."""
+        counts, values = self.counts, self.values()
+        suspects = np.flatnonzero((counts[:, STATUS] == NONFINITE) & (counts[:, NIT] == 0) & np.isfinite(values))
+        gradients = self._read(self.kept.g) if suspects.size else ()
+        for i in suspects:
+            refuse_unwritten(np.ascontiguousarray(gradients[i]), values[i], f" in problem {i}")
 
     def take_best(self):
         with self.target.current():

@@ -246,3 +246,17 @@ def test_arrays_on_the_gpu_for_problems_on_the_cpu():
         "shared[0]",
         "GPU",
     )
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+def test_a_gradient_left_unwritten(dtype):
+    @cuda.jit(device=True)
+    def fun(x, grad, a):
+        grad[0] = a
+        if a < 1.0:
+            grad[1] = a
+        return x[0]
+
+    given = gpu(np.ones((3, 2), dtype)), (gpu(np.array([0.5, 0.5, 1.5], dtype)),), ()
+    with pytest.raises(TypeError, match=r"^fun must write grad.*grad\[1\] was left as it was in problem 2$"):
+        fastopt.minimize_many(fun, *given, "gd", "inplace")
