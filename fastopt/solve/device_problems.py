@@ -86,12 +86,10 @@ class DeviceProblems(Problems):
             self._launch(self._loop, begin, end, tuple(self.kept), course, (begin, end), running)
             return bool(gpu.to_host(running)[0])
 
-    def evaluate(self):
-        x, g, *_, numbers, _ = self.kept
-        with self.target.current():
-            for begin in range(0, self.k, self.block):
-                end = min(begin + self.block, self.k)
-                self._launch(self._each, begin, end, x, g, self._tests, numbers, (begin, end))
+    def _evaluate(self, x, g, numbers, marks):
+        for begin in range(0, self.k, self.block):
+            end = min(begin + self.block, self.k)
+            self._launch(self._each, begin, end, x, g, self._tests, numbers, marks, (begin, end))
 
     # --- where the arrays are ----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from ..kernels.slices import FIRST_SLICE
 from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
 from .arguments import argument_types
+from .diverged import as_far_again, goes_on
 from .objective import Plan, compiled_plan, interpreted_plan
 from .problem_set import Problems
 from .unwritten import unwritten
@@ -55,6 +56,27 @@ class HostProblems(Problems):
         """The value of problem i, from which an exception is not caught."""
         return self.plan.once()(self.objective(i), self.kept.x[i], self.kept.g[i])
 
+    def values_as_far_again(self, which):
+        X, is_far = as_far_again(self.kept.x, self.start, *self.unbounded)
+        is_far &= which & self._within_maxfun()
+        if not is_far.any():
+            return super().values_as_far_again(which)
+        numbers = np.full((self.k, 1), np.nan)
+        with np.errstate(all="ignore"):
+            raised = self._raised(is_far, X, np.empty_like(X), numbers)
+        return np.where(raised, np.nan, numbers[:, VALUE]), is_far
+
+    def _within_maxfun(self):
+        """Whether an evaluation more is left to each."""
+        points = self.kept.counts[:, NIT] + (2 + self.s.best if self.flags.reads_value else 4)
+        return self.s.maxfun is None or self.given.evaluations(points, self.d, True)[0] <= self.s.maxfun
+
+    def go_on(self, which, nit):
+        sign, out = -1.0 if self.s.maximize else 1.0, super().go_on(which, nit)
+        rows = (a[which] for a in (self.kept.x, self.kept.old, self.kept.g, self.start))
+        out[which] = goes_on(*rows, nit[which], sign)
+        return out
+
     def objective(self, i):
         row = (*(a[i] for a in self.args), *self.shared)
         return (*self.plan.addresses, row, *self.unbounded)
@@ -83,10 +105,8 @@ class CompiledProblems(HostProblems):
         self._call("loop", begin, end, tuple(self.kept), course)
         return (self.kept.counts[begin:end, STATUS] == RUNNING).any()
 
-    def evaluate(self):
-        """Value and gradient of all problems, where they are."""
-        x, g, *_, numbers, counts = self.kept
-        self._call("each", 0, self.k, (x, g, numbers, counts))
+    def _evaluate(self, x, g, numbers, marks):
+        self._call("each", 0, self.k, (x, g, numbers, marks))
 
     def _call(self, kernel, begin, end, *arguments):
         def run(chunks, in_parallel=True):
@@ -121,9 +141,9 @@ class InterpretedProblems(HostProblems):
                     self.kept.counts[i, STATUS] = RAISED
         return True
 
-    def evaluate(self):
-        for i in np.flatnonzero(self.kept.counts[:, STATUS] != RAISED):
+    def _evaluate(self, x, g, numbers, marks):
+        for i in np.flatnonzero(marks[:, STATUS] != RAISED):
             try:
-                self.kept.numbers[i, VALUE] = self.once(i)
+                numbers[i, VALUE] = self.plan.once()(self.objective(i), x[i], g[i])
             except Exception:
-                self.kept.counts[i, STATUS] = RAISED
+                marks[i, STATUS] = RAISED

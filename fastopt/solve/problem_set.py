@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels import minimize as looped
-from ..kernels.loops.minimize import NIT, NONFINITE, RUNNING, STATUS, VALUE
+from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, START, STATUS, VALUE
 from ..kernels.slices import FIRST_SLICE, next_slice
-from .minimize import most_iterations
+from .run import most_iterations
 from .unwritten import refuse_unwritten
 
 LONGEST_TABLE = 4096  # rows
@@ -30,6 +30,7 @@ class Problems:
     """What is the same wherever they are. The kinds say where arrays are, and how the loop is run there."""
 
     kept: Kept
+    start: Any
     block: int  # problems that are finished before others begin
     order = "C"  # of X0
 
@@ -45,9 +46,10 @@ class Problems:
         x, old, g = self._matrix(0.0), self._matrix(0.0), self._unwritten()
         best = self._matrix(0.0) if s.best else x
         state = tuple(self._matrix(s.hyper.start.get(slot, 0.0)) for slot in s.rule.state)
+        self.start = X0
         for a in (x, old, best):
             self._copy(X0, a, self.order)
-        numbers = self._moved(np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0], (k, 1)))
+        numbers = self._moved(np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0, np.nan], (k, 1)))
         counts = self._moved(np.tile(np.array([0, RUNNING, 0]), (k, 1)))
         self.kept = Kept(x, g, old, best, state, numbers, counts)
 
@@ -79,6 +81,42 @@ class Problems:
         out = np.empty((limit + 1, self.width))  # one more: the loop looks a step ahead
         looped.table_kernel(self.s.rule, self.flags.stage)(rows, tuple(rows[0].tolist()), nit, out)
         return out
+
+    # --- evaluations beside those of the loop ------------------------------------------------------------------------
+
+    def evaluate_again(self, which):
+        """Value and gradient of these problems, where they are; whether each raised."""
+        x, g, *_, numbers, _ = self.kept
+        return self._raised(which, x, g, numbers)
+
+    def values_at_start(self, which):
+        """The values of these problems where they began; the gradients, and the iterates before, are lost."""
+        old, g, numbers = self.kept.old, self.kept.g, self.kept.numbers
+        self._copy(self.start, old, self.order)
+        raised = self._raised(which, old, g, numbers)
+        return np.where(which & ~raised, self.values(), np.nan)
+
+    def _raised(self, which, x, g, numbers):
+        counts = self.counts
+        marks = counts.copy()
+        marks[:, STATUS] = np.where(which, counts[:, STATUS], RAISED)
+        marks = self._moved(marks)
+        if which.any():
+            with self.target.current():
+                self._evaluate(x, g, numbers, marks)
+        return which & (self._read(marks)[:, STATUS] == RAISED)
+
+    def _evaluate(self, x, g, numbers, marks):
+        """Value and gradient of each problem whose status in ``marks`` is not RAISED."""
+        raise NotImplementedError
+
+    def values_as_far_again(self, which):
+        """The values of those of these problems that went far, where they had gone as far again, and which did."""
+        return np.full(self.k, np.nan), np.zeros(self.k, bool)
+
+    def go_on(self, which, nit):
+        """Whether each of these problems went downhill in one direction."""
+        return np.zeros(self.k, bool)
 
     # --- where the arrays are ----------------------------------------------------------------------------------------
 
@@ -120,12 +158,15 @@ class Problems:
     def counts(self):
         return self._read(self.kept.counts)
 
-    def values(self):
-        return self._read(self.kept.numbers)[:, VALUE]
+    def first_values(self):
+        return self._read(self.kept.numbers)[:, START].copy()
 
-    def refuse_unwritten(self):
+    def values(self):
+        return self._read(self.kept.numbers)[:, VALUE].copy()
+
+    def refuse_unwritten(self, values):
         """Raise if the objective of a problem left its gradient unwritten, of the first one."""
-        counts, values = self.counts, self.values()
+        counts = self.counts
         suspects = np.flatnonzero((counts[:, STATUS] == NONFINITE) & (counts[:, NIT] == 0) & np.isfinite(values))
         gradients = self._read(self.kept.g) if suspects.size else ()
         for i in suspects:

@@ -12,6 +12,7 @@ from stepping import BY_NAME, DTYPES, name_of
 
 import fastopt
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
 
 
@@ -189,7 +190,9 @@ def test_time_and_no_problems():
     found = fastopt.minimize_many(ON_GPU[misfit], gpu(X0), *here, jac="inplace", options={"maxtime": 0.0})
     assert found.status.tolist() == [7] * 5
     assert (host(found.x) == X0).all()
-    assert np.isfinite(found.fun).all()
+    assert np.isnan(found.fun).all()
+    assert np.isnan(host(found.jac)).all()
+    assert found.nfev.tolist() == [0] * 5
     none = fastopt.minimize_many(
         ON_GPU[misfit], gpu(np.ones((0, 2))), gpu((np.ones((0, 6)), np.ones(0))), here[1], jac="inplace"
     )

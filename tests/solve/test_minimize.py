@@ -247,8 +247,8 @@ def test_numpy_numbers_as_options(compiled):
 
 @each_path
 def test_the_value_is_evaluated_where_it_is_read(compiled):
-    """As counted in ``solve``: at the end only, or at every point."""
-    assert solve("jac", compiled, maxiter=20).nfev == 1
+    """As counted in ``solve``: where it began and at the end only, or at every point."""
+    assert solve("jac", compiled, maxiter=20).nfev == 2
     assert solve("jac", compiled, maxiter=20, ftol=1e-30).nfev == 21
 
 
