@@ -16,6 +16,7 @@ with contextlib.suppress(ModuleNotFoundError):  # ci/gpu runs the tests that nee
 
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
     for item in items:
         for mark in item.iter_markers("needs"):
             if reason := why_not(*mark.args):

@@ -12,10 +12,10 @@ FILES = [
     for file in sorted(FOLDER.rglob("test_cuda_*.py"))
     if file.name not in (Path(__file__).name, "test_cuda_ptx.py", "test_cuda_cache.py", "test_cuda_driver.py")
 ]
-SKIPS = {}  # what a file cannot try in the simulator, and says so
 
 
+@pytest.mark.early
 @pytest.mark.skipif(bool(config.ENABLE_CUDASIM), reason="runs in the simulator already")
 @pytest.mark.parametrize("name", FILES)
 def test_in_the_simulator(name):
-    assert run_pytest(FOLDER / name, skips=SKIPS.get(name, ()), NUMBA_ENABLE_CUDASIM="1")
+    assert run_pytest(FOLDER / name, NUMBA_ENABLE_CUDASIM="1")

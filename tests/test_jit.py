@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import njit, prange
 from processes import PACKAGE, Place
-from support import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
+from stepping import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
 
 from fastopt import Rule, jit, schedules
 

@@ -32,6 +32,11 @@ class Objective(NamedTuple):
         return per_point.get(self.form, 1) * points, points
 
 
+def reads_value(given, s):
+    """Whether the loop is to look at the value: because a test does, or because it is known anyway."""
+    return s.best or s.ftol > 0.0 or given.form in (True, "2-point", "3-point")
+
+
 def objective_of(fun, jac) -> Objective:
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {describe(fun)}")

@@ -11,7 +11,7 @@ from on_cuda import SIMULATED, gpu, host
 from reference import Reference
 from refusals import refuse
 from stand_ins import CupyArray, Foreign, Tensor, cupy, torch
-from support import DTYPES, assert_close, bits, name_of
+from stepping import DTYPES, assert_close, bits, name_of
 
 import fastopt
 

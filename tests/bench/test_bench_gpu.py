@@ -14,7 +14,7 @@ def data(tmp_path_factory):
     """The record of a run."""
     path = tmp_path_factory.mktemp("gpu") / "run.json"
     options = ["--benchmark-enable", "--benchmark-only", f"--benchmark-json={path}"]
-    run_pytest("-p", "gpu_stand_in", *options, "bench/test_gpu.py", NUMBA_ENABLE_CUDASIM="1")
+    run_pytest("-p", "bench_without_gpu", *options, "bench/test_gpu.py", NUMBA_ENABLE_CUDASIM="1")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from command_line import QUICK, fresh, run, write_csv
-from support import BY_NAME
+from stepping import BY_NAME
 
 import fastopt
 from fastopt.cli.crossover import no_cuda

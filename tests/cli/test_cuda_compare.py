@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from command_line import run, write_csv
 from on_cuda import host
-from support import BY_NAME
+from stepping import BY_NAME
 
 import fastopt
 from fastopt import problems

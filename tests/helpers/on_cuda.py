@@ -1,7 +1,7 @@
 """What the tests of CUDA share. They run on a GPU, and without one in Numba's simulator (test_cuda_simulated.py)."""
 
 import pytest
-from support import BY_NAME, spelt
+from stepping import BY_NAME, spelt
 
 import fastopt
 from fastopt.targets import missing

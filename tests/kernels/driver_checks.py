@@ -13,7 +13,7 @@ from numba import cuda, njit
 from on_cuda import gpu, host
 from reference import Reference
 from stand_ins import Foreign
-from support import DTYPES, assert_close, leaves, name_of, problem
+from stepping import DTYPES, assert_close, leaves, name_of, problem
 
 import fastopt
 from fastopt.kernels.cuda import gpu as target

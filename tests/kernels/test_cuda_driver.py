@@ -61,6 +61,7 @@ FILES += ["step/test_bad_input.py::test_parameters_of_a_wrong_kind"]
 CHOSEN = "not (test_options or test_sizes or test_capturable or nan_in or test_rule and (float64 or not defaults))"
 
 
+@pytest.mark.early
 @pytest.mark.parametrize(("devices", "files", "chosen"), [(1, FILES, CHOSEN), (2, FILES[:1], "gpu")])
 def test_on_the_fake_driver(devices, files, chosen, loaded):
     paths = [TESTS / file for file in files]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from extras import why_not
-from support import BY_NAME, DTYPES, name_of
+from stepping import BY_NAME, DTYPES, name_of
 
 import fastopt
 

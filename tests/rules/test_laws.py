@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numba import njit, prange, types
 from numba.core import event
-from support import BY_NAME, CASES, DTYPES, bits, leaves, name_of, problem
+from stepping import BY_NAME, CASES, DTYPES, bits, leaves, name_of, problem
 
 import fastopt
 from fastopt.kernels import bind, cpu

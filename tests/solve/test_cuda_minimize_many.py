@@ -8,10 +8,11 @@ from numba import cuda, njit
 from on_cuda import gpu, host
 from refusals import refuse
 from stand_ins import Foreign
-from support import BY_NAME, DTYPES, name_of
+from stepping import BY_NAME, DTYPES, name_of
 
 import fastopt
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
 
 
@@ -189,7 +190,9 @@ def test_time_and_no_problems():
     found = fastopt.minimize_many(ON_GPU[misfit], gpu(X0), *here, jac="inplace", options={"maxtime": 0.0})
     assert found.status.tolist() == [7] * 5
     assert (host(found.x) == X0).all()
-    assert np.isfinite(found.fun).all()
+    assert np.isnan(found.fun).all()
+    assert np.isnan(host(found.jac)).all()
+    assert found.nfev.tolist() == [0] * 5
     none = fastopt.minimize_many(
         ON_GPU[misfit], gpu(np.ones((0, 2))), gpu((np.ones((0, 6)), np.ones(0))), here[1], jac="inplace"
     )
@@ -246,3 +249,17 @@ def test_arrays_on_the_gpu_for_problems_on_the_cpu():
         "shared[0]",
         "GPU",
     )
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+def test_a_gradient_left_unwritten(dtype):
+    @cuda.jit(device=True)
+    def fun(x, grad, a):
+        grad[0] = a
+        if a < 1.0:
+            grad[1] = a
+        return x[0]
+
+    given = gpu(np.ones((3, 2), dtype)), (gpu(np.array([0.5, 0.5, 1.5], dtype)),), ()
+    with pytest.raises(TypeError, match=r"^fun must write grad.*grad\[1\] was left as it was in problem 2$"):
+        fastopt.minimize_many(fun, *given, "gd", "inplace")

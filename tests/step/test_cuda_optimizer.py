@@ -7,7 +7,7 @@ import pytest
 from on_cuda import gpu, host, on_gpu
 from reference import Reference
 from stand_ins import Foreign
-from support import DTYPES, assert_close, bits, leaves, leaves_or_none, name_of, problem
+from stepping import DTYPES, assert_close, bits, leaves, leaves_or_none, name_of, problem
 from test_cuda_steps import assert_same
 
 import fastopt

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from on_cuda import SIMULATED, gpu, host, on_gpu
 from reference import Reference
-from support import BY_NAME, CASES, DTYPES, assert_close, leaves, name_of, problem
+from stepping import BY_NAME, CASES, DTYPES, assert_close, leaves, name_of, problem
 
 import fastopt
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import DTYPES, assert_close, leaves, name_of, problem
+from stepping import DTYPES, assert_close, leaves, name_of, problem
 
 import fastopt
 

@@ -9,7 +9,7 @@ from numba import cuda, njit
 from on_cuda import gpu, host
 from refusals import refuse
 from stand_ins import Foreign
-from support import DTYPES, name_of
+from stepping import DTYPES, name_of
 
 import fastopt
 

@@ -96,11 +96,11 @@ def loop_kernel(rule, form, function, flags, scalar, args, shared) -> gpu.Kernel
 
 @lru_cache(maxsize=64)
 def evaluation_kernel(form, function, scalar, args, shared) -> gpu.Kernel:
-    """``(args, shared, X, G, tests, numbers, part)``"""
+    """``(args, shared, X, G, tests, numbers, counts, part)``"""
     kernel = bound(loops.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True))
     xs = matrix(scalar)
-    tests, numbers = vector(types.float64), matrix(types.float64)
-    return gpu.Kernel(kernel, args, shared, xs, xs, tests, numbers, INDEX, cached=is_kept(function))
+    tests, numbers, counts = vector(types.float64), matrix(types.float64), matrix(types.int64)
+    return gpu.Kernel(kernel, args, shared, xs, xs, tests, numbers, counts, INDEX, cached=is_kept(function))
 
 
 @cache

@@ -24,7 +24,7 @@ from .vectors import copy, largest, largest_projected, moved, project
 
 RUNNING, GTOL, MAXITER, FTOL, NONFINITE, XTOL, RAISED, MAXFUN, MAXTIME, CALLBACK = -1, 0, 1, 2, 3, 4, 5, 6, 7, 99
 NIT, STATUS, STARTED = 0, 1, 2  # in counts
-VALUE, BEST, SIGN = 0, 1, 2  # in numbers: the value at x, the best so far, and -1 to maximise
+VALUE, BEST, SIGN, START = 0, 1, 2, 3  # in numbers: the value at x, the best so far, -1 to maximise, the first value
 BY_GRADIENT, BY_VALUE, BY_STEP = 0, 1, 2  # in tests: gtol, ftol, xtol, or -1 where a test is off
 
 # What is compiled in or left out.
@@ -86,6 +86,8 @@ def loop(objective, problem, course):
             copy(old, x)
             break
         if READS_VALUE:
+            if not going:
+                numbers[START] = f
             if KEEPS_BEST and (not going or sign * f < sign * numbers[BEST]):
                 numbers[BEST] = f
                 copy(x, best)

@@ -49,10 +49,10 @@ def many(args, shared, problems, course, part, running):
             running[0] = 1
 
 
-def evaluate_many(args, shared, X, G, tests, numbers, part):
-    """Value and gradient of each problem."""
+def evaluate_many(args, shared, X, G, tests, numbers, counts, part):
+    """Value and gradient of each problem that is not marked as one that has raised."""
     i = part[0] + cuda.grid(1)
-    if i < part[1]:
+    if i < part[1] and counts[i, STATUS] != RAISED:
         none = tests[:0]
         numbers[i, VALUE] = math.nan  # unless it returns
         numbers[i, VALUE] = evaluate(0, 0, X[i], G[i], rows(args, i) + shared, none, none)
