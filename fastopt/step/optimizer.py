@@ -105,20 +105,8 @@ class Optimizer:
 
     # Slots, so that a name that means nothing is refused, at no cost to the step, which assigns ``_t``.
     __slots__ = (
-        *(
-            "_rule",
-            "_params",
-            "_state",
-            "_t",
-            "_skipped",
-            "_grouped",
-            "_hyper",
-            "_options",
-            "_bound",
-            "_sign",
-            "_measures",
-        ),
-        *("_staged", "_target", "_layout", "_steps", "_general", "__weakref__"),
+        *("_rule", "_params", "_state", "_t", "_skipped", "_grouped", "_hyper", "_options"),
+        *("_bound", "_sign", "_measures", "_staged", "_target", "_layout", "_steps", "_general", "__weakref__"),
         *("_kind", "_leaf", "_shape", "_c_order", "_run", "_p", "_slots", "_h"),  # of the fast path
     )
 
