@@ -144,7 +144,7 @@ def first_reason(error) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     opening = next((line for line in lines if line and not line.startswith(("Failed in", "During", "File"))), "")
     if opening.endswith(":"):  # "No implementation of ... found for signature:", and a page of candidates
-        call = next((line[4:] for line in lines if line.startswith(">>> ")), "")
+        call = next((found[1] for found in (re.match(">{3} (.*)", line) for line in lines) if found), "")
         opening = next(filter(None, map(_specific, lines)), f"Numba has no {call}")
         where = next((lines[i - 1] for i in _carets(lines)), "")
         opening += f", in: {where}" if where else ""
