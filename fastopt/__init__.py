@@ -72,6 +72,7 @@ few variables: it pays where the gradient is noisy, the problem large, or there 
 """
 
 from . import jit, problems, schedules
+from .gradient_check import GradientCheck, check_grad
 from .rules import RULES, Rule
 from .solve.many import minimize_many
 from .solve.method import method
@@ -90,9 +91,11 @@ globals().update(CONSTRUCTORS)
 
 __all__ = [
     "RULES",
+    "GradientCheck",
     "History",
     "Optimizer",
     "Rule",
+    "check_grad",
     "fit",
     "jit",
     "load",

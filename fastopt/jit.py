@@ -41,7 +41,6 @@ from .kernels.stamp import mark_of
 from .kernels.stand_ins import stand_in
 from .kernels.tuples import cast_like
 from .rules import ALL_RULES, Rule, table, texts
-from .rules.rule import ANYWHERE, RANGES, allowed
 
 _RULES = {rule.name: rule for rule in ALL_RULES}
 
@@ -80,7 +79,7 @@ def _function(rule):
     run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=mark_of(rule))
     hyper, state = ", ".join(map(partial(_argument, rule), rule.hyper)), "".join(f"{slot}, " for slot in rule.state)
     numbers = "".join(f"1.0 * number_{name}({name}), " for name in rule.hyper)
-    checks = "".join(f"    if not {_in_range(name)}:\n        raise ValueError({_refusal(name)!r})\n"
+    checks = "".join(f"    if not {_in_range(rule, name)}:\n        raise ValueError({_refusal(rule, name)!r})\n"
                      for name, default in rule.hyper.items() if not isinstance(default, bool))  # fmt: skip
     # The one place where code is made from text: Numba takes argument names from nowhere else.
     source = f"""def {rule.name}(x, g, {state}t, {hyper}):
@@ -104,14 +103,14 @@ def _argument(rule, name):
     return name if name in before else f"{name}={default if isinstance(default, bool) else float(default)!r}"
 
 
-def _in_range(name):
+def _in_range(rule, name):
     """The test of a number's range, as source; false for NaN."""
-    low, high, closed = RANGES.get(name, ANYWHERE)
-    return f"({low} {'<' if low == -math.inf else '<='} {name} {'<=' if closed else '<'} {high})"
+    low, high, low_belongs, high_belongs = rule.range_of(name)
+    return f"({low} {'<=' if low_belongs else '<'} {name} {'<=' if high_belongs else '<'} {high})"
 
 
-def _refusal(name):
-    return f"{name} must be {allowed(name)}, got another number"
+def _refusal(rule, name):
+    return f"{name} must be {rule.range_of(name)}, got another number"
 
 
 @stand_in
@@ -162,7 +161,7 @@ def _number(rule, name):
     """One hyperparameter's entry."""
     default = table.spelt(rule.hyper[name])
     given = "default" if "=" in _argument(rule, name) else "always given; the constructor's default is"
-    kind = "bool" if isinstance(rule.hyper[name], bool) else f"float, {texts.range_of(name)}"
+    kind = "bool" if isinstance(rule.hyper[name], bool) else f"float, {texts.range_of(rule, name)}"
     kind += f", {given} {default}"
     return f"{name} : {kind}\n{texts.meaning(rule, name)}"
 

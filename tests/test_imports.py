@@ -21,7 +21,7 @@ FLOORS = [  # the lowest first
     {"targets", "jit"},
     {"step"},
     {"solve", "train"},
-    {"problems"},
+    {"problems", "gradient_check"},
     {"fastopt"},  # the package itself
     {"cli"},
     {"__main__"},

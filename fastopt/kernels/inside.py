@@ -79,7 +79,7 @@ def number(name):
     """A function of a number of this name, which returns it as it is; raises for anything else."""
 
     def checked(x):
-        if not hasattr(x, "__float__") or hasattr(x, "__len__"):
+        if not hasattr(x, "__float__") or getattr(x, "ndim", 0) > 0:
             raise TypeError(f"{name} must be a number, got {describe(x)}")
         return x
 

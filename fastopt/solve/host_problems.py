@@ -73,8 +73,8 @@ class HostProblems(Problems):
 
     def go_on(self, which, nit):
         sign, out = -1.0 if self.s.maximize else 1.0, super().go_on(which, nit)
-        rows = (a[which] for a in (self.kept.x, self.kept.old, self.kept.g, self.start))
-        out[which] = goes_on(*rows, nit[which], sign)
+        x, old, g, start = (a[which] for a in (self.kept.x, self.kept.old, self.kept.g, self.start))
+        out[which] = goes_on(x, old, g, start, nit[which], sign)
         return out
 
     def objective(self, i):

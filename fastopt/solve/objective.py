@@ -105,12 +105,21 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
 
 def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
     """For Python functions."""
-    jac = _checked(given.jac, "gradient") if given.jac is not None else None
-    fun = _checked(given.fun, given.form)
+    fun, jac = _both_checked(given)
     loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
-    evaluate = looped.python_evaluation(given.form, fun, jac, True)
-    once = looped.interpreted_once(evaluate)
+    once = looped.interpreted_once(evaluation_in_python(given))
     return Plan(loop, lambda: once, None, (0, 0), None, {})
+
+
+def evaluation_in_python(given: Objective):
+    """``evaluate`` of loops/minimize.py, with the value."""
+    fun, jac = _both_checked(given)
+    return looped.python_evaluation(given.form, fun, jac, True)
+
+
+def _both_checked(given):
+    jac = _checked(given.jac, "gradient") if given.jac is not None else None
+    return _checked(given.fun, given.form), jac
 
 
 def _inlined(function):

@@ -108,8 +108,8 @@ class Run:
         return status, endings.MESSAGES.get(status, "")
 
     def _goes_on(self):
-        rows = (a[None] for a in (self.x, self.old, self.g, self.start))
-        return bool(goes_on(*rows, self.nit, self.sign)[0])
+        x, old, g, start = (a[None] for a in (self.x, self.old, self.g, self.start))
+        return bool(goes_on(x, old, g, start, self.nit, self.sign)[0])
 
     def _ran_off(self, last, first):
         there, is_far = as_far_again(self.x[None], self.start[None], *self.bounds)

@@ -132,7 +132,7 @@ class Cpu:
         return kernels.step(rule, p.dtype, p.size, stage=staged, parallel=parallel, threads=threads)
 
     def gradients(self, layout, options) -> Gradients:
-        return Gradients(layout.names, layout.leaves, layout.all, layout.spans)
+        return Gradients(layout.names, layout.leaves, layout.all, layout.missed, layout.spans)
 
     def steps(self, rule, layout, options) -> Steps:
         return Steps(layout.all, options)

@@ -162,20 +162,25 @@ class CompiledTraining(Training):
 
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
-        pieces = self.layout.pieces(self.steps)
-        self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
-        self.lanes = norms.workspace(max(p.size for p, _, _, _ in self.blocks))
         self.memory = self.buffers[0], self.sums[0] if self.sums else self.buffers[0][:0]
         ends = np.cumsum([0, *(g.size for g in self.own)])
         self.bounds = np.column_stack([ends[:-1], ends[1:]])  # of each array in the memory
-        self.scheduled = has_schedules(opt)
         self.limit = 1
         self.data = tuple(data)
         rows = [np.empty((self.size, *a.shape[1:]), a.dtype) for a in data] if self.size < self.n else []
         self.scratch = tuple(rows)  # for the examples of a batch
+        self._prepare()
+
+    def _prepare(self):
+        """Take over how the optimiser is now: callbacks may step it, and change its hyperparameters, between epochs."""
+        pieces, _ = layout_of(self.opt).pieces(self.steps)
+        self.blocks = tuple((p, g, state, block.group, missed) for block, p, g, state, missed in pieces)
+        self.lanes = norms.workspace(max(block[0].size for block in self.blocks))
+        self.scheduled = has_schedules(self.opt)
         self.kernel, self.address = self._kernel()
 
     def epoch(self, order) -> float:
+        self._prepare()
         opt, n, size, accumulate = self.opt, self.n, self.size, self.accumulate
         order = np.arange(0) if order is None else order
         options = options_of(opt)

@@ -225,7 +225,8 @@ def test_maxtime_and_progress(compiled, capsys):
     given = problems(4000 if compiled else 40)
     res, _ = solve(*given, compiled, maxtime=0.2, gtol=0.0, maxiter=10**7)
     assert set(res.status) <= {7}
-    assert res.fun[3] == pytest.approx(fit(res.x[3], np.empty(2), *(a[3] for a in given[1]), *given[2]), rel=1e-9)
+    assert res.fun[0] == pytest.approx(fit(res.x[0], np.empty(2), *(a[0] for a in given[1]), *given[2]), rel=1e-9)
+    assert np.isnan(res.fun[-1]) == (not compiled), "one after the other the last is not reached"
     solve(*given, compiled, progress=True)
     assert "problems" in capsys.readouterr().out
 

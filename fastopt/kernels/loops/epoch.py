@@ -163,9 +163,9 @@ def update_blocks(steps, numbers, counts):
         factor = clip_factor(norm_of_blocks((blocks, lanes), numbers[BOUND]), numbers[NORM])
     t = counts[T] + 1
     row = min(counts[T] - first, table.shape[1] - 1)
-    for p, g, state, group in blocks:
+    for p, g, state, group, missed in blocks:
         h = with_factor(take(table[group], row, like), factor)
-        sweep(p, g, state, cast_like(coefficients(t, *h), p))
+        sweep(p, g, state, cast_like(coefficients(t - missed, *h), p))
     counts[T] = t
 
 
