@@ -72,6 +72,7 @@ few variables: it pays where the gradient is noisy, the problem large, or there 
 """
 
 from . import jit, problems, schedules
+from .gradient_check import GradientCheck, check_grad
 from .rules import RULES, Rule
 from .solve.many import minimize_many
 from .solve.method import method
@@ -81,7 +82,8 @@ from .step.constructors import CONSTRUCTORS
 from .step.optimizer import Optimizer
 from .targets.packed import pack
 from .targets.transfer import to_device, to_host
-from .train.fit import History, fit
+from .train.fit import fit
+from .train.history import History
 
 __version__ = "0.1.0"
 
@@ -89,9 +91,11 @@ globals().update(CONSTRUCTORS)
 
 __all__ = [
     "RULES",
+    "GradientCheck",
     "History",
     "Optimizer",
     "Rule",
+    "check_grad",
     "fit",
     "jit",
     "load",

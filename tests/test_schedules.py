@@ -84,9 +84,11 @@ TORCH = [
 ]
 
 
+@pytest.mark.needs("peers")
 @pytest.mark.parametrize(("schedule", "name", "keywords"), TORCH, ids=repr)
 def test_against_pytorch(schedule, name, keywords):
-    torch = pytest.importorskip("torch")
+    import torch
+
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.3)
     scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **keywords)
     rates = []
@@ -198,3 +200,14 @@ def test_wrong_arguments(make, error, message):
 def test_growth_beyond_a_float_is_an_error():
     with pytest.raises(OverflowError):
         exponential(1.0, 10.0)(1000)
+
+
+def test_a_table_of_a_schedule():
+    schedule = schedules.warmup(3, schedules.cosine(0.1, 10))
+    for n, first in ((5, 0), (4, 2), (0, 7), (np.int8(3), np.uint8(250))):
+        table = schedule.table(n, first)
+        assert (table.dtype, table.shape) == (np.float64, (n,))
+        assert table.tolist() == [schedule(step) for step in range(int(first), int(first) + int(n))]
+    for wrong, error in (((-1,), ValueError), ((1, -1), ValueError), ((1.5,), TypeError), ((True,), TypeError)):
+        with pytest.raises(error, match=r"must be .* got"):
+            schedule.table(*wrong)

@@ -6,14 +6,17 @@ look at (functions in other files, options) goes into the name, as a digest.
 """
 
 import dis
-from functools import cache
-from types import FunctionType
+import re
+from functools import cache, lru_cache
+from types import CodeType, FunctionType
 
 from numba import config, njit
 from numba.core.errors import NumbaError
 
+from ..errors import shorten
 from .digest import codes_in, digest
 from .overloads import OVERLOADED
+from .stand_ins import is_stand_in
 
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
 # The default error model blocks the vectorisation of every loop with a division.
@@ -21,7 +24,10 @@ OPTIONS = {"error_model": "numpy"}
 
 
 def link(function, /, **names):
-    """The function with other globals."""
+    """The function with other globals, all of which it must read: a mistyped name would leave a stand-in."""
+    unread = sorted(names.keys() - set(globals_in(function)))
+    if unread:
+        raise TypeError(f"what is bound into {function.__name__} must be read there, got {', '.join(unread)}")
     linked = FunctionType(
         function.__code__,
         function.__globals__ | names,
@@ -34,9 +40,20 @@ def link(function, /, **names):
     return linked
 
 
+def link_read(function, /, **names):
+    """The function with those of the names that it reads: for one of a family, of which not all read the same."""
+    read = globals_in(function)
+    return link(function, **{name: value for name, value in names.items() if name in read})
+
+
 def globals_in(function) -> list[str]:
-    """The names of the globals that a function reads."""
-    found = (i for code in codes_in(function.__code__) for i in dis.get_instructions(code))
+    """The names of the globals that a function reads, and its inner functions."""
+    return _globals_in(function.__code__)
+
+
+@lru_cache(maxsize=1024)
+def _globals_in(code: CodeType) -> list[str]:
+    found = (i for inside in codes_in(code) for i in dis.get_instructions(inside))
     return sorted({i.argval for i in found if i.opname == "LOAD_GLOBAL"})
 
 
@@ -50,21 +67,31 @@ def helpers_of(function):
     return {name: value for name, value in values.items() if is_plain(value)}
 
 
-def refuse_recursion(function, callers=()):
+def check(function, callers=()):
+    """Refuse what cannot be compiled, or would be compiled to nonsense, in a function and in those that it calls."""
+    for name in globals_in(function):
+        if is_stand_in(function.__globals__.get(name)):
+            raise TypeError(f"{name} must be bound into {function.__name__} before it is compiled, got its stand-in")
     for name, value in helpers_of(function).items():
         if value in callers:
             raise TypeError(f"{name} must not call itself: only a Numba function with a signature can")
-        refuse_recursion(value, (*callers, value))
-
-
-def inner(function):
-    """The function with its helpers compiled: Numba cannot call plain functions."""
-    return link(function, **{name: jitted(value) for name, value in helpers_of(function).items()})
+        check(value, (*callers, value))
 
 
 @cache
 def jitted(function):
     """The function compiled for whatever it is called with, for use in other compiled code."""
+    check(function)
+    return njit(**OPTIONS)(inner(function))
+
+
+def inner(function):
+    """The function with its helpers compiled: Numba cannot call plain functions."""
+    return link(function, **{name: inlined(value) for name, value in helpers_of(function).items()})
+
+
+@cache
+def inlined(function):
     return njit(**OPTIONS, forceinline=True)(inner(function))
 
 
@@ -76,7 +103,7 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
     """
     if config.DISABLE_JIT:
         return function
-    refuse_recursion(function)
+    check(function)
     bound = inner(function)
     bound.__qualname__ = f"{name}_{digest(function, besides)}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
@@ -113,6 +140,29 @@ def _from_cache(make, signature):
 
 
 def first_reason(error) -> str:
-    """The line of Numba's page of typing errors that says something."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return next((line for line in lines if line and not line.startswith(("Failed in", "During", "File"))), "")[:160]
+    """What a page of Numba's typing errors comes down to: why something was refused, and the line of the user's."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    opening = next((line for line in lines if line and not line.startswith(("Failed in", "During", "File"))), "")
+    if opening.endswith(":"):  # "No implementation of ... found for signature:", and a page of candidates
+        call = next((found[1] for found in (re.match(">{3} (.*)", line) for line in lines) if found), "")
+        opening = next(filter(None, map(_specific, lines)), f"Numba has no {call}")
+        where = next((lines[i - 1] for i in _carets(lines)), "")
+        opening += f", in: {where}" if where else ""
+    return shorten(opening, 160)
+
+
+def _specific(line):
+    """What a candidate said, if that says something of the call."""
+    found = re.fullmatch(r"\w*Error: (.+)", line)
+    says = found[1] if found else ""
+    return says if not says.startswith(("Failed in", "missing a required", "too many positional")) else ""
+
+
+def _carets(lines):
+    """Where a line of source is pointed at that is not Numba's."""
+    numbas = False
+    for i, line in enumerate(lines):
+        if line.startswith('File "'):
+            numbas = "/numba/" in line.replace("\\", "/")
+        elif line == "^" and not numbas:
+            yield i

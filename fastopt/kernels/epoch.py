@@ -6,9 +6,9 @@ from numba import types
 
 from . import addresses
 from .bind import compiled, link
+from .loops import epoch as loop
 from .loops import step as templates
-from .loops.epoch import clipped, epoch, gathered, step, unclipped, whole
-from .modifiers import staged
+from .modifiers import HYPER, rescaled, staged
 
 
 class Flags(NamedTuple):
@@ -26,27 +26,41 @@ class Flags(NamedTuple):
 def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memory):
     """The compiled epoch, for arguments of these Numba types."""
     bound_rule = staged(rule) if flags.stage else rule
-    bound_step = link(
-        step,
+    update = link(
+        loop.update_blocks,
         sweep=link(templates.sweep, elements=link(templates.elements, update=bound_rule.update)),
         coefficients=bound_rule.coefficients,
-        with_factor=clipped if flags.clips else unclipped,
+        with_factor=rescaled if flags.clips else loop.unclipped,
         CHECKS=flags.checks,
         SKIPS=flags.skips,
         CLIPS=flags.clips,
     )
-    template = link(
-        epoch,
+    evaluate = link(
+        loop.evaluate_batch,
         call_loss=addresses.by_address(loss_returns),
-        batch_of=gathered if flags.gathers else whole,
-        step=bound_step,
+        batch_of=loop.gathered if flags.gathers else loop.whole,
+    )
+    template = link(
+        loop.epoch,
+        evaluate=evaluate,
+        is_written=loop.are_written,
+        collect=loop.add_to_sums,
+        finish=loop.take_sums,
+        scale=loop.scale_gradient,
+        update=update,
         ACCUMULATES=flags.accumulates,
         MEAN=flags.mean,
     )
     integers = types.Array(types.int64, 1, "C")
     floats, rows, tables = (types.Array(types.float64, ndim, "C") for ndim in (1, 2, 3))
-    like = types.UniTuple(types.float64, len(rule.hyper) + 3 * flags.stage)
-    limits = types.UniTuple(types.int64, 5)
-    arguments = [types.int64, params, grads, data, scratch, integers, blocks, memory, memory, tables, like, rows]
-    arguments += [limits, floats, integers]
+    like = types.UniTuple(types.float64, len(rule.hyper) + len(HYPER) * flags.stage)
+    bounds = types.Array(types.int64, 2, "C")
+    batches = types.Tuple((types.int64, params, grads, memory, bounds, data, scratch))
+    steps = types.Tuple((blocks, tables, like, rows, types.int64))
+    arguments = batches, types.UniTuple(memory, 2), steps, integers, types.UniTuple(types.int64, 4), floats, integers
     return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))
+
+
+def interpreted(accumulates, mean, **functions):
+    """The same loop, with functions of Python's."""
+    return link(loop.epoch, ACCUMULATES=accumulates, MEAN=mean, **functions)

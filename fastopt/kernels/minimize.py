@@ -6,14 +6,16 @@ from typing import NamedTuple
 from numba import types
 
 from . import cpu
-from .bind import compiled, jitted, link
+from .bind import compiled, jitted, link, link_read
 from .loops import minimize as loop
 from .loops import objective
 from .loops import step as templates
-from .loops.minimize import evaluate, store, take
+from .loops.minimize import evaluate
+from .loops.rows import store, take
 from .loops.step import coefficients, elements
-from .modifiers import staged
-from .norms import norm, norm_of, workspace
+from .modifiers import BOUND, HYPER, rescaled, staged
+from .norms import clip_factor, norm, norm_of_one, workspace
+from .stand_ins import stand_in
 from .subnormals import flush_off, flush_on
 from .tuples import cast_like
 
@@ -50,6 +52,7 @@ def scheduled(table, like, nit, first):
     return take(table, min(nit - first, table.shape[0] - 1), like)
 
 
+@stand_in
 def row(table, like, nit, first):
     """Stands for one of these."""
 
@@ -78,10 +81,10 @@ def clipped(table, like, nit, first, x, g, c):
     return cast_like(coefficients(nit + 1, *with_factor(row(table, like, nit, first), g)), x)
 
 
-def with_factor(h, g):
-    factor = h[-1] / (norm_of(g, h[-4]) + 1e-6)
-    scale = h[-3] if factor > 1.0 else h[-3] * factor
-    return h[:-3] + (scale, h[-2])
+def with_factor(row, g):
+    """A row whose last number is the norm to clip to, as hyperparameters of the staged rule."""
+    h = row[:-1]
+    return rescaled(h, clip_factor(norm_of_one(g, h[BOUND]), row[-1]))
 
 
 def advance(x, g, state, c):
@@ -89,7 +92,7 @@ def advance(x, g, state, c):
 
 
 def evaluation(form, call_fun, call_jac, reads_value):
-    return link(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
+    return link_read(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
 
 
 def parts_of(flags):
@@ -99,7 +102,7 @@ def parts_of(flags):
 
 def columns(rule, flags, many):
     """How many numbers a row of the loop's table has, and whether they are coefficients (or hyperparameters)."""
-    stage = 3 * flags.stage + flags.clips_norm
+    stage = len(HYPER) * flags.stage + flags.clips_norm
     if not many or flags.clips_norm:
         return len(rule.hyper) + stage, False
     return len(rule.coefficients(1, *map(float, rule.hyper.values()))) + stage, True
@@ -119,43 +122,59 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, wh
     template = link(
         loop.loop,
         evaluate=evaluate,
-        prepare=link(from_table, **names),
+        prepare=link_read(from_table, **names),
         advance=link(advance, elements=link(templates.elements, update=bound_rule.update)),
         after_gradient=link(clipped, **names) if flags.clips_norm else unclipped,
         **parts_of(flags),
     )
-    numbers, table = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
-    xs = types.Array(x.dtype, 1 + many, "C")
-    arguments = [types.int64, types.int64, args, xs, xs, xs, xs, types.UniTuple(xs, len(rule.state)), table]
-    arguments += [types.UniTuple(types.float64, width), x, x, numbers]
-    arguments += [types.Array(types.float64, 1 + many, "C"), types.Array(types.int64, 1 + many, "C")]
-    arguments += [types.UniTuple(types.int64, 4)]
+    xs, state, numbers, counts = of_problems(x, rule, 1 + many)
+    problem = types.Tuple((xs, xs, xs, xs, state, numbers, counts))
+    course = types.Tuple((TABLE, types.UniTuple(types.float64, width), NUMBERS, types.UniTuple(types.int64, 4)))
+    arguments = [of_objective(x, args), problem, course]
     if many:
         template = link(loop.loop_many, guarded=link(loop.guarded, one=template))
-        arguments.insert(3, shared)
-        arguments.append(types.UniTuple(types.int64, 3))
+        arguments = [arguments[0], shared, *arguments[1:], PART]
     name = f"{rule.name}_{'many' if many else 'loop'}_{'parallel' if in_parallel else 'serial'}"
     return compiled(template, name, types.void(*arguments), parallel=in_parallel, cached=cached, besides=what)
+
+
+# --- the Numba types of what loops/minimize.py describes ---------------------------------------------------------
+
+NUMBERS, TABLE = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
+PART = types.UniTuple(types.int64, 3)
+
+
+def of_objective(x, args):
+    return types.Tuple((types.int64, types.int64, args, x, x))
+
+
+def of_problems(x, rule, ndim):
+    """Of iterates, the state, the numbers and the counts."""
+    xs, numbers, counts = (types.Array(kind, ndim, "C") for kind in (x.dtype, types.float64, types.int64))
+    return xs, types.UniTuple(xs, len(rule.state)), numbers, counts
 
 
 def evaluation_kernel(evaluate, x, args, *, shared=None, in_parallel=False, what=""):
     """The compiled evaluation alone: at one x, or at many."""
     if shared is None:
         template = link(once, evaluate=evaluate)
-        signature = types.float64(types.int64, types.int64, args, x, x, x, x)
-        return compiled(template, "once", signature, besides=what)
+        return compiled(template, "once", types.float64(of_objective(x, args), x, x), besides=what)
     xs, numbers, counts = (types.Array(kind, 2, "C") for kind in (x.dtype, types.float64, types.int64))
-    part = types.UniTuple(types.int64, 3)
-    signature = types.void(types.int64, types.int64, args, shared, xs, xs, x, x, numbers, counts, part)
+    signature = types.void(of_objective(x, args), shared, types.Tuple((xs, xs, numbers, counts)), PART)
     template = link(loop.evaluate_many, guarded_evaluation=link(loop.guarded_evaluation, evaluate=evaluate))
     return compiled(template, f"each_{in_parallel}", signature, parallel=in_parallel, besides=what)
 
 
-def once(fun, jac, args, x, g, low, high):
+def once(objective, x, g):
+    fun, jac, args, low, high = objective
     control = flush_on()
     f = evaluate(fun, jac, x, g, args, low, high)
     flush_off(control)
     return f
+
+
+def interpreted_once(evaluate):
+    return link(once, evaluate=evaluate)
 
 
 @cache
@@ -163,7 +182,7 @@ def table_kernel(rule, stage):
     """Fills a table with the coefficients of the steps after ``first``, a row each."""
     template = link(fill, coefficients=(staged(rule) if stage else rule).coefficients)
     table = types.Array(types.float64, 2, "C")
-    like = types.UniTuple(types.float64, len(rule.hyper) + 3 * stage)
+    like = types.UniTuple(types.float64, len(rule.hyper) + len(HYPER) * stage)
     return compiled(template, f"{rule.name}_table_{stage}", types.void(table, like, types.int64, table))
 
 
@@ -176,7 +195,7 @@ def interpreted(rule, form, fun, jac, flags, dtype):
     """The same loop for Python functions: interpreted, with the compiled step of the rule."""
     step = cpu.kernel(rule, dtype, stage=flags.stage)
     source = scheduled if flags.scheduled else constant
-    with_norm = link(with_factor, norm_of=lambda g, bound: norm([g], workspace(g.size), bound))
+    with_norm = link(with_factor, norm_of_one=lambda g, bound: norm([g], workspace(g.size), bound))
 
     def prepare(table, like, nit, first, x):
         h = source(table, like, nit, first)

@@ -7,17 +7,15 @@ import numba
 import numpy as np
 from numba import prange, types
 
-from .bind import compiled
+from .bind import compiled, link
+from .modifiers import clamp
+from .stand_ins import stand_in
 from .subnormals import flush_off, flush_on
 from .threads import in_threads
 
 CHUNK = 1 << 15  # elements
 LANES = 32  # partial sums side by side: a single chain of float additions would not vectorise
 PARALLEL_FROM = 1 << 18  # elements
-
-
-def clamp(x, bound):
-    return bound if x > bound else -bound if x < -bound else x
 
 
 def add_squares(g, bound, unit, lanes):
@@ -66,19 +64,38 @@ def settled(squares, unit):
     return 1e-250 < squares < math.inf or (unit < 1.0 and squares >= math.inf)
 
 
-def squares_of(g, bound, unit):
-    """The sum of squares for ``norm_of``; on a GPU another takes its place."""
-    return serial(g, bound, unit, np.empty(((g.size + CHUNK - 1) // CHUNK, LANES)))
+def are_finite(squares):
+    """Whether all numbers are, of which these are the squares' sum in the unit SMALL."""
+    return squares < math.inf
 
 
-def norm_of(g, bound=math.inf):
-    """The 2-norm of one flat array, each element clipped to ±bound, for compiled code."""
+@stand_in
+def squares_of(gradients, bound, unit):
+    """Stands for the sum of the squares of all elements, each clipped to ±bound and then times the unit."""
+
+
+def norm_of(gradients, bound=math.inf):
+    """The 2-norm of gradients, each element clipped to ±bound; not finite where an element is not."""
     squares = unit = 0.0
     for unit in UNITS:
-        squares = squares_of(g, bound, unit)
+        squares = squares_of(gradients, bound, unit)
         if settled(squares, unit):
             break
     return math.sqrt(squares) / unit
+
+
+def clip_factor(norm, most):
+    """What ``clip_norm`` scales gradients of this norm by."""
+    factor = most / (norm + 1e-6)
+    return 1.0 if factor > 1.0 else factor  # NaN stays NaN
+
+
+def squares_of_one(g, bound, unit):
+    """Of one flat array, in compiled code."""
+    return serial(g, bound, unit, np.empty(((g.size + CHUNK - 1) // CHUNK, LANES)))
+
+
+norm_of_one = link(norm_of, squares_of=squares_of_one)
 
 
 @cache
@@ -96,19 +113,24 @@ def workspace(size):
 
 
 def norm(arrays, lanes, bound=math.inf, threads=None):
-    """The 2-norm of flat arrays together, each element clipped to ±bound; not finite where an element is not."""
-    for unit in UNITS:
-        squares = 0.0
-        for g in arrays:
-            squares += _squares(g, bound, unit, lanes[: -(-g.size // CHUNK)], threads)
-        if settled(squares, unit):
-            break
-    return math.sqrt(squares) / unit
+    """The 2-norm of flat arrays together, each element clipped to ±bound."""
+    return _norm_of_arrays((arrays, lanes, threads), bound)
 
 
 def all_finite(arrays, lanes, threads=None):
     """Whether no element is NaN or infinite."""
-    return math.isfinite(sum(_squares(g, math.inf, SMALL, lanes[: -(-g.size // CHUNK)], threads) for g in arrays))
+    return are_finite(_squares_of_arrays((arrays, lanes, threads), math.inf, SMALL))
+
+
+def _squares_of_arrays(given, bound, unit):
+    arrays, lanes, threads = given
+    squares = 0.0
+    for g in arrays:
+        squares += _squares(g, bound, unit, lanes[: -(-g.size // CHUNK)], threads)
+    return squares
+
+
+_norm_of_arrays = link(norm_of, squares_of=_squares_of_arrays)
 
 
 def _squares(g, bound, unit, lanes, threads):

@@ -14,8 +14,8 @@ from ..kernels.bind import first_reason
 from ..kernels.cuda import gpu, kernels
 from ..kernels.cuda import minimize as cuda_many
 from ..kernels.cuda.bind import device_function
-from ..kernels.loops.minimize import RUNNING, VALUE
 from .problem_set import Problems
+from .unwritten import BITS
 
 FORMS = ("inplace", "2-point", "3-point")
 
@@ -33,16 +33,17 @@ class DeviceProblems(Problems):
             raise ValueError(f"X0 must have shape (k, d), got {place.shape}")
         if place.order is None:
             raise ValueError("X0 must be contiguous (C or Fortran order), got a strided array on the GPU")
-        super().__init__(given, s, flags, *place.shape)
+        super().__init__(target, given, s, flags, *place.shape)
         target.adopt("X0", place, X0)
-        self.target, self.dtype, self.order, self.returns = target, place.dtype, place.order, library_of(X0)
+        self.dtype, self.order, self.returns = place.dtype, place.order, library_of(X0)
         self._arguments = (*args, *shared)
         with target.current():
             self.args = tuple(self._view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
             self.shared = tuple(self._view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
             self._kernels(function_of(given))
             gpu.finish()  # what made the arrays, on whatever streams
-            self._make_arrays(gpu.view_of(place, X0))
+            self._tests = gpu.from_host(s.tests)
+            self.place(gpu.view_of(place, X0))
 
     def _kernels(self, function):
         scalar = numba.from_dtype(self.dtype)
@@ -65,23 +66,6 @@ class DeviceProblems(Problems):
             raise ValueError(f"{name} must have a leading axis of {k} problems, got shape {place.shape}")
         return gpu.view_of(place, a)
 
-    def _make_arrays(self, X0):
-        k, d = self.k, self.d
-        starts = self.s.hyper.start
-        self._x, self._g, self._old = (self._full((k, d), 0.0) for _ in range(3))
-        self._best = self._full((k, d), 0.0) if self.s.best else self._x
-        self._state = tuple(self._full((k, d), starts.get(slot, 0.0)) for slot in self.s.rule.state)
-        for a in (self._x, self._old, self._best):
-            self._transfer(X0, self.order, a, "F")
-        numbers = np.tile([0.0, 0.0, -1.0 if self.s.maximize else 1.0], (k, 1))
-        self._numbers = gpu.from_host(np.asfortranarray(numbers))
-        self._counts = gpu.from_host(np.asfortranarray(np.tile(np.array([0, RUNNING, 0]), (k, 1))))
-        self._tests = gpu.from_host(self.s.tests)
-
-    def _full(self, shape, value):
-        flat = kernels.full(shape[0] * shape[1], self.dtype, value, self._stream())
-        return gpu.view(gpu.address_of(flat), shape, "F", self.dtype, flat)
-
     def _transfer(self, source, order, target, to):
         blocks = kernels.blocks(self.k * self.d, 1)
         if blocks:
@@ -98,45 +82,40 @@ class DeviceProblems(Problems):
     def _slice(self, begin, end, nit, limit):
         with self.target.current():
             table, running = gpu.from_host(self.table(nit, limit)), gpu.from_host(np.zeros(1, np.int64))
-            self._launch(
-                self._loop, begin, end, self._x, self._g, self._old, self._best, self._state, table, self._tests,
-                self._numbers, self._counts, (limit, self.most, self.reason, nit), (begin, end), running,
-            )  # fmt: skip
+            course = table, self._tests, (limit, self.most, self.reason, nit)
+            self._launch(self._loop, begin, end, tuple(self.kept), course, (begin, end), running)
             return bool(gpu.to_host(running)[0])
 
-    def evaluate(self):
-        with self.target.current():
-            for begin in range(0, self.k, self.block):
-                end = min(begin + self.block, self.k)
-                arguments = self._x, self._g, self._tests, self._numbers, (begin, end)
-                self._launch(self._each, begin, end, *arguments)
+    def _evaluate(self, x, g, numbers, marks):
+        for begin in range(0, self.k, self.block):
+            end = min(begin + self.block, self.k)
+            self._launch(self._each, begin, end, x, g, self._tests, numbers, marks, (begin, end))
 
-    def take_best(self):
-        with self.target.current():
-            self._transfer(self._best, "F", self._x, "F")
+    # --- where the arrays are ----------------------------------------------------------------------------------------
 
-    # --- results ---------------------------------------------------------------------------------------------------
+    def _matrix(self, value):
+        return self._of(kernels.full(self.k * self.d, self.dtype, value, self._stream()), "F")
 
-    @property
-    def counts(self):
-        return gpu.to_host(self._counts)
+    def _unwritten(self):
+        integer, bits = BITS[self.dtype.itemsize]
+        return self._of(kernels.full(self.k * self.d, np.dtype(integer), bits, self._stream()), "F")
 
-    def values(self):
-        return gpu.to_host(self._numbers)[:, VALUE]
+    def _of(self, flat, order):
+        return gpu.view(gpu.address_of(flat), (self.k, self.d), order, self.dtype, flat)
 
-    @property
-    def X(self):
-        return self._handed_over(self._x)
+    def _copy(self, source, to, order="F"):
+        self._transfer(source, order, to, "F")
 
-    @property
-    def G(self):
-        return self._handed_over(self._g)
+    def _moved(self, a):
+        return gpu.from_host(np.asfortranarray(a))
+
+    def _read(self, a):
+        return gpu.to_host(a)
 
     def _handed_over(self, a):
         """A copy in the order of X0, as an array of its library."""
         with self.target.current():
-            flat = gpu.array(self.k * self.d, self.dtype)
-            out = gpu.view(gpu.address_of(flat), (self.k, self.d), self.order, self.dtype, flat)
+            out = self._of(gpu.array(self.k * self.d, self.dtype), self.order)
             self._transfer(a, "F", out, self.order)
             gpu.finish()
             return self.target.handed_over(self.returns, out)

@@ -6,20 +6,17 @@ import warnings
 import numpy as np
 
 from ..arrays.host import refuse_device
-from ..arrays.libraries import is_on_device
 from ..errors import describe
-from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, STATUS
+from ..kernels.loops.minimize import RAISED
 from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
-from ..targets import current_gpu
+from ..targets.places import target_of
 from .arguments import start
-from .minimize import SUCCESS
-from .objective import objective_of
+from .host_problems import CompiledProblems, InterpretedProblems
+from .many_ended import Ending
+from .objective import objective_of, reads_value
 from .options import settings
-from .problem_set import CompiledProblems, InterpretedProblems
-
-MAXTIME = 7
 
 
 def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=None, options=None, progress=False):
@@ -51,10 +48,16 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,). Where the objective raised an
-        exception, ``status`` is 5; a RuntimeWarning shows the first one, and the other problems are unaffected. For X0
-        on a GPU ``x`` and ``jac`` are there too (PyTorch's or CuPy's arrays if X0 is, else Numba's); the others are
-        NumPy arrays.
+        ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,), and ``message``, one string that
+        counts how they ended. ``status`` is as in :func:`fastopt.minimize`, and 5 where the objective raised an
+        exception, which leaves the other problems unaffected. Of problems that were not begun before ``maxtime`` was
+        over ``fun`` and ``jac`` are NaN and ``nfev`` is 0. For X0 on a GPU ``x`` and ``jac`` are there too (PyTorch's
+        or CuPy's arrays if X0 is, else Numba's); the others are NumPy arrays.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, with ``message``, if a problem did not succeed (unless every test is off), and with what was raised first.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     given = objective_of(fun, jac)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     flags = Flags(
-        reads_value=s.best or s.ftol > 0.0,
+        reads_value=reads_value(given, s),
         bounded=False,
         keeps_best=s.best,
         stage=s.staged,
@@ -105,52 +108,34 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
             if not problems.run(begin, end, ends):
                 break
             advance(end - begin, "")
-        counts = problems.counts
-        status = counts[:, STATUS]
-        status[status == RUNNING] = MAXTIME
-        again = np.full(problems.k, not flags.reads_value or s.best) | (status == NONFINITE)
-        if s.best:
-            problems.take_best()
-        if again.any():
-            problems.evaluate()
-    if (status == RAISED).any():
-        _warn(problems, np.flatnonzero(status == RAISED))
-    return _result(problems, counts, given, flags, again)
+        ending = Ending(problems)
+    result = ending.result()
+    if not result.success.all():
+        _warn(problems, result)
+    return result
 
 
 def _problems(given, s, flags, X0, args, shared):
     """Where X0 is, there they are solved."""
-    if is_on_device(X0):
-        target = current_gpu("X0, on the GPU,")
+    target = target_of([("X0", X0)])
+    if target.is_gpu:
         from .device_problems import DeviceProblems
 
         return DeviceProblems(target, given, s, flags, X0, args, shared)
     X = _starts(X0)
     _check_rows(args, len(X))
-    return (CompiledProblems if given.is_compiled else InterpretedProblems)(given, s, flags, X, args, shared)
+    return (CompiledProblems if given.is_compiled else InterpretedProblems)(target, given, s, flags, X, args, shared)
 
 
-def _result(problems, counts, given, flags, again):
-    from scipy.optimize import OptimizeResult
-
-    nit, status = counts[:, NIT].copy(), counts[:, STATUS].copy()
-    nfev, njev = given.evaluations(nit + 1, problems.d, flags.reads_value)
-    more = given.evaluations(1, problems.d, True)
-    nfev, njev = nfev + more[0] * again, njev + more[1] * again
-    values = problems.values().copy()
-    values[status == RAISED] = np.nan
-    status[~np.isfinite(values) & (status != RAISED)] = NONFINITE
-    return OptimizeResult(
-        x=problems.X, fun=values, jac=problems.G, nit=nit, nfev=nfev, njev=njev,
-        status=status, success=np.isin(status, SUCCESS),
-    )  # fmt: skip
-
-
-def _warn(problems, raised):
-    """Say what the first problem raised."""
-    i = int(raised[0])
-    others = f" (and {len(raised) - 1} more)" if len(raised) > 1 else ""
-    warnings.warn(f"the objective of problem {i}{others} raised {problems.raised(i)}", RuntimeWarning, stacklevel=3)
+def _warn(problems, result):
+    """Say how many problems failed, unless no test could end any, and what the first one raised."""
+    raised, s = np.flatnonzero(result.status == RAISED), problems.s
+    texts = [result.message] if s.gtol or s.ftol or s.xtol else []
+    if raised.size:
+        others = f" (and {raised.size - 1} more)" if raised.size > 1 else ""
+        texts.append(f"The objective of problem {raised[0]}{others} raised {problems.raised(int(raised[0]))}")
+    if texts:
+        warnings.warn(" ".join(texts), RuntimeWarning, stacklevel=3)
 
 
 def _starts(X0):

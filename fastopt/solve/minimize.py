@@ -1,42 +1,19 @@
 """SciPy-shaped minimisation by first-order rules, compiled as a whole where the objective is a Numba function."""
 
-import math
-import time
-
-import numpy as np
 from numba import types
 
-from ..kernels.loops.minimize import CALLBACK, MAXFUN, MAXITER, MAXTIME, NIT, NONFINITE, RUNNING, STATUS
 from ..kernels.minimize import Flags
-from ..kernels.slices import FIRST_SLICE, next_slice
 from ..kernels.subnormals import restored_control
 from .arguments import argument_types, limits, notifier, start
-from .objective import compiled_plan, interpreted_plan, objective_of
+from .endings import SUCCESS
+from .objective import compiled_plan, interpreted_plan, objective_of, reads_value
 from .options import settings
-
-LONGEST_FIRST = 1024  # iterations to begin with, where an objective was measured before
-
+from .run import Run
 
 INLINE_FROM = 50_000  # iterations that pay for compiling the objective into the loop
 
 
 NO_TYPES = types.Tuple(())
-
-
-MESSAGES = {
-    0: "The gradient is at most gtol.",
-    1: "maxiter iterations are done.",
-    2: "The value changed by at most ftol.",
-    3: "The value or the gradient is not finite; x is the last iterate known to be finite.",
-    4: "x changed by at most xtol.",
-    5: "The objective raised an exception.",
-    6: "maxfun evaluations are done.",
-    7: "maxtime is over.",
-    99: "The callback asked to stop.",
-}
-
-
-SUCCESS = (0, 2, 4)
 
 
 def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None, callback=None, options=None):
@@ -84,7 +61,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     -------
     scipy.optimize.OptimizeResult
         ``x fun jac nit nfev njev status success message``; ``fun`` and ``jac`` are those at ``x``. ``status`` is 0
-        gtol, 1 maxiter, 2 ftol, 3 not finite, 4 xtol, 6 maxfun, 7 maxtime, 99 callback; ``success`` is 0, 2 or 4.
+        gtol, 1 maxiter, 2 ftol, 3 not finite, 4 xtol, 6 maxfun, 7 maxtime, 8 diverged,
+        99 callback; ``success`` is 0, 2 or 4; ``message`` says it in words, and what may help.
 
     Raises
     ------
@@ -111,7 +89,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     args = args if isinstance(args, tuple) else (args,)
     notify = None if callback is None else notifier(callback)
     flags = Flags(
-        reads_value=s.best or s.ftol > 0.0 or callback is not None,
+        reads_value=reads_value(given, s) or callback is not None,
         bounded=low.size > 0,
         keeps_best=s.best,
         stage=s.staged,
@@ -124,74 +102,16 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         plan = compiled_plan(given, s.rule, x.dtype, kinds, None, flags, inline)
     else:
         plan = interpreted_plan(given, s.rule, x.dtype, flags)
-    return _run(plan, given, s, flags, args, x, low, high, notify)
+    return _result(Run(plan, given, s, flags, args, x, low, high), notify)
 
 
-def _run(plan, given, s, flags, args, x, low, high, notify):
+def _result(run, notify):
     from scipy.optimize import OptimizeResult  # not at import: it takes a fifth of a second
 
-    fun, jac = plan.addresses
-    g, old, best = np.zeros(x.shape, x.dtype), x.copy(), x.copy() if s.best else x
-    state = first_state(s, x)
-    numbers, counts = np.array([0.0, 0.0, -1.0 if s.maximize else 1.0]), np.array([0, RUNNING, 0])
-    most, reason = most_iterations(s, given, x.size, flags)
-    table, like = s.first_rows
-    sizes = (x.size, *(getattr(a, "size", 1) for a in args))
-    limit = plan.pace.get(sizes, FIRST_SLICE) if notify is None else 1
-    began, told, status = time.perf_counter(), 0, RUNNING
-    with restored_control(given.is_compiled):
-        while status == RUNNING:
-            nit = int(counts[NIT])
-            if s.hyper.scheduled:
-                table = np.array([s.row(nit + k) for k in range(1, limit + 1)])
-            before = time.perf_counter()
-            plan.loop(
-                fun, jac, args, x, g, old, best, state, table, like, low, high, s.tests, numbers, counts,
-                (limit, most, reason, nit),
-            )  # fmt: skip
-            status = int(counts[STATUS])
-            now = time.perf_counter()
-            if notify is not None and counts[NIT] > told and status != NONFINITE:
-                told = int(counts[NIT])
-                try:
-                    notify(OptimizeResult(x=x.copy(), fun=float(numbers[0])))
-                except StopIteration:
-                    status = CALLBACK
-            elif notify is None:
-                limit = next_slice(limit, now - before)
-            if status == RUNNING and s.maxtime is not None and now - began >= s.maxtime:
-                status = MAXTIME
-        if notify is None:
-            plan.pace[sizes] = min(limit, LONGEST_FIRST)
-        nfev, njev = given.evaluations(int(counts[NIT]) + 1, x.size, flags.reads_value)
-        value = float(numbers[0])
-        if s.best:
-            x[:] = best
-        if not flags.reads_value or s.best or status == NONFINITE:
-            value = float(plan.once(fun, jac, args, x, g, low, high))
-            more = given.evaluations(1, x.size, True)
-            nfev, njev = nfev + more[0], njev + more[1]
-    if not math.isfinite(value):
-        status = NONFINITE
+    with restored_control(run.given.is_compiled):
+        value, status, message = run.end(run.go(notify))
+    nfev, njev = run.evaluations
     return OptimizeResult(
-        x=x, fun=value, jac=g, nit=int(counts[NIT]), nfev=nfev, njev=njev,
-        status=status, success=status in SUCCESS, message=MESSAGES[status],
+        x=run.x, fun=value, jac=run.g, nit=run.nit, nfev=nfev, njev=njev,
+        status=status, success=status in SUCCESS, message=message,
     )  # fmt: skip
-
-
-def first_state(s, x):
-    """The state arrays of a rule for parameters x."""
-    state = tuple(np.zeros(x.shape, x.dtype) for _ in s.rule.state)
-    for slot, start_value in s.hyper.start.items():
-        state[s.rule.state.index(slot)].fill(start_value)
-    return state
-
-
-def most_iterations(s, given, d, flags):
-    """After how many iterations to stop, and with which status."""
-    if s.maxfun is None:
-        return s.maxiter, MAXITER
-    per_point = max(given.evaluations(1, d, flags.reads_value))
-    at_end = 0 if flags.reads_value and not s.best else given.evaluations(1, d, True)[0]
-    points = max(1, (s.maxfun - at_end) // per_point)
-    return (points - 1, MAXFUN) if points - 1 < s.maxiter else (s.maxiter, MAXITER)

@@ -1,6 +1,6 @@
 """A user's objective: in which form it comes, and how a compiled loop gets hold of it."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numba
@@ -32,6 +32,11 @@ class Objective(NamedTuple):
         return per_point.get(self.form, 1) * points, points
 
 
+def reads_value(given, s):
+    """Whether the loop is to look at the value: because a test does, or because it is known anyway."""
+    return s.best or s.ftol > 0.0 or given.form in (True, "2-point", "3-point")
+
+
 def objective_of(fun, jac) -> Objective:
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {describe(fun)}")
@@ -46,7 +51,10 @@ def objective_of(fun, jac) -> Objective:
 
 
 class Plan(NamedTuple):
-    """How to run an objective: kernels of kernels/minimize.py, and what they take as ``fun`` and ``jac``."""
+    """How to run an objective: kernels of kernels/minimize.py, and what they take as ``fun`` and ``jac``.
+
+    ``once`` and ``each`` are functions that return theirs, compiled when it is first asked for: few calls need both.
+    """
 
     loop: Any
     once: Any
@@ -83,20 +91,35 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
     loop = looped.kernel(
         rule, evaluate, flags, x, args, shared=shared, in_parallel=in_parallel, what=what, cached=cached
     )
-    once = looped.evaluation_kernel(alone, x, types.Tuple(extra), what=what)
-    each = None
-    if shared is not None:
-        each = looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
+
+    @cache
+    def once():
+        return looped.evaluation_kernel(alone, x, types.Tuple(extra), what=what)
+
+    @cache
+    def each():
+        return looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
+
     return Plan(loop, once, each, addresses, (fun, jac), {})
 
 
 def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
     """For Python functions."""
-    jac = _checked(given.jac, "gradient") if given.jac is not None else None
-    fun = _checked(given.fun, given.form)
+    fun, jac = _both_checked(given)
     loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
-    evaluate = looped.python_evaluation(given.form, fun, jac, True)
-    return Plan(loop, lambda f, j, args, x, g, low, high: evaluate(f, j, x, g, args, low, high), None, (0, 0), None, {})
+    once = looped.interpreted_once(evaluation_in_python(given))
+    return Plan(loop, lambda: once, None, (0, 0), None, {})
+
+
+def evaluation_in_python(given: Objective):
+    """``evaluate`` of loops/minimize.py, with the value."""
+    fun, jac = _both_checked(given)
+    return looped.python_evaluation(given.form, fun, jac, True)
+
+
+def _both_checked(given):
+    jac = _checked(given.jac, "gradient") if given.jac is not None else None
+    return _checked(given.fun, given.form), jac
 
 
 def _inlined(function):

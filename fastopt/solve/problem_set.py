@@ -1,32 +1,57 @@
-"""The problems of a ``minimize_many`` on their way: their iterates, and how to run a part of them."""
+"""The problems of a ``minimize_many`` on their way: what is known of each, wherever that is, and going on with them."""
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import typeof, types
 
 from ..kernels import minimize as looped
-from ..kernels.loops.minimize import NIT, RAISED, RUNNING, STATUS, VALUE
+from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, START, STATUS, VALUE
 from ..kernels.slices import FIRST_SLICE, next_slice
-from ..kernels.subnormals import restored_control
-from ..kernels.threads import in_threads
-from .arguments import argument_types
-from .minimize import first_state, most_iterations
-from .objective import Plan, compiled_plan, interpreted_plan
+from .run import most_iterations
+from .unwritten import refuse_unwritten
 
 LONGEST_TABLE = 4096  # rows
 
 
+class Kept(NamedTuple):
+    """What the loop of loops/minimize.py keeps, with a row per problem; it says what each is."""
+
+    x: Any
+    g: Any
+    old: Any
+    best: Any
+    state: tuple
+    numbers: Any
+    counts: Any
+
+
 class Problems:
-    """What all kinds share: the table that coefficients come from, and going on in slices of iterations."""
+    """What is the same wherever they are. The kinds say where arrays are, and how the loop is run there."""
 
+    kept: Kept
+    start: Any
     block: int  # problems that are finished before others begin
+    order = "C"  # of X0
 
-    def __init__(self, given, s, flags, k, d):
-        self.given, self.s, self.flags, self.k, self.d = given, s, flags, k, d
+    def __init__(self, target, given, s, flags, k, d):
+        self.target, self.given, self.s, self.flags, self.k, self.d = target, given, s, flags, k, d
         self.most, self.reason = most_iterations(s, given, d, flags)
         self.width, self.takes_coefficients = looped.columns(s.rule, flags, True)
+        self.evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
+
+    def place(self, X0):
+        """Make the arrays, with the iterates at X0."""
+        s, k = self.s, self.k
+        x, old, g = self._matrix(0.0), self._matrix(0.0), self._unwritten()
+        best = self._matrix(0.0) if s.best else x
+        state = tuple(self._matrix(s.hyper.start.get(slot, 0.0)) for slot in s.rule.state)
+        self.start = X0
+        for a in (x, old, best):
+            self._copy(X0, a, self.order)
+        numbers = self._moved(np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0, np.nan], (k, 1)))
+        counts = self._moved(np.tile(np.array([0, RUNNING, 0]), (k, 1)))
+        self.kept = Kept(x, g, old, best, state, numbers, counts)
 
     def run(self, begin, end, ends):
         """Run the problems from ``begin`` to ``end`` until all have stopped; False if time ran out."""
@@ -57,109 +82,96 @@ class Problems:
         looped.table_kernel(self.s.rule, self.flags.stage)(rows, tuple(rows[0].tolist()), nit, out)
         return out
 
+    # --- evaluations beside those of the loop ------------------------------------------------------------------------
 
-class HostProblems(Problems):
-    """Arrays with a row per problem, of what the loop of loops/minimize.py keeps for one."""
+    def evaluate_again(self, which):
+        """Value and gradient of these problems, where they are; whether each raised."""
+        x, g, *_, numbers, _ = self.kept
+        return self._raised(which, x, g, numbers)
 
-    plan: Plan
-    block = 1 << 15
+    def values_at_start(self, which):
+        """The values of these problems where they began; the gradients, and the iterates before, are lost."""
+        old, g, numbers = self.kept.old, self.kept.g, self.kept.numbers
+        self._copy(self.start, old, self.order)
+        raised = self._raised(which, old, g, numbers)
+        return np.where(which & ~raised, self.values(), np.nan)
 
-    def __init__(self, given, s, flags, X, args, shared):
-        super().__init__(given, s, flags, *X.shape)
-        self.X, self.args, self.shared = X, args, shared
-        self.G, self.old, self.best = np.zeros_like(X), X.copy(), X.copy() if s.best else X
-        self.state = first_state(s, X)
-        self.numbers = np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0], (self.k, 1))
-        self.counts = np.tile(np.array([0, RUNNING, 0]), (self.k, 1))
-        self.unbounded = np.empty(0, X.dtype)
+    def _raised(self, which, x, g, numbers):
+        counts = self.counts
+        marks = counts.copy()
+        marks[:, STATUS] = np.where(which, counts[:, STATUS], RAISED)
+        marks = self._moved(marks)
+        if which.any():
+            with self.target.current():
+                self._evaluate(x, g, numbers, marks)
+        return which & (self._read(marks)[:, STATUS] == RAISED)
+
+    def _evaluate(self, x, g, numbers, marks):
+        """Value and gradient of each problem whose status in ``marks`` is not RAISED."""
+        raise NotImplementedError
+
+    def values_as_far_again(self, which):
+        """The values of those of these problems that went far, where they had gone as far again, and which did."""
+        return np.full(self.k, np.nan), np.zeros(self.k, bool)
+
+    def go_on(self, which, nit):
+        """Whether each of these problems went downhill in one direction."""
+        return np.zeros(self.k, bool)
+
+    # --- where the arrays are ----------------------------------------------------------------------------------------
+
+    def _matrix(self, value):
+        """A new array of X0's shape and dtype."""
+        raise NotImplementedError
+
+    def _unwritten(self):
+        """A new matrix as in unwritten.py."""
+        raise NotImplementedError
+
+    def _copy(self, source, to, order="F"):
+        """Copy a matrix; ``order`` is that of the source, where it is none of our own."""
+        raise NotImplementedError
+
+    def _moved(self, a):
+        """A NumPy array there."""
+        raise NotImplementedError
+
+    def _read(self, a):
+        """An array from there as one of NumPy's."""
+        raise NotImplementedError
+
+    def _handed_over(self, a):
+        """A matrix as an array of X0's library."""
+        raise NotImplementedError
+
+    # --- results -----------------------------------------------------------------------------------------------------
+
+    @property
+    def X(self):
+        return self._handed_over(self.kept.x)
+
+    @property
+    def G(self):
+        return self._handed_over(self.kept.g)
+
+    @property
+    def counts(self):
+        return self._read(self.kept.counts)
+
+    def first_values(self):
+        return self._read(self.kept.numbers)[:, START].copy()
 
     def values(self):
-        return self.numbers[:, VALUE]
+        return self._read(self.kept.numbers)[:, VALUE].copy()
+
+    def refuse_unwritten(self, values):
+        """Raise if the objective of a problem left its gradient unwritten, of the first one."""
+        counts = self.counts
+        suspects = np.flatnonzero((counts[:, STATUS] == NONFINITE) & (counts[:, NIT] == 0) & np.isfinite(values))
+        gradients = self._read(self.kept.g) if suspects.size else ()
+        for i in suspects:
+            refuse_unwritten(np.ascontiguousarray(gradients[i]), values[i], f" in problem {i}")
 
     def take_best(self):
-        self.X[:] = self.best
-
-    def raised(self, i) -> str:
-        """What problem i raised, by raising it again."""
-        try:
-            with restored_control(self.given.is_compiled):
-                self.once(i)
-        except Exception as caught:
-            return f"{type(caught).__name__}: {caught}"
-        return "an exception that did not come again"
-
-    def once(self, i):
-        """The value of problem i, from which an exception is not caught."""
-        row = (*(a[i] for a in self.args), *self.shared)
-        return self.plan.once(*self.plan.addresses, row, self.X[i], self.G[i], self.unbounded, self.unbounded)
-
-
-class CompiledProblems(HostProblems):
-    """Each slice is one call of compiled code."""
-
-    def __init__(self, given, s, flags, X, args, shared):
-        super().__init__(given, s, flags, X, args, shared)
-        kinds = typeof(args) if args else types.Tuple(())
-        whole = argument_types(shared, "shared") if shared else types.Tuple(())
-        inline = True if s.inline is None else s.inline
-        self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
-        # Compiled now, so that maxtime does not pay for it.
-        self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False))
-
-    def _plan(self, in_parallel) -> Any:
-        return compiled_plan(*self._plan_of, in_parallel)
-
-    def _slice(self, begin, end, nit, limit):
-        table = self.table(nit, limit)
-        self._call(
-            "loop", begin, end, self.X, self.G, self.old, self.best, self.state, table, tuple(table[0].tolist()),
-            self.unbounded, self.unbounded, self.s.tests, self.numbers, self.counts,
-            (limit, self.most, self.reason, nit),
-        )  # fmt: skip
-        return (self.counts[begin:end, STATUS] == RUNNING).any()
-
-    def evaluate(self):
-        """Value and gradient of all problems, where they are."""
-        none = self.unbounded
-        self._call("each", 0, len(self.X), self.X, self.G, none, none, self.numbers, self.counts)
-
-    def _call(self, kernel, begin, end, *arguments):
-        def run(chunks, in_parallel=True):
-            plan = self._plan(in_parallel)
-            getattr(plan, kernel)(*plan.addresses, self.args, self.shared, *arguments, (begin, end, chunks))
-
-        in_threads(run, lambda: run(1, False))
-
-
-class InterpretedProblems(HostProblems):
-    """One problem after the other, for Python functions."""
-
-    def __init__(self, given, s, flags, X, args, shared):
-        super().__init__(given, s, flags, X, args, shared)
-        self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
-
-    def run(self, begin, end, ends):
-        for i in range(begin, end):
-            row = (*(a[i] for a in self.args), *self.shared)
-            state = tuple(a[i] for a in self.state)
-            while self.counts[i, STATUS] == RUNNING:
-                if ends is not None and time.perf_counter() >= ends:
-                    return False
-                nit = int(self.counts[i, NIT])
-                table = self.hyper_rows(nit, FIRST_SLICE)
-                try:
-                    self.plan.loop(
-                        0, 0, row, self.X[i], self.G[i], self.old[i], self.best[i], state, table,
-                        tuple(table[0].tolist()), self.unbounded, self.unbounded, self.s.tests, self.numbers[i],
-                        self.counts[i], (FIRST_SLICE, self.most, self.reason, nit),
-                    )  # fmt: skip
-                except Exception:
-                    self.counts[i, STATUS] = RAISED
-        return True
-
-    def evaluate(self):
-        for i in np.flatnonzero(self.counts[:, STATUS] != RAISED):
-            try:
-                self.numbers[i, VALUE] = self.once(i)
-            except Exception:
-                self.counts[i, STATUS] = RAISED
+        with self.target.current():
+            self._copy(self.kept.best, self.kept.x)

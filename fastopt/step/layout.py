@@ -23,7 +23,7 @@ class Layout:
     target : where the arrays are
     params, roots : the nest that gradients must match, and its parts by name, one per group
     rule, starts : the rule, and per group the start of its state
-    staged, options : see ``bind``; the options of the optimiser
+    options : of the optimiser
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Layout:
     spans : the addresses of parameters and state, sorted
     """
 
-    def __init__(self, target, params, roots, rule, starts, staged, options):
+    def __init__(self, target, params, roots, rule, starts, options):
         self._target, self._rule = target, rule
         self.all: list[Block] = []
         self.names: list[str] = []
@@ -44,7 +44,6 @@ class Layout:
         self._block_of: dict[int, int] = {}  # by parameter
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, starts[group])
-        self.bind(staged, options)
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
         owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]

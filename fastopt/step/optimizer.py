@@ -105,8 +105,8 @@ class Optimizer:
 
     # Slots, so that a name that means nothing is refused, at no cost to the step, which assigns ``_t``.
     __slots__ = (
-        *("_rule", "_params", "_state", "_t", "_skipped", "_grouped", "_hyper", "_options", "_bound", "_sign"),
-        *("_staged", "_target", "_layout", "_steps", "_general", "__weakref__"),
+        *("_rule", "_params", "_state", "_t", "_skipped", "_grouped", "_hyper", "_options"),
+        *("_bound", "_sign", "_measures", "_staged", "_target", "_layout", "_steps", "_general", "__weakref__"),
         *("_kind", "_leaf", "_shape", "_c_order", "_run", "_p", "_slots", "_h"),  # of the fast path
     )
 
@@ -137,7 +137,6 @@ class Optimizer:
         self._hyper = hyper_of_groups(rule, params if self._grouped else None, hyper)
         self._params: Any = list(roots.values()) if self._grouped else params
         self._take_options(options)
-        self._staged = self._needs_stage()
         self._place(roots)
         self._state = MappingProxyType({slot: self._layout.views(k) for k, slot in enumerate(rule.state)})
         self._prepare()
@@ -149,35 +148,30 @@ class Optimizer:
         target.check_options(options)
         if options.capturable and any(mine.scheduled for mine in self._hyper):
             raise ValueError(NO_SCHEDULES)
-        starts = [mine.start for mine in self._hyper]
-        self._layout = Layout(target, self._params, roots, rule, starts, self._staged, options)
+        self._layout = Layout(target, self._params, roots, rule, [mine.start for mine in self._hyper], options)
         self._steps = target.steps(rule, self._layout, options)
         self._general = target.within(Optimizer._apply)  # a plain function: a bound one would keep its object alive
 
     def _prepare(self):
         """Make ready what steps need."""
-        self._steps.prepare(self._staged)
+        self._bind()
         if self._options.capturable:
             self._steps.count_from(self._t, self._numbers(1, self._sign))
         self._hold_fast_path()
 
-    def _needs_stage(self):
-        """Where a graph was captured the kernels stay what they are, so they have a stage from the start."""
-        options = self._options
-        decays = any(mine.decays() for mine in self._hyper)
-        return options.maximize or options.clips or options.capturable or decays
+    def _bind(self):
+        """Give the blocks their kernels: with a stage where something is done to gradients before the rule sees them.
 
-    def _stage_if_needed(self):
-        """Bind the kernels where a decay or a clip came or went."""
-        if self._needs_stage() != self._staged:
-            self._staged = not self._staged
-            self._layout.bind(self._staged, self._options)
-            self._steps.prepare(self._staged)
+        Where a graph was captured the kernels stay what they are, so they have a stage from the start.
+        """
+        options = self._options
+        self._staged = options.modifies or options.capturable or any(mine.decays() for mine in self._hyper)
+        self._layout.bind(self._staged, options)
+        self._steps.prepare(self._staged)
 
     def _hold_fast_path(self):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
-        block = self._layout.all[0]
-        leaf = self._layout.leaves[0]
+        block, leaf = self._layout.all[0], self._layout.leaves[0]
         self._kind = None
         if self._params is leaf and not self._staged and not self._options.check_finite:
             self._kind = np.ndarray
@@ -236,7 +230,7 @@ class Optimizer:
             raise ValueError(NO_SCHEDULES)
         for mine in groups:
             mine.values.update(values)
-        self._stage_if_needed()
+        self._bind()
         if self._options.capturable:
             self._steps.take_numbers(self._numbers(1, self._sign))
         self._hold_fast_path()
@@ -250,9 +244,8 @@ class Optimizer:
         if options.capturable and name == "clip_norm":
             raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
         self._take_options(options)
-        self._staged = self._needs_stage()
-        self._layout.bind(self._staged, options)
         if options.capturable:
+            self._bind()
             self._steps.take_numbers(self._numbers(1, self._sign))
         else:
             self._steps = self._target.steps(self._rule, self._layout, options)
@@ -260,6 +253,7 @@ class Optimizer:
 
     def _take_options(self, options):
         self._options, self._bound, self._sign = options, options.bound, -1.0 if options.maximize else 1.0
+        self._measures = options.clip_norm is not None or bool(options.check_finite)
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -298,16 +292,18 @@ class Optimizer:
         pieces, absent = self._layout.pieces(grads)
         if len(absent) == len(self._layout.leaves):
             return
-        factor = self._factor(pieces, grads)
-        if factor is None:
-            self._skipped += 1
-        else:
-            t = self._t + 1
-            numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
-            self._steps.run(pieces, t, numbers)
-            self._t = t
-            if absent:
-                self._layout.miss(absent)
+        scale, t = self._sign, self._t + 1
+        if self._measures and pieces:
+            factor = self._factor(pieces, grads)
+            if factor is None:
+                self._skipped += 1
+                return
+            scale *= factor
+        numbers = () if self._options.capturable else self._numbers(t, scale)
+        self._steps.run(pieces, t, numbers)
+        self._t = t
+        if absent:
+            self._layout.miss(absent)
 
     def _numbers(self, t, scale) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
@@ -318,13 +314,11 @@ class Optimizer:
     def _factor(self, pieces, grads):
         """The factor of ``clip_norm``, or None if the step is to be skipped; raises if it is to be refused."""
         options = self._options
-        if options.check_finite and pieces and not self._steps.is_finite(pieces):
+        if options.check_finite and not self._steps.is_finite(pieces):
             if options.check_finite == "skip":
                 return None
             self._layout.refuse_not_finite(grads)
-        if options.clip_norm is None or not pieces:
-            return 1.0
-        return self._steps.factor(pieces, options.clip_norm, self._bound)
+        return 1.0 if options.clip_norm is None else self._steps.factor(pieces, options.clip_norm, self._bound)
 
     def state_dict(self) -> dict:
         """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.
@@ -358,7 +352,6 @@ class Optimizer:
             mine.take_numbers(numbers)
         self._t = d["t"]
         self._layout.take_counts(d["t"], counts)
-        self._stage_if_needed()
         self._prepare()
 
     def __reduce__(self):

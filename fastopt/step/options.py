@@ -27,8 +27,9 @@ class Options(NamedTuple):
         return math.inf if self.clip_value is None else float(self.clip_value)
 
     @property
-    def clips(self) -> bool:
-        return self.clip_value is not None or self.clip_norm is not None
+    def modifies(self) -> bool:
+        """Whether kernels change the gradient before the rule sees it."""
+        return self.maximize or self.clip_value is not None or self.clip_norm is not None
 
 
 def check_options(options):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 class Block(NamedTuple):
     """The arrays of one kernel call: those of one parameter, or of the buffer that holds many."""
 
-    run: Any  # the kernel
+    run: Any  # the kernel, once it is bound
     p: Any
     state: tuple
     group: int

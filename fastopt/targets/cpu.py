@@ -6,10 +6,12 @@ import numpy as np
 
 from ..arrays import host
 from ..arrays.placed import Placed, check_like, check_writable
+from ..errors import describe
 from ..kernels import cpu as kernels
 from .available import require
 from .cpu_gradients import Gradients
 from .cpu_steps import Steps
+from .cpu_training import Batches
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -38,6 +40,10 @@ class Cpu:
     def flat(self, place, a):
         """The same in one dimension, over the same memory."""
         return host.flat(a)
+
+    def handed_over(self, library, a):
+        """An array for code of this library's."""
+        return a
 
     # --- memory ----------------------------------------------------------------------------------------------------
 
@@ -87,6 +93,9 @@ class Cpu:
     def add(self, out, more, stream=None):
         np.add(out, more, out=out)
 
+    def copy(self, out, more, stream=None):
+        np.copyto(out, more)
+
     def scale(self, a, factor, stream=None):
         a *= factor
 
@@ -127,3 +136,21 @@ class Cpu:
 
     def steps(self, rule, layout, options) -> Steps:
         return Steps(layout.all, options)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def examples(self, name, a) -> tuple[int, ...]:
+        """The shape of an array with examples along its first axis; raises unless it is one."""
+        host.refuse_device(name, a)
+        if not isinstance(a, np.ndarray) or a.ndim == 0:
+            wanted = f"{name} must be an array with the examples along its first axis"
+            raise TypeError(f"{wanted}, got {describe(a)}{host.remedy(a)}")
+        return a.shape
+
+    def is_untouched(self, a) -> bool:
+        """Whether an array holds nothing but -0.0."""
+        return a.size > 0 and not a.any() and bool(np.signbit(a).all())
+
+    def batches(self, loss_and_grad, data, size=None) -> Batches:
+        """Batches of the data, of this size if they do not hold them all."""
+        return Batches(loss_and_grad, data, size)

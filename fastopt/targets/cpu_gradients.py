@@ -29,14 +29,18 @@ class Gradients:
 
     def of_buffers(self, buffers) -> list | None:
         """The pieces of gradients that are packed as the parameters are; None if they must be looked at one by one."""
-        self._check_frozen()
+        i = gather.first_frozen(self._leaves)
+        if i < len(self._leaves):
+            check_writable(self._names[i], writable=False)
         if type(buffers[0]) is not np.ndarray:  # on a GPU
             return None
         return [piece for block, g in zip(self._blocks, buffers) for piece in pieces_of(block, g, block.runs)]
 
     def pieces(self, gradients: list) -> tuple[list, list[int]]:
         """The pieces of gradients in the order of the parameters, and which of these have None; raises at a misfit."""
-        self._check_frozen()
+        i = gather.first_frozen(self._leaves)
+        if i < len(self._leaves):
+            check_writable(self._names[i], writable=False)
         if self._table is None:
             self._table = self._prepare_gathering()
         absent: list[int] = []
@@ -49,12 +53,6 @@ class Gradients:
             if runs:
                 found += pieces_of(block, buffer if block.packed else flat(gradients[block.members[0][0]]), runs)
         return found, absent
-
-    def _check_frozen(self):
-        """Raise if a parameter was made read-only."""
-        i = gather.first_frozen(self._leaves)
-        if i < len(self._leaves):
-            check_writable(self._names[i], self._leaves[i].flags.writeable)
 
     def _prepare_gathering(self) -> gather.Table:
         """Make the buffers that packed parameters' gradients are gathered in, and the table they are checked by."""

@@ -20,8 +20,8 @@ class Steps:
 
     def factor(self, pieces, clip, bound) -> float:
         """min(1, clip / (norm + 1e-6)), of gradients clipped to ±bound."""
-        factor = clip / (norms.norm([piece[2] for piece in pieces], self._lanes, bound, self._threads) + 1e-6)
-        return 1.0 if factor > 1.0 else factor  # NaN stays NaN
+        gradients = [piece[2] for piece in pieces]
+        return norms.clip_factor(norms.norm(gradients, self._lanes, bound, self._threads), clip)
 
     def run(self, pieces, t, numbers):
         """Step t, with the numbers that each group's kernels take; what missed some has a count of its own."""

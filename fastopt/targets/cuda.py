@@ -10,6 +10,9 @@ from ..kernels.cuda import gpu, kernels
 from .cuda_gradients import Gradients
 from .cuda_steps import Steps
 from .cuda_streams import Streams
+from .cuda_training import Batches
+
+GLANCE = 4096  # elements
 
 
 class Cuda:
@@ -135,6 +138,10 @@ class Cuda:
     def add(self, out, more, stream=None):
         self._launch(kernels.add(out.dtype, more.dtype), out, gpu.pointer(more), stream)
 
+    def copy(self, out, more, stream=None):
+        self.fill(out, 0.0, stream)
+        self.add(out, more, stream)
+
     def scale(self, a, factor, stream=None):
         self._launch(kernels.scale(a.dtype), a, factor, stream)
 
@@ -187,6 +194,28 @@ class Cuda:
 
     def steps(self, rule, layout, options) -> Steps:
         return Steps(self, rule, layout.all, options)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def examples(self, name, a) -> tuple[int, ...]:
+        """The shape of an array with examples along its first axis; raises unless it is one, on this GPU."""
+        place = self.beside(name, a, "the parameters", "C")
+        if not place.shape:
+            raise ValueError(f"{name} must have its examples along its first axis, got an array without one")
+        return place.shape
+
+    def is_untouched(self, a) -> bool:
+        """Whether an array of ours holds nothing but -0.0; what holds something else mostly shows it at its start."""
+        flat, size = gpu.view(device.address_of(a) if a.size else 0, (a.size,), "C", a.dtype, a), a.size
+        for start, end in ((0, min(size, GLANCE)), (min(size, GLANCE), size)):
+            part = gpu.to_host(self.view(flat, start, end, (end - start,), "C")) if end > start else np.zeros(0)
+            if part.any() or not np.signbit(part).all():
+                return False
+        return size > 0
+
+    def batches(self, loss_and_grad, data, size=None) -> Batches:
+        """Batches of the data, of this size if they do not hold them all."""
+        return Batches(self, loss_and_grad, data, size)
 
 
 def device_of(name, place) -> int | None:

@@ -5,9 +5,11 @@ only where an array is on a GPU:
 
 - *what an array is*: ``describe`` and ``parameter`` (checked), ``array`` and ``flat`` (as kernels take it);
 - *memory*: ``zeros``, ``full``, ``empty``, ``view``, ``span``, ``write``, ``assign``, ``copy_to_host``, ``on_host``;
-- *sums*: ``fill``, ``add``, ``scale``;
+- *sums*: ``fill``, ``copy``, ``add``, ``scale``;
 - *order*: ``current`` and ``within`` (the device that is current), ``stream``, ``finish``;
-- *steps*: ``check_options``, ``sweep`` (the kernel), ``gradients`` (matched to blocks), ``steps`` (made of them).
+- *steps*: ``check_options``, ``sweep`` (the kernel), ``gradients`` (matched to blocks), ``steps`` (made of them);
+- *training*: ``examples`` (checked), ``batches`` (of them), ``handed_over`` (an array as a library's code takes it),
+  ``is_untouched`` (a gradient that no loss wrote).
 """
 
 from typing import Any

@@ -1,17 +1,14 @@
 """An epoch of minibatch training: in Python, or compiled where the loss is a Numba function. Both to the same bits."""
 
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 from numba import config, typeof
 from numba.core.dispatcher import Dispatcher
 
-from ..arrays.host import flat
-from ..arrays.libraries import is_on_device
-from ..arrays.namedtuples import is_field, record
-from ..errors import describe, listing
+from ..arrays.libraries import STREAMS, library_of
+from ..arrays.nests import flatten
 from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
 from ..kernels.functions import compile_for
@@ -28,14 +25,12 @@ from ..step.inside import (
     target_of,
 )
 from ..targets.packed import Packed, pack
+from .arguments import as_arguments, is_array, name_of
+from .examples import refuse_mixed_floats
 
 
 def training_of(loss_and_grad, opt) -> type["Training"]:
     """The compiled way where it can be taken, and where no step was to be parallel."""
-    if target_of(opt).is_gpu:
-        from .device_epochs import DeviceTraining
-
-        return DeviceTraining
     blocks = layout_of(opt).all
     compilable = isinstance(loss_and_grad, Dispatcher) and not config.DISABLE_JIT
     serial = all(block.run is cpu.kernel(opt.rule, block.p.dtype, stage=is_staged(opt)) for block in blocks)
@@ -45,131 +40,121 @@ def training_of(loss_and_grad, opt) -> type["Training"]:
 
 
 class Training:
-    """The loss, bound to an optimiser's parameters, to buffers for their gradient and to the examples."""
+    """The loss, bound to an optimiser's parameters, to buffers for their gradient and to the examples.
+
+    Gradients and sums are our own arrays, handed to the loss as arrays of the library that it works with.
+    """
 
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
-        self.data, self.n, self.batch_size, self.accumulate = data, n, batch_size, accumulate
-        self.params = self._parameters(opt.params)
-        self.steps, self.buffers = self._gradients(opt.params)  # what the optimiser is stepped with
-        self.grads = self._handed_out(self.steps)
-        self.sums = [self._like(buffer) for buffer in self.buffers] if accumulate > 1 else []
+        self.target, self.layout = target_of(opt), layout_of(opt)
+        self.data, self.n, self.size, self.accumulate = data, n, min(batch_size, n), accumulate
+        libraries = [library_of(leaf) for _, leaf in flatten((opt.params, data), "")]
+        self.library = next((library for library in libraries if library in STREAMS), "")
+        with self.target.current():
+            self.batches = self.target.batches(loss_and_grad, data, self.size if self.size < n else None)
+            self.params = as_arguments(self._handed_over(opt.params), opt.params)
+            zeros, self.buffers = self._gradients(opt.params)
+            self.own = [leaf for _, leaf in flatten(zeros, "")]
+            self.steps = self._handed_over(zeros) if self.library or is_array(zeros) else zeros  # given to ``step``
+            self.grads = as_arguments(self.steps, opt.params)
+            self.sums = [self.target.empty(g.size, g.dtype) for g in self.buffers] if accumulate > 1 else []
+            self.unseen = 1  # no loss was seen to write the gradient
 
     def epoch(self, order) -> float:
         """One pass in this order (None: one batch holds all examples): an update per ``accumulate`` batches.
 
         Returns the sum, or mean, of the losses.
         """
-        n, total, sizes, order = self.n, 0.0, [], self._moved(order)
-        for start in range(0, n, self.batch_size):
-            end = min(start + self.batch_size, n)
-            total += self._call(self._batch(order, start, end))
-            sizes.append(end - start)
-            if self.accumulate > 1:
-                self._collect(first=len(sizes) == 1)
-            if len(sizes) == self.accumulate or end == n:
-                self._finish(1.0 / sum(sizes) if self.mean else 1.0)
-                self.opt.step(self.steps)
-                sizes.clear()
-        total = self._read(total)
-        return total / n if self.mean else total
+        loop = compiled_loop.interpreted(
+            self.accumulate > 1,
+            self.mean,
+            evaluate=Training._evaluate,
+            is_written=Training._is_written,
+            collect=Training._collect,
+            finish=Training._finish,
+            scale=Training._scale,
+            update=Training._update,
+        )
+        with self.target.current():
+            numbers, limits, counts = [0.0], (self.n, self.n, self.size, self.accumulate), [0, 0, 0, 0, self.unseen]
+            loop(self, self, self, self.batches.moved(order), limits, numbers, counts)
+            self.unseen = 0
+            total = self.batches.total(numbers[epoch.LOSS])
+        return total / self.n if self.mean else total
 
     def evaluate(self, data, n) -> float:
-        total = self._read(self._call(data))
+        """The sum, or mean, of the losses of these data."""
+        with self.target.current():
+            total = self.batches.total(self._loss_of(data))
         return total / n if self.mean else total
 
-    def _call(self, batch) -> float:
-        self._clear()
-        return self._value(self.loss_and_grad(self.params, self.grads, *batch))
-
-    # --- what depends on where the arrays are ----------------------------------------------------------------------
-
-    def _parameters(self, params):
-        """As the loss gets them."""
-        return as_arguments(params)
+    def _handed_over(self, nest):
+        """A nest of the structure of the parameters as code of the library takes it."""
+        leaves = [self.target.handed_over(self.library, leaf) for _, leaf in flatten(nest, "")]
+        return self.layout.nest(leaves)
 
     def _gradients(self, params):
-        """Zeros in the structure of the parameters, and the buffers behind them, one per dtype."""
-        if isinstance(params, np.ndarray):
-            zeros = np.zeros_like(params)
-            return zeros, (zeros,)
+        """Arrays of ours in the structure of the parameters, and the buffers behind them, one per dtype."""
+        if is_array(params):
+            (place,) = self.layout.places
+            buffer = self.target.zeros(place.size, place.dtype)
+            return self.target.view(buffer, 0, place.size, place.shape, place.order), (buffer,)
         zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
         return zeros, zeros.buffers
 
-    def _like(self, buffer):
-        return np.empty_like(buffer)
-
-    def _handed_out(self, steps):
-        """The gradients as the loss gets them."""
-        return as_arguments(steps, self.opt.params)
-
-    def _moved(self, order):
-        return order
-
-    def _batch(self, order, start, end):
-        return self.data if order is None else [a[order[start:end]] for a in self.data]
-
-    def _clear(self):
+    def _loss_of(self, batch) -> float:
         for g in self.buffers:
-            g.fill(0.0)
+            self.target.fill(g, -0.0, self._stream())
+        return self.batches.value(self.loss_and_grad(self.params, self.grads, *batch))
 
-    def _value(self, loss) -> float:
-        if not is_number(loss):
-            raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}")
-        return float(loss)
+    def _stream(self):
+        """The stream of the caller, where the loss queues its work."""
+        return self.target.stream(self.data)
 
-    def _read(self, total) -> float:
-        """The sum of the losses, where a part of it is elsewhere."""
-        return total
+    # --- what the loop of kernels/loops/epoch.py calls ------------------------------------------------------------
+
+    def _evaluate(self, order, start, end):
+        return self._loss_of(self.batches.picked(order, start, end))
+
+    def _is_written(self):
+        """Raises if the loss left an array of the gradient as it was, as ``grads = X.T @ r`` does."""
+        for k, g in enumerate(self.own):
+            if self.target.is_untouched(g):
+                name = name_of(self.grads, k)
+                raise ValueError(
+                    f"loss_and_grad must write {name} ({name}[...] = ... or +=), got it left as it was; "
+                    "where it is 0, assign 0.0"
+                )
+        return True
 
     def _collect(self, first):
-        """Add a batch's gradients to those of the batches before."""
         for g, s in zip(self.buffers, self.sums):
-            np.copyto(s, g) if first else np.add(s, g, out=s)
+            (self.target.copy if first else self.target.add)(s, g, self._stream())
 
-    def _finish(self, factor):
-        """Leave in the buffers what the optimiser is stepped with."""
-        if self.accumulate > 1:
-            for g, s in zip(self.buffers, self.sums):
-                np.copyto(g, s)
+    def _finish(self):
+        for g, s in zip(self.buffers, self.sums):
+            self.target.copy(g, s, self._stream())
+
+    def _scale(self, factor):
         if factor != 1.0:
             for g in self.buffers:
-                g *= factor
+                self.target.scale(g, factor, self._stream())
+
+    def _update(self, numbers, counts):
+        self.opt.step(self.steps)
+
+    # --- keeping the best -----------------------------------------------------------------------------------------
 
     def copy(self):
-        return [leaf.copy(order="K") for leaf in layout_of(self.opt).leaves]
+        kept = [self.target.empty(block.p.size, block.p.dtype) for block in self.layout.all]
+        for a, block in zip(kept, self.layout.all):
+            self.target.write(a, block.p)
+        return kept
 
     def restore(self, kept):
-        for leaf, old in zip(layout_of(self.opt).leaves, kept):
-            leaf[...] = old
-
-
-def is_number(loss):
-    return isinstance(loss, (int, float, np.integer, np.floating)) or (
-        isinstance(loss, np.ndarray) and loss.ndim == 0 and loss.dtype.kind in "iuf"
-    )
-
-
-def is_array(a):
-    return isinstance(a, np.ndarray) or is_on_device(a)
-
-
-def as_arguments(nest, like=None):
-    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping.
-
-    A named tuple stays one, also where ``nest`` has only the structure of one, ``like``.
-    """
-    like = nest if like is None else like
-    if is_array(nest):
-        return nest
-    children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
-    if not all(map(is_array, children)):
-        raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
-    if not isinstance(nest, Mapping):
-        return type(like)(*children) if hasattr(like, "_fields") else tuple(children)
-    if not all(map(is_field, nest)):
-        raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
-    return record(nest)(*children)
+        for a, block in zip(kept, self.layout.all):
+            self.target.write(block.p, a)
 
 
 class CompiledTraining(Training):
@@ -177,10 +162,11 @@ class CompiledTraining(Training):
 
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
-        self.memory = flat(self.buffers[0])
-        self.sum = flat(self.sums[0]) if self.sums else self.memory[:0]
+        self.memory = self.buffers[0], self.sums[0] if self.sums else self.buffers[0][:0]
+        ends = np.cumsum([0, *(g.size for g in self.own)])
+        self.bounds = np.column_stack([ends[:-1], ends[1:]])  # of each array in the memory
         self.limit = 1
-        self.data, self.size = tuple(data), min(batch_size, self.n)
+        self.data = tuple(data)
         rows = [np.empty((self.size, *a.shape[1:]), a.dtype) for a in data] if self.size < self.n else []
         self.scratch = tuple(rows)  # for the examples of a batch
         self._prepare()
@@ -199,7 +185,8 @@ class CompiledTraining(Training):
         order = np.arange(0) if order is None else order
         options = options_of(opt)
         numbers = np.array([0.0, options.clip_norm or 0.0, options.bound])
-        counts = np.array([0, opt.t, opt.skipped, 0])
+        counts = np.array([0, opt.t, opt.skipped, 0, self.unseen])
+        batches = self.address, self.params, self.grads, self.memory[0], self.bounds, self.data, self.scratch
         try:
             while counts[epoch.AT] < n:
                 begin, t = int(counts[epoch.AT]), int(counts[epoch.T])
@@ -207,12 +194,12 @@ class CompiledTraining(Training):
                 table = self._table(t, updates)
                 updates = table.shape[1] if self.scheduled else updates
                 before = time.perf_counter()
-                self.kernel(
-                    self.address, self.params, self.grads, self.data, self.scratch, order, self.blocks, self.memory,
-                    self.sum, table, tuple(table[0, 0].tolist()), self.lanes, (updates, n, size, accumulate, t),
-                    numbers, counts,
-                )  # fmt: skip
+                steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t
+                self.kernel(batches, self.memory, steps, order, (updates, n, size, accumulate), numbers, counts)
                 self.limit = next_slice(updates, time.perf_counter() - before)
+                if counts[epoch.UNSEEN]:
+                    self._is_written()
+                self.unseen = 0
                 if counts[epoch.BAD]:
                     refuse_not_finite(opt, self.steps)
         finally:
@@ -247,9 +234,13 @@ class CompiledTraining(Training):
         if not all(native):
             wrong = self.data[native.index(False)].dtype.str
             raise TypeError(f"data must hold arrays of native numbers for a Numba function, got dtype {wrong}")
-        held = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory)
+        held = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory[0])
         kinds = tuple(typeof(a) for a in held)
-        return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+        try:
+            return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+        except TypeError as error:
+            refuse_mixed_floats(self.data, self.memory[0].dtype, error)
+            raise
 
 
 @lru_cache(maxsize=64)

@@ -4,11 +4,11 @@ import gc
 
 import numpy as np
 import pytest
-from capsules import CPU, MANAGED, Exporter
+from dlpack_exporter import CPU, MANAGED, Exporter
 from on_cuda import gpu, host
 from reference import Reference
 from refusals import refuse
-from support import DTYPES, assert_close, bits, name_of
+from stepping import DTYPES, assert_close, bits, name_of
 
 import fastopt
 

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from libraries import CupyArray, Tensor, cupy, torch
 from numba import cuda as numba_cuda
-from on_cuda import SIMULATED, Foreign, gpu, host
+from on_cuda import SIMULATED, gpu, host
 from reference import Reference
 from refusals import refuse
-from support import DTYPES, assert_close, bits, name_of
+from stand_ins import CupyArray, Foreign, Tensor, cupy, torch
+from stepping import DTYPES, assert_close, bits, name_of
 
 import fastopt
 

@@ -1,37 +1,20 @@
 """The races on a GPU run from end to end: here with tiny arrays, in Numba's simulator, against PyTorch on the CPU."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from pytest_runs import run_pytest
 from test_bench_report import machine, pictures, report, table
 
-ROOT = Path(__file__).parents[2]
-NEEDED = ("torch", "numba_cuda", "pytest_benchmark")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+pytestmark = [pytest.mark.needs("cuda"), pytest.mark.needs("peers")]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """The record of a run."""
-    if MISSING:
-        pytest.skip(f"needs {', '.join(MISSING)}")
     path = tmp_path_factory.mktemp("gpu") / "run.json"
-    options = ["--benchmark-enable", "--benchmark-only", f"--benchmark-json={path}", "-p", "no:cacheprovider"]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "gpu_stand_in", *options, "bench/test_gpu.py"],
-        env=inherited | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'helpers'}"},
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    options = ["--benchmark-enable", "--benchmark-only", f"--benchmark-json={path}"]
+    run_pytest("-p", "bench_without_gpu", *options, "bench/test_gpu.py", NUMBA_ENABLE_CUDASIM="1")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

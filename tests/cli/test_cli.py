@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from command_line import QUICK, fresh, run, write_csv
-from support import BY_NAME
+from stepping import BY_NAME
 
 import fastopt
 from fastopt.cli.crossover import no_cuda
@@ -155,8 +155,8 @@ def test_info():
     assert re.search(rf"^adam +{sizes}", result.stdout, re.MULTILINE)
 
 
+@pytest.mark.needs("cuda")
 def test_info_of_a_card(monkeypatch):
-    pytest.importorskip("numba_cuda")
     from fastopt.kernels.cuda import gpu as cuda
 
     if cuda.SIMULATED:

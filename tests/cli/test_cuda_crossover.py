@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 from on_cuda import SIMULATED
-from support import BY_NAME
+from stepping import BY_NAME
 
 from fastopt.cli import crossover
 

@@ -3,7 +3,7 @@
 import inspect
 
 import pytest
-from support import name_of
+from stepping import name_of
 
 import fastopt
 from fastopt.rules import ALL_RULES, texts

@@ -1,13 +1,12 @@
 """What the tests of the command line share: how it is called, and how it must refuse."""
 
-import os
 import subprocess
 import sys
 
 import numpy as np
+from processes import with_package
 from typer.testing import CliRunner
 
-import fastopt
 from fastopt.cli.commands import app
 
 QUICK = ["compare", "--rule", "sgd", "--epochs", "2"]
@@ -19,9 +18,10 @@ def run(*args):
 
 def fresh(*args, **env):
     """``python -m fastopt`` in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(fastopt.__file__)), **env}
     command = [sys.executable, "-m", "fastopt", *map(str, args)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300)
+    return subprocess.run(
+        command, env=with_package(**env), capture_output=True, text=True, encoding="utf-8", timeout=300
+    )
 
 
 def refusal(*args):

@@ -1,8 +1,7 @@
 """What the tests of CUDA share. They run on a GPU, and without one in Numba's simulator (test_cuda_simulated.py)."""
 
-import numpy as np
 import pytest
-from support import BY_NAME, spelt
+from stepping import BY_NAME, spelt
 
 import fastopt
 from fastopt.targets import missing
@@ -35,17 +34,3 @@ def host(tree):
 
 def on_gpu(name, params, **hyper):
     return fastopt.Optimizer(gpu(params), BY_NAME[name], **spelt(hyper))
-
-
-class Foreign:
-    """An array of some library: it has the CUDA array interface and nothing else."""
-
-    def __init__(self, a, **changes):
-        self.a = cuda.to_device(a) if isinstance(a, np.ndarray) else a
-        self.changes = changes
-
-    @property
-    def __cuda_array_interface__(self):
-        from fastopt.arrays.device import interface
-
-        return interface(self.a) | self.changes

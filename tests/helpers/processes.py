@@ -10,9 +10,25 @@ from pathlib import Path
 import fastopt
 
 PACKAGE = Path(fastopt.__file__).parent
+
+
+HELPERS = Path(__file__).parent
+
+
+def before(*folders):
+    """PYTHONPATH with these folders before what is there."""
+    return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def with_package(**env):
+    """The environment of a process that imports this very package and these helpers; None takes a variable away."""
+    merged = os.environ | {"PYTHONPATH": before(PACKAGE.parent, HELPERS)} | env
+    return {name: value for name, value in merged.items() if value is not None}
+
+
 # The package and the cache that the tests themselves use
 INSTALLED = {
-    "PYTHONPATH": str(PACKAGE.parent),
+    "PYTHONPATH": before(PACKAGE.parent),
     "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR"),
     "PYTHONDONTWRITEBYTECODE": None,
 }
@@ -74,7 +90,7 @@ class Place:
 
     def run(self, code, **env):
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "PYTHON", "XDG"))}
-        mine = {"PYTHONPATH": str(self.folder), "NUMBA_CACHE_DIR": str(self.cache)}
+        mine = {"PYTHONPATH": before(self.folder), "NUMBA_CACHE_DIR": str(self.cache)}
         mine["PYTHONDONTWRITEBYTECODE"] = "1"  # Python's own cache misses edits within a second
         done = subprocess.run(
             [sys.executable, "-P", "-W", "error", "-c", CHILD.replace("#code", code)],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from stand_ins import Tensor, Unreachable
 
 import fastopt
 
@@ -36,19 +37,6 @@ def refuse(call, error, *words, unchanged=()):
     return message
 
 
-class OnTheGpu:
-    """What an array of CuPy or numba.cuda looks like from here."""
-
-    __cuda_array_interface__ = {"shape": (3,), "typestr": "<f8", "data": (0, False), "version": 3}  # noqa: RUF012
-
-
-class Tensor:
-    """What a PyTorch tensor looks like from here."""
-
-    def detach(self):
-        raise AssertionError("nothing is converted in silence")
-
-
 class Sub(np.ndarray):
     pass
 
@@ -77,12 +65,12 @@ WRONG_KIND = [
     ("masked", lambda a: np.ma.masked_array(np.ones(a.shape)), TypeError, "asked"),
     ("matrix", lambda a: np.ones(a.shape).view(np.matrix), TypeError, "matrix"),
     ("subclass", lambda a: np.ones(a.shape).view(Sub), TypeError, "Sub"),
-    ("tensor", lambda a: Tensor(), TypeError, "t.detach().numpy()"),
+    ("tensor", lambda a: Tensor(a, is_cuda=False), TypeError, "t.detach().numpy()"),
     ("swapped bytes", lambda a: np.ones(a.shape, np.dtype("f8").newbyteorder("S")), ValueError, "byte order"),
     ("misaligned", lambda a: misaligned(a.shape, "f8"), ValueError, "aligned"),
 ]
 # and where NumPy arrays are stepped, whether this machine has a GPU or not
-WRONG_GRADIENT = [*WRONG_KIND, ("GPU array", lambda a: OnTheGpu(), TypeError, "on the GPU: fastopt.to_host")]
+WRONG_GRADIENT = [*WRONG_KIND, ("GPU array", lambda a: Unreachable(), TypeError, "on the GPU: fastopt.to_host")]
 
 
 def cases(table):

@@ -10,9 +10,10 @@ import pytest
 from cuda.core import Device
 from fake_gpu import calls, driver, execute, launches
 from numba import cuda, njit
-from on_cuda import Foreign, gpu, host
+from on_cuda import gpu, host
 from reference import Reference
-from support import DTYPES, assert_close, leaves, name_of, problem
+from stand_ins import Foreign
+from stepping import DTYPES, assert_close, leaves, name_of, problem
 
 import fastopt
 from fastopt.kernels.cuda import gpu as target

@@ -1,16 +1,18 @@
 """The disk cache of CUDA kernels, in fresh processes; a stand-in for the card, so that it needs no GPU."""
 
-import importlib.util
 import re
 
 import pytest
+from extras import why_not
 from numba import config
 from processes import Place
 
 if config.ENABLE_CUDASIM:
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
-if importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("cuda.core") is None:
-    pytest.skip("needs the cuda extra: ci/test --with cuda", allow_module_level=True)
+if why_not("cuda"):
+    pytest.skip(why_not("cuda"), allow_module_level=True)
+
+pytestmark = pytest.mark.needs("cuda")
 
 # Kernels are compiled and assembled as for a card, then not loaded.
 CARD = """

@@ -5,7 +5,6 @@ loaded once.
 """
 
 import ctypes
-import importlib.util
 import os
 import re
 import shutil
@@ -14,7 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import fresh
 from numba import config
+from pytest_runs import run_pytest
 
 TESTS = Path(__file__).parents[1]
 HELPERS = TESTS / "helpers"
@@ -24,8 +25,6 @@ def reason():
     """Why these tests cannot run here, if they cannot."""
     if config.ENABLE_CUDASIM:
         return "the simulator needs no driver"
-    if importlib.util.find_spec("numba_cuda") is None:
-        return "needs the cuda extra: ci/test --with cuda"
     if sys.platform != "linux" or shutil.which("gcc") is None:
         return "needs gcc on Linux"
     try:
@@ -35,33 +34,18 @@ def reason():
     return "there is a real driver"
 
 
-pytestmark = pytest.mark.skipif(reason() is not None, reason=reason() or "")
+pytestmark = [pytest.mark.needs("cuda"), pytest.mark.skipif(reason() is not None, reason=reason() or "")]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Run Python on the fake driver, with this many GPUs."""
+def loaded(tmp_path_factory):
+    """The environment of a process that loads the fake driver, with this many GPUs."""
     folder = tmp_path_factory.mktemp("driver")
     flags = ["-O1", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"]
     subprocess.run(["gcc", *flags, "-o", folder / "libcuda.so.1", HELPERS / "fake_driver.c", "-ldl"], check=True)
-    added = {"LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(HELPERS)}  # of the driver, and of the plugin
-    paths = {name: os.pathsep.join(filter(None, [path, os.environ.get(name)])) for name, path in added.items()}
-
-    def run(devices, *arguments):
-        unset = ("NUMBA_DISABLE_CUDA", "CUDA_VISIBLE_DEVICES")
-        env = {name: value for name, value in os.environ.items() if name not in unset}
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            env=env | paths | {"FAKE_DEVICES": str(devices)},
-            capture_output=True,
-            text=True,
-            cwd=TESTS.parent,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
-        return done.stdout
-
-    return run
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("LD_LIBRARY_PATH")]))
+    unset = dict.fromkeys(("NUMBA_DISABLE_CUDA", "CUDA_VISIBLE_DEVICES"))
+    return lambda devices: unset | {"LD_LIBRARY_PATH": path, "FAKE_DEVICES": str(devices)}
 
 
 NAMES = [
@@ -77,13 +61,16 @@ FILES += ["step/test_bad_input.py::test_parameters_of_a_wrong_kind"]
 CHOSEN = "not (test_options or test_sizes or test_capturable or nan_in or test_rule and (float64 or not defaults))"
 
 
+@pytest.mark.early
 @pytest.mark.parametrize(("devices", "files", "chosen"), [(1, FILES, CHOSEN), (2, FILES[:1], "gpu")])
-def test_on_the_fake_driver(devices, files, chosen, run):
-    paths = [str(TESTS / file) for file in files]
-    out = run(devices, "-m", "pytest", "-p", "no:cacheprovider", "-p", "fake_gpu", "-k", chosen, *paths)
-    assert re.search(r"\d+ passed", out)
+def test_on_the_fake_driver(devices, files, chosen, loaded):
+    paths = [TESTS / file for file in files]
+    skips = ["runs with two GPUs"] if devices == 1 else []
+    assert run_pytest("-p", "fake_gpu", "-k", chosen, *paths, skips=skips, **loaded(devices))
 
 
 @pytest.mark.parametrize(("devices", "words"), [(0, "none: no CUDA device is visible"), (1, "compute capability 9.0")])
-def test_info(devices, words, run):
-    assert re.search(rf"cuda +.*{re.escape(words)}", run(devices, "-m", "fastopt", "info"))
+def test_info(devices, words, loaded):
+    done = fresh("info", **loaded(devices))
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf"cuda +.*{re.escape(words)}", done.stdout)

@@ -1,16 +1,16 @@
 """What the compiler makes of the CUDA kernels, for two generations of GPUs; needs no GPU."""
 
-import importlib.util
 import re
 
 import numpy as np
 import pytest
-from support import BY_NAME, DTYPES, name_of
+from extras import why_not
+from stepping import BY_NAME, DTYPES, name_of
 
 import fastopt
 
-if importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("cuda.core") is None:
-    pytest.skip("needs the cuda extra: ci/test --with cuda", allow_module_level=True)
+if why_not("cuda"):
+    pytest.skip(why_not("cuda"), allow_module_level=True)
 
 import numba
 from cuda.core import Linker, LinkerOptions, ObjectCode
@@ -28,6 +28,7 @@ from fastopt.problems import pieces
 if config.ENABLE_CUDASIM:
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
 
+pytestmark = pytest.mark.needs("cuda")
 TEMPLATES = {
     "plain": {},
     "staged": {"stage": True},

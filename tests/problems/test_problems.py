@@ -130,9 +130,15 @@ def test_huge_logits(dtype):
 def test_the_cache_of_losses_sees_edits_of_their_pieces(monkeypatch):
     before = losses._digest.__wrapped__()
     assert before == losses._digest.__wrapped__()
+    assert before in losses.linear().__qualname__
     monkeypatch.setattr(pieces, "gaussian", pieces.bernoulli)
     assert before != losses._digest.__wrapped__()
-    assert before in losses.linear().__qualname__
+
+
+def test_losses_of_one_body_have_cache_files_of_their_own():
+    made = [getattr(losses, name)() for name in ("linear", "logistic", "softmax", "poisson", "mlp")]
+    assert len({loss.__qualname__ for loss in made}) == 5
+    assert {loss.py_func.__code__ for loss in made[:4]} == {made[0].py_func.__code__}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,10 +1,8 @@
 """Laws that every rule obeys, the built-in ones and a user's: a new rule in RULES is tested by its being there."""
 
 import ast
-import doctest
 import inspect
 import os
-import pkgutil
 import platform
 import re
 import subprocess
@@ -13,20 +11,19 @@ import textwrap
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from types import FunctionType, ModuleType
+from types import FunctionType
 
 import numba
 import numpy as np
 import pytest
 from numba import njit, prange, types
 from numba.core import event
-from support import BY_NAME, CASES, DTYPES, bits, leaves, name_of, problem
+from stepping import BY_NAME, CASES, DTYPES, bits, leaves, name_of, problem
 
 import fastopt
 from fastopt.kernels import bind, cpu
 from fastopt.kernels import threads as kernel_threads
 from fastopt.rules import ALL_RULES
-from fastopt.targets import missing
 
 each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=name_of)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
@@ -514,48 +511,6 @@ def test_a_rule_whose_file_is_renamed_is_cached_again(tmp_path):
         done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
         hits.append(int(done.stdout))
     assert hits == [0, 0, 1]
-
-
-# ---------------------------------------------------------------- documentation
-
-
-@pytest.mark.parametrize("name", fastopt.__all__)
-def test_public_names_are_documented_with_an_example(name):
-    """A module by itself or by all that is in it; RULES is data."""
-    found = getattr(fastopt, name)
-    if isinstance(found, ModuleType):
-        names = getattr(found, "__all__", ())
-        assert found.__doc__
-        assert ">>>" in found.__doc__ or all(getattr(found, n).__doc__ for n in names)
-    elif not isinstance(found, tuple):
-        assert ">>>" in (found.__doc__ or "")
-
-
-MODULES = [fastopt.__name__, *(m.name for m in pkgutil.walk_packages(fastopt.__path__, "fastopt."))]
-
-
-def run_examples(test):
-    output = []
-    runner = doctest.DocTestRunner(optionflags=doctest.REPORT_ONLY_FIRST_FAILURE)
-    result = runner.run(test, out=output.append)
-    assert not result.failed, "".join(output)
-
-
-@pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith(("cuda", "__main__"))])
-def test_examples_of_modules(name):
-    if name == "fastopt.targets.transfer" and missing():
-        pytest.skip("test_cuda_optimizer.py runs its examples in the simulator")
-    module = import_module(name)
-    for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
-        run_examples(test)
-
-
-@pytest.mark.parametrize("label", sorted({rule.label for rule in ALL_RULES}))
-def test_examples_of_constructors(label):
-    make = getattr(fastopt, label)
-    test = doctest.DocTestParser().get_doctest(make.__doc__, {}, label, None, 0)
-    assert test.examples
-    run_examples(test)
 
 
 def test_leaves_of_a_nest():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from reference import RULES, Reference
 
+pytestmark = pytest.mark.needs("peers")
 STEPS = 80
 SHAPES = [(3,), (2, 4), ()]
 
@@ -26,16 +27,6 @@ def assert_same(actual, expected, what):
 
 
 # ---------------------------------------------------------------- against PyTorch
-
-
-@pytest.fixture
-def torch():
-    """PyTorch with float64 as its default: NAdam keeps Πμ in the default dtype, and float32 costs 1e-7."""
-    torch = pytest.importorskip("torch")
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield torch
-    torch.set_default_dtype(before)
 
 
 # our state slot -> PyTorch's names for it
@@ -193,8 +184,9 @@ OPTAX = [
 
 @pytest.mark.parametrize(("rule", "hyper", "name", "keywords"), OPTAX)
 def test_against_optax(rule, hyper, name, keywords):
-    jax = pytest.importorskip("jax")
-    optax = pytest.importorskip("optax")
+    import jax
+    import optax
+
     start, grads = random_problem()
     ref = Reference(rule, start, **hyper)
     with jax.enable_x64(True):  # for this block alone

@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 from numba import njit
 from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning
-from support import bits
+from stepping import bits
 
 import fastopt
 

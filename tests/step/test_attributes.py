@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 from reference import Reference
-from support import BY_NAME, assert_close
+from stepping import BY_NAME, assert_close
 
 import fastopt
 from fastopt import schedules

@@ -3,7 +3,8 @@
 import numba
 import numpy as np
 import pytest
-from refusals import WRONG_KIND, OnTheGpu, cases, refuse
+from refusals import WRONG_KIND, cases, refuse
+from stand_ins import Unreachable
 
 import fastopt
 from fastopt import pack
@@ -46,11 +47,13 @@ def test_an_array_on_the_gpu(hold):
     """Without CUDA that is what is said, with it that the other arrays are not there too."""
     build, name = HOLDS[hold]
     if missing():
-        refuse(lambda: fastopt.Adam(build(OnTheGpu())), RuntimeError, f"{name}, on the GPU, must have CUDA")
+        refuse(lambda: fastopt.Adam(build(Unreachable())), RuntimeError, f"{name}, on the GPU, must have CUDA")
     elif hold != "single":
-        refuse(lambda: fastopt.Adam(build(OnTheGpu())), TypeError, "on the GPU like the other arrays", "float64 array")
+        refuse(
+            lambda: fastopt.Adam(build(Unreachable())), TypeError, "on the GPU like the other arrays", "float64 array"
+        )
     if hold in ("list", "nest"):
-        refuse(lambda: pack(build(OnTheGpu())), TypeError, name, "on the GPU: fastopt.to_host")
+        refuse(lambda: pack(build(Unreachable())), TypeError, name, "on the GPU: fastopt.to_host")
 
 
 LAYOUTS = [

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from support import BY_NAME, bits, name_of, optimizer, problem
+from stepping import BY_NAME, bits, name_of, optimizer, problem
 
 import fastopt
 from fastopt import schedules

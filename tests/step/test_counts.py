@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 from reference import Reference
-from support import BY_NAME, assert_close, bits, leaves, name_of, optimizer, problem
+from stepping import BY_NAME, assert_close, bits, leaves, name_of, optimizer, problem
 
 import fastopt
 from fastopt import schedules

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from on_cuda import gpu, host
 from reference import Reference
-from support import DTYPES, assert_close, bits, name_of, problem
+from stepping import DTYPES, assert_close, bits, name_of, problem
 
 import fastopt
 

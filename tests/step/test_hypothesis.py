@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import contents
 
@@ -10,13 +10,6 @@ import fastopt
 from fastopt import pack
 from fastopt.kernels import gather
 from fastopt.rules import ALL_RULES
-
-
-def modest(examples):
-    """The same examples in every run."""
-    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(deadline=None, derandomize=True, database=None, max_examples=examples, suppress_health_check=slow)
-
 
 SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e-30, 1e-40, 5e-324, 1e300, -1e-310]
 
@@ -71,7 +64,7 @@ def python_step(rule, t, p, g, state):
     return out
 
 
-@modest(150)
+@settings(max_examples=150)
 @given(held, rules, seeds, st.sampled_from([(), SPECIAL[:6], SPECIAL]))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_any_nest_is_stepped_like_plain_python(held, rule, seed, special):
@@ -93,7 +86,7 @@ def test_any_nest_is_stepped_like_plain_python(held, rule, seed, special):
             np.testing.assert_allclose(a, b, rtol=2e-6 if single else 4e-15, atol=1e-28 if single else 1e-290)
 
 
-@modest(80)
+@settings(max_examples=80)
 @given(held, rules, seeds, st.booleans(), st.booleans())
 def test_packed_is_unpacked_and_parallel_is_serial_to_the_bit(held, rule, seed, compiled, staged):
     layout, nest = held
@@ -134,7 +127,7 @@ def transform(kind, a):
 kinds = st.sampled_from(["fits", "other order", "other dtype", "backwards", "every other", "flat"])
 
 
-@modest(300)
+@settings(max_examples=300)
 @given(layouts, st.lists(kinds, min_size=5, max_size=5), seeds, st.booleans(), st.booleans())
 def test_gradients_are_taken_if_they_fit_and_else_nothing_is_changed(layout, kinds, seed, packed, compiled):
     params, gradients = list(draw(layout, seed)), list(draw(layout, seed + 1))
@@ -166,7 +159,7 @@ def test_gradients_are_taken_if_they_fit_and_else_nothing_is_changed(layout, kin
         assert contents(single) == before
 
 
-@modest(100)
+@settings(max_examples=100)
 @given(held)
 def test_packs_hold_what_they_were_given(held):
     layout, nest = held

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 from reference import RULES, Reference
-from support import (
+from stepping import (
     BETAS,
     BY_NAME,
     CASES,

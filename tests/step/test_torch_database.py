@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from support import leaves, name_of, problem
+from stepping import leaves, name_of, problem
 
 import fastopt
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from support import DTYPES, assert_close, leaves, name_of, problem
+from stepping import DTYPES, assert_close, leaves, name_of, problem
 
 import fastopt
 
+pytestmark = pytest.mark.needs("peers")
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-10}
 BETAS = {"betas": (0.8, 0.95)}
 
@@ -61,16 +62,6 @@ OPTIONS = [
 def intermittent(k, i):
     """Whether array i has a gradient in step k: one from the beginning with gaps, one late, one now and then."""
     return (k % 4 != 1, k >= 20, k % 4 == 1 or k % 3 == 0)[i]  # never none at all: PyTorch's clipping fails there
-
-
-@pytest.fixture
-def torch():
-    """PyTorch with float64 as its default: NAdam keeps its running product in the default dtype."""
-    torch = pytest.importorskip("torch")
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield torch
-    torch.set_default_dtype(before)
 
 
 def torch_step(torch, optimizer, params, grads, clip_value=None, clip_norm=None):

@@ -1,14 +1,13 @@
 """A process that was forked after CUDA was initialised says so; one that was forked before works. Real forks."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import on_cuda  # noqa: F401  (skips where there is neither a GPU nor the simulator)
 import pytest
+from processes import with_package
 
 import fastopt
 
@@ -89,7 +88,7 @@ print(json.dumps([in_a_child({"gpu": gpu, "cpu": cpu}), "fastopt.kernels.cuda.gp
 def run(code):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", CODE + code],
-        env=os.environ | {"PYTHONPATH": str(Path(fastopt.__file__).parent.parent)},
+        env=with_package(),
         capture_output=True,
         text=True,
         timeout=300,

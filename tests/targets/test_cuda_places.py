@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 from on_cuda import gpu
-from support import bits
+from stepping import bits
 
 from fastopt.targets import target_of
 from fastopt.targets.cpu import Cpu

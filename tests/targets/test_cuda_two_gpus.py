@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from capsules import Exporter
+from dlpack_exporter import Exporter
 from on_cuda import SIMULATED, gpu, host
 from refusals import refuse
 

@@ -1,37 +1,27 @@
 """Asking for CUDA where a piece of it is missing: one line that names the piece. In fresh processes, on any machine."""
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-import fastopt
+from processes import with_package
 
 CODE = """
 import json, os, sys
 import numpy as np
 import fastopt
-
-class OnAGpu:
-    __cuda_array_interface__ = {"shape": (3,), "typestr": "<f8", "data": (1024, False), "version": 3}
-
-class Exported:
-    def __dlpack_device__(self): return 2, 0
-    def __dlpack__(self, **options): raise AssertionError("there is no GPU to read")
+from stand_ins import Unreachable, UnreachableDLPack
 
 x = np.ones(3)
 CALLS = {
     "device=": lambda: fastopt.Adam(x, device="cuda"),
-    "optimiser": lambda: fastopt.Adam(OnAGpu()),
-    "nest": lambda: fastopt.Optimizer({"a": x, "b": [OnAGpu()]}, fastopt.rules.RULES[0]),
-    "DLPack": lambda: fastopt.SGD(Exported()),
-    "pack": lambda: fastopt.pack([OnAGpu()]),
+    "optimiser": lambda: fastopt.Adam(Unreachable()),
+    "nest": lambda: fastopt.Optimizer({"a": x, "b": [Unreachable()]}, fastopt.rules.RULES[0]),
+    "DLPack": lambda: fastopt.SGD(UnreachableDLPack()),
+    "pack": lambda: fastopt.pack([Unreachable()]),
     "to_device": lambda: fastopt.to_device(x),
-    "to_host": lambda: fastopt.to_host(OnAGpu()),
+    "to_host": lambda: fastopt.to_host(Unreachable()),
 }
 
 def tried(call):
@@ -108,10 +98,13 @@ print(json.dumps([name for name in unwanted if name in sys.modules]))
 
 
 def run(code, **env):
-    inherited = {k: v for k, v in os.environ.items() if k not in ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_CUDA")}
-    mine = {"PYTHONPATH": str(Path(fastopt.__file__).parent.parent)}
+    unset = {"NUMBA_ENABLE_CUDASIM": None, "NUMBA_DISABLE_CUDA": None}
     done = subprocess.run(
-        [sys.executable, "-c", CODE + code], env=inherited | mine | env, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", CODE + code],
+        env=with_package(**unset | env),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr
@@ -129,10 +122,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.needs("cuda")] * (case != "no package")) for case in CASES]
+)
 def test_the_missing_piece_is_named(case):
-    if case != "no package" and importlib.util.find_spec("numba_cuda") is None:
-        pytest.skip("needs the cuda extra: ci/test --with cuda")
     code, env, piece = CASES[case]
     told = run(code, **env)
     assert len(told) == 7

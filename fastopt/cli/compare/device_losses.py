@@ -27,13 +27,10 @@ class DeviceLoss:
             predict=link(pieces.predict.py_func, np=names),
             add_penalty=self._penalty,
             sum_rows=self._sum_rows,
-            **{
-                name: self._by_row(getattr(pieces, name))
-                for name in ("gaussian", "bernoulli", "poisson", "categorical")
-            },
             **{name: self._by_element(getattr(pieces, name)) for name in ("tanh", "add_to_rows", "through_tanh")},
         )
-        self._loss = link(loss.py_func, np=names, pieces=own)
+        likelihood = self._by_row(loss.py_func.__globals__["likelihood"])
+        self._loss = link(loss.py_func, np=names, pieces=own, likelihood=likelihood)
 
     def __call__(self, params, grads, X, y):
         self._used = 0

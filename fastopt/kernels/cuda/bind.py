@@ -8,7 +8,7 @@ from types import CellType, FunctionType, ModuleType
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from ..bind import globals_in, helpers_of, link, refuse_recursion
+from ..bind import check, globals_in, helpers_of, link, link_read
 from . import gpu
 from .loops import tuples
 
@@ -50,10 +50,10 @@ def device_function(function):
 
 def bound(template, **names):
     """The template as a kernel's function, with what is bound in."""
+    template = link_read(link(template, **names), cuda=gpu.cuda, THREADS=gpu.THREADS)
+    check(template)
     functions = {name: value for name, value in names.items() if isinstance(value, FunctionType)}
-    for function in functions.values():
-        refuse_recursion(function)
-    return link(template, cuda=gpu.cuda, THREADS=gpu.THREADS, **names | {k: device(f) for k, f in functions.items()})
+    return link(template, **{name: device(function) for name, function in functions.items()})
 
 
 def each(one, together, begin, end):

@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
-from ..bind import first_reason, link
+from ..bind import first_reason, link, link_read
 from ..modifiers import staged
 from . import gpu
 from .bind import bound, each
@@ -34,7 +34,7 @@ def sweep(rule, dtype, *, stage=False, held=False, scaled=False) -> gpu.Kernel:
     function = bound(
         step.sweep,
         update=rule.update,
-        prepare=link(prepare, take=each(tuples.take, tuples.join, 0, count)),
+        prepare=link_read(prepare, take=each(tuples.take, tuples.join, 0, count)),
         read=each(tuples.read, tuples.join, 0, len(rule.state)),
         write=each(tuples.write, tuples.both, 0, len(rule.state)),
         loaded=tuples.none if gpu.SIMULATED else gpu.barrier,

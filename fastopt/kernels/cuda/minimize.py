@@ -7,9 +7,9 @@ from numba import types
 
 from .. import minimize as looped
 from .. import norms
-from ..bind import link
+from ..bind import link, link_read
 from ..loops import minimize as loop
-from ..loops import objective
+from ..loops import objective, vectors
 from ..loops import step as templates
 from ..modifiers import staged
 from . import gpu
@@ -33,7 +33,7 @@ def vector(scalar):
 def evaluation(form, function, reads_value):
     """The objective as ``evaluate`` of loops/minimize.py; ``function`` is compiled for the device."""
     call = link(objective.direct, function=function)
-    return link(looped.FORMS[form], call_fun=call, call_jac=call, READS_VALUE=reads_value)
+    return link_read(looped.FORMS[form], call_fun=call, call_jac=call, READS_VALUE=reads_value)
 
 
 def is_kept(function) -> bool:
@@ -55,7 +55,7 @@ def bound_loop(rule, form, function, flags):
         "row": link(looped.scheduled, take=take),
         "take": take,
         "cast_like": each(loops.cast_like, tuples.join, 0, coefficients_of(bound_rule)),
-        "with_factor": link(looped.with_factor, norm_of=link(norms.norm_of, squares_of=loops.squares_of)),
+        "with_factor": link(looped.with_factor, norm_of_one=link(norms.norm_of, squares_of=loops.squares_of)),
     }
     elements = link(
         templates.elements,
@@ -67,10 +67,10 @@ def bound_loop(rule, form, function, flags):
     return link(
         loop.loop,
         evaluate=evaluation(form, function, flags.reads_value),
-        prepare=link(prepare, **names),
+        prepare=link_read(prepare, **names),
         advance=link(looped.advance, elements=elements),
-        after_gradient=link(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
-        largest=loops.largest,
+        after_gradient=link_read(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
+        largest=vectors.largest_one_by_one,
         flush_on=loops.keep_control,
         flush_off=loops.keep_control,
         **looped.parts_of(flags),
@@ -79,7 +79,7 @@ def bound_loop(rule, form, function, flags):
 
 @lru_cache(maxsize=64)
 def loop_kernel(rule, form, function, flags, scalar, args, shared) -> gpu.Kernel:
-    """``(args, shared, X, G, old, best, state, table, tests, numbers, counts, limit, part, running)``
+    """``(args, shared, problems, course, part, running)``: see loops/minimize.py; a course here has no ``like``.
 
     ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples.
     """
@@ -88,19 +88,19 @@ def loop_kernel(rule, form, function, flags, scalar, args, shared) -> gpu.Kernel
     xs, numbers, counts = matrix(scalar), matrix(types.float64), matrix(types.int64)
     state = types.UniTuple(xs, len(rule.state))
     table = types.Array(types.float64, 2, "C")
-    return gpu.Kernel(
-        kernel, args, shared, xs, xs, xs, xs, state, table, vector(types.float64), numbers, counts,
-        types.UniTuple(types.int64, 4), INDEX, vector(types.int64), cached=is_kept(function),
-    )  # fmt: skip
+    problems = types.Tuple((xs, xs, xs, xs, state, numbers, counts))
+    course = types.Tuple((table, vector(types.float64), types.UniTuple(types.int64, 4)))
+    running = vector(types.int64)
+    return gpu.Kernel(kernel, args, shared, problems, course, INDEX, running, cached=is_kept(function))
 
 
 @lru_cache(maxsize=64)
 def evaluation_kernel(form, function, scalar, args, shared) -> gpu.Kernel:
-    """``(args, shared, X, G, tests, numbers, part)``"""
+    """``(args, shared, X, G, tests, numbers, counts, part)``"""
     kernel = bound(loops.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True))
     xs = matrix(scalar)
-    tests, numbers = vector(types.float64), matrix(types.float64)
-    return gpu.Kernel(kernel, args, shared, xs, xs, tests, numbers, INDEX, cached=is_kept(function))
+    tests, numbers, counts = vector(types.float64), matrix(types.float64), matrix(types.int64)
+    return gpu.Kernel(kernel, args, shared, xs, xs, tests, numbers, counts, INDEX, cached=is_kept(function))
 
 
 @cache

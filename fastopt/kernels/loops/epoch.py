@@ -1,45 +1,109 @@
-"""An epoch of minibatch training without Python: gather, loss and gradient, clip, update.
+"""An epoch of minibatch training: batches, losses and gradients, updates.
 
-It does to the bit what train/epochs.py does in Python. A template; the stand-ins are bound in (``bound``).
+A template: the same text runs compiled, with the functions that follow it bound in (kernels/epoch.py), and interpreted,
+with those of train/epochs.py. Both do the same to the bit.
 """
 
 import math
 
-from ..norms import CHUNK, SMALL, UNITS, settled
+from ..bind import link
+from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
 from ..norms import serial as squares_of
 from ..overloads import compiled_form
+from ..stand_ins import UNBOUND, stand_in
 from ..tuples import cast_like
-from .minimize import take
+from .rows import take
 from .step import coefficients, sweep
 
-AT, T, SKIPPED, BAD = 0, 1, 2, 3  # in counts: the next example, updates applied, updates skipped, a refused gradient
-
-
+# In counts: the next example, updates applied, updates skipped, a refused gradient, whether the gradient is yet to be
+# seen written.
+AT, T, SKIPPED, BAD, UNSEEN = 0, 1, 2, 3, 4
 LOSS, NORM, BOUND = 0, 1, 2  # in numbers: the sum of losses, and the options clip_norm and clip_value
 
-
 # What is compiled in or left out.
-ACCUMULATES = True
+ACCUMULATES = UNBOUND
+MEAN = UNBOUND
+CHECKS = UNBOUND
+SKIPS = UNBOUND
+CLIPS = UNBOUND
 
 
-MEAN = True
+@stand_in
+def evaluate(batches, order, start, end):
+    """Stands for the loss of a batch, whose gradient is left in the memory of all gradients."""
 
 
-CHECKS = True
+@stand_in
+def is_written(batches):
+    """Stands for whether the loss wrote each array of the gradient: before it, they hold nothing but -0.0."""
 
 
-SKIPS = True
+@stand_in
+def collect(memory, first):
+    """Stands for adding the gradient to those of the batches before."""
 
 
-CLIPS = True
+@stand_in
+def finish(memory):
+    """Stands for leaving the sum where the gradient was."""
 
 
+@stand_in
+def scale(memory, factor):
+    """Stands for scaling the gradient."""
+
+
+@stand_in
+def update(steps, numbers, counts):
+    """Stands for one update of all parameters."""
+
+
+def epoch(batches, memory, steps, order, limits, numbers, counts):
+    """Go on through the epoch from ``counts[AT]``, for ``limits[0]`` updates at most.
+
+    A first gradient that was not written ends it, before anything is updated, with ``counts[UNSEEN]`` as it was.
+    ``batches``, ``memory`` and ``steps`` are for the functions that are bound in. ``limits`` is (updates, examples,
+    batch size, batches per update).
+    """
+    updates, n, size, accumulate = limits
+    while updates > 0 and counts[AT] < n and not counts[BAD]:
+        examples = 0
+        for k in range(accumulate):
+            start = counts[AT]
+            end = min(start + size, n)
+            if start < end:
+                numbers[LOSS] += evaluate(batches, order, start, end)
+                if counts[UNSEEN]:
+                    if not is_written(batches):
+                        return
+                    counts[UNSEEN] = 0
+                examples += end - start
+                counts[AT] = end
+                if ACCUMULATES:
+                    collect(memory, k == 0)
+        if ACCUMULATES:
+            finish(memory)
+        if MEAN:
+            scale(memory, 1.0 / examples)
+        update(steps, numbers, counts)
+        updates -= 1
+
+
+# --- compiled --------------------------------------------------------------------------------------------------------
+# ``batches`` are (loss, params, grads, the memory of all gradients, where each begins and ends, data, scratch),
+# ``memory`` that of gradients and of their sums, ``steps`` (blocks, table, like, lanes, the steps applied before the
+# table's first row). ``blocks`` holds (p, g, state, group) for each kernel call, the table the hyperparameters by group
+# and step, ``like`` its first row.
+
+
+@stand_in
 def call_loss(loss, arguments):
     """Stands for the loss, called by its address."""
 
 
+@stand_in
 def batch_of(data, scratch, order, start, end):
-    """Stands for the examples of a batch."""
+    """Stands for the examples of a batch: one of the next two."""
 
 
 def whole(data, scratch, order, start, end):
@@ -51,73 +115,71 @@ def gathered(data, scratch, order, start, end):
     return head(scratch, end - start)
 
 
-def epoch(loss, params, grads, data, scratch, order, blocks, g, sums, table, like, lanes, limits, numbers, counts):
-    """Go on through the epoch from ``counts[AT]``, for ``limits[0]`` updates at most.
-
-    ``blocks`` holds ``(p, g, state, group, missed)`` for each kernel call (how many steps its arrays were left out of),
-    ``g`` is the memory of all gradients, ``table`` the hyperparameters by group and step. ``limits`` is (updates,
-    examples, batch size, batches per update, the steps applied before the table's first row).
-    """
-    updates, n, size, accumulate, first = limits
-    while updates > 0 and counts[AT] < n and not counts[BAD]:
-        examples = 0
-        for k in range(accumulate):
-            start = counts[AT]
-            end = min(start + size, n)
-            if start < end:
-                g[:] = cast_like((0.0,), g)[0]
-                numbers[LOSS] += call_loss(loss, (params, grads, *batch_of(data, scratch, order, start, end)))
-                examples += end - start
-                counts[AT] = end
-                if ACCUMULATES:
-                    add(sums, g, k == 0)
-        if ACCUMULATES:
-            add(g, sums, True)
-        if MEAN:
-            scale(g, cast_like((1.0 / examples,), g)[0])
-        step(blocks, table, like, lanes, counts[T] - first, numbers, counts)
-        updates -= 1
+def evaluate_batch(batches, order, start, end):
+    loss, params, grads, g, _, data, scratch = batches
+    g[:] = cast_like((-0.0,), g)[0]  # which is 0.0 to a loss that adds, and shows whether there was one that wrote
+    return call_loss(loss, (params, grads, *batch_of(data, scratch, order, start, end)))
 
 
-def add(to, a, first):
-    for i in range(to.size):
-        to[i] = a[i] if first else to[i] + a[i]
+def are_written(batches):
+    g, bounds = batches[3], batches[4]
+    for k in range(len(bounds)):
+        start, end = bounds[k, 0], bounds[k, 1]
+        i = start
+        while i < end and g[i] == 0.0 and math.copysign(1.0, g[i]) < 0.0:
+            i += 1
+        if i == end and start < end:
+            return False
+    return True
 
 
-def scale(g, by):
+def add_to_sums(memory, first):
+    g, sums = memory
+    for i in range(g.size):
+        sums[i] = g[i] if first else sums[i] + g[i]
+
+
+def take_sums(memory):
+    g, sums = memory
+    for i in range(g.size):
+        g[i] = sums[i]
+
+
+def scale_gradient(memory, factor):
+    g = memory[0]
+    by = cast_like((factor,), g)[0]
     for i in range(g.size):
         g[i] *= by
 
 
-def step(blocks, table, like, lanes, row, numbers, counts):
-    """One update of all blocks, unless the gradient is refused or skipped."""
+def update_blocks(steps, numbers, counts):
+    """Unless the gradient is refused or skipped."""
+    blocks, table, like, lanes, first = steps
     factor = 1.0
-    if CHECKS and not squares_of_all(blocks, math.inf, SMALL, lanes) < math.inf:
+    if CHECKS and not are_finite(squares_of_blocks((blocks, lanes), math.inf, SMALL)):
         counts[SKIPPED if SKIPS else BAD] += 1
         return
     if CLIPS:
-        factor = numbers[NORM] / (norm(blocks, numbers[BOUND], lanes) + 1e-6)
-        factor = 1.0 if factor > 1.0 else factor
+        factor = clip_factor(norm_of_blocks((blocks, lanes), numbers[BOUND]), numbers[NORM])
     t = counts[T] + 1
+    row = min(counts[T] - first, table.shape[1] - 1)
     for p, g, state, group, missed in blocks:
-        h = with_factor(take(table[group], min(row, table.shape[1] - 1), like), factor)
+        h = with_factor(take(table[group], row, like), factor)
         sweep(p, g, state, cast_like(coefficients(t - missed, *h), p))
     counts[T] = t
+
+
+@stand_in
+def with_factor(h, factor):
+    """Stands for ``unclipped``, or ``rescaled`` of modifiers.py."""
 
 
 def unclipped(h, factor):
     return h
 
 
-def with_factor(h, factor):
-    """Stands for one of these."""
-
-
-def clipped(h, factor):
-    return (*h[:-2], h[-2] * factor, h[-1])
-
-
-def squares_of_all(blocks, bound, unit, lanes):
+def squares_of_blocks(given, bound, unit):
+    blocks, lanes = given
     squares = 0.0
     for block in blocks:
         g = block[1]
@@ -125,13 +187,7 @@ def squares_of_all(blocks, bound, unit, lanes):
     return squares
 
 
-def norm(blocks, bound, lanes):
-    squares = unit = 0.0
-    for unit in UNITS:
-        squares = squares_of_all(blocks, bound, unit, lanes)
-        if settled(squares, unit):
-            break
-    return math.sqrt(squares) / unit
+norm_of_blocks = link(norm_of, squares_of=squares_of_blocks)
 
 
 # --- batches: tuples of arrays of different types -----------------------------------------------------------------

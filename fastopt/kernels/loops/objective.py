@@ -8,17 +8,21 @@ import math
 
 import numpy as np
 
+from ..stand_ins import stand_in
 from .minimize import READS_VALUE
 
 
+@stand_in
 def call_fun(fun, arguments):
     """Stands for a call of the objective."""
 
 
+@stand_in
 def call_jac(jac, arguments):
     """Stands for a call of its gradient."""
 
 
+@stand_in
 def function(*arguments):
     """Stands for a function."""
 

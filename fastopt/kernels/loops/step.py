@@ -2,16 +2,19 @@
 
 from numba import prange
 
+from ..stand_ins import stand_in
 from ..subnormals import flush_off, flush_on
 from ..tuples import at, cast_like, part, put
 
 SIZE, OVERLAP, ALIGNMENT = 1, 2, 3  # what a step returns when it refused the gradient, with nothing written
 
 
+@stand_in
 def update(p, g, *state_and_coefficients):
     """Stands for a rule's update."""
 
 
+@stand_in
 def coefficients(t, *hyper):
     """Stands for a rule's coefficients."""
 

@@ -1,12 +1,13 @@
 """The loops of CUDA kernels on matrices, for the losses of ``fastopt compare``; names are bound in as in step.py."""
 
-from typing import Any
+from ...stand_ins import UNBOUND, stand_in
 
-cuda: Any = None
-SCALAR: Any = None
-TILE = 0
+cuda = UNBOUND
+SCALAR = UNBOUND
+TILE = UNBOUND
 
 
+@stand_in
 def function(*views):
     """Stands for what is done with one row or element: a function of arrays, given views of them."""
 

@@ -1,8 +1,8 @@
 """Loops that fill, add, scale, pick and gather memory on the device."""
 
-from typing import Any
+from ...stand_ins import UNBOUND
 
-cuda: Any = None
+cuda = UNBOUND
 
 
 def fill(p, n, value):

@@ -6,49 +6,53 @@ neighbouring memory: a problem's x is every k-th number of X.
 """
 
 import math
-from typing import Any
 
 from ...loops.minimize import RAISED, RUNNING, STATUS, VALUE
-from ...norms import clamp
+from ...modifiers import clamp
+from ...stand_ins import UNBOUND, stand_in
 
-cuda: Any = None
-AT = 0
+cuda = UNBOUND
+AT = UNBOUND
 
 
+@stand_in
 def rows(arrays, i):
     """Stands for ``read`` of tuples.py: row i of each array, or item i where it has one dimension."""
 
 
+@stand_in
 def of_state(state, i):
     """Stands for the same of the state."""
 
 
-def one(*args):
+@stand_in
+def one(objective, problem, course):
     """Stands for ``loop``."""
 
 
+@stand_in
 def evaluate(fun, jac, x, g, args, low, high):
     """Stands for the objective."""
 
 
-def many(args, shared, X, G, old, best, state, table, tests, numbers, counts, limit, part, running):
+def many(args, shared, problems, course, part, running):
     """The loop for each problem of ``part``, (begin, end), that still runs; ``running`` says whether any does."""
+    x, g, old, best, state, numbers, counts = problems
+    table, tests, limit = course
     i = part[0] + cuda.grid(1)
     if i < part[1] and counts[i, STATUS] == RUNNING:
         none = tests[:0]
         counts[i, STATUS] = RAISED  # unless it returns
-        one(
-            0, 0, rows(args, i) + shared, X[i], G[i], old[i], best[i], of_state(state, i), table, (), none, none, tests,
-            numbers[i], counts[i], limit,
-        )  # fmt: skip
+        problem = x[i], g[i], old[i], best[i], of_state(state, i), numbers[i], counts[i]
+        one((0, 0, rows(args, i) + shared, none, none), problem, (table, (), tests, limit))
         if counts[i, STATUS] == RUNNING:
             running[0] = 1
 
 
-def evaluate_many(args, shared, X, G, tests, numbers, part):
-    """Value and gradient of each problem."""
+def evaluate_many(args, shared, X, G, tests, numbers, counts, part):
+    """Value and gradient of each problem that is not marked as one that has raised."""
     i = part[0] + cuda.grid(1)
-    if i < part[1]:
+    if i < part[1] and counts[i, STATUS] != RAISED:
         none = tests[:0]
         numbers[i, VALUE] = math.nan  # unless it returns
         numbers[i, VALUE] = evaluate(0, 0, X[i], G[i], rows(args, i) + shared, none, none)
@@ -71,7 +75,7 @@ def keep_control(*args):
 
 
 def take(table, k, like):
-    """For ``take`` of loops/minimize.py, one number of a row: see ``each`` in cuda/bind.py."""
+    """For ``take`` of loops/rows.py, one number of a row: see ``each`` in cuda/bind.py."""
     return (table[k, AT],)
 
 
@@ -81,16 +85,6 @@ def cast_like(numbers, array):
 
 def put(arrays, i, values):
     arrays[AT][i] = values[AT]
-
-
-def largest(a):
-    """The largest magnitude; NaN where there is one."""
-    most = 0.0
-    for i in range(a.size):
-        b = abs(a[i])
-        if not b <= most:
-            most = b if most == most else most
-    return most
 
 
 def squares_of(g, bound, unit):

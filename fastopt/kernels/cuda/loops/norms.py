@@ -1,21 +1,23 @@
 """Norms on the device: sums of squares in two passes, each adding up in a fixed order."""
 
-import math
-from typing import Any
-
 from numba import types
 
-from ...norms import SMALL, clamp, settled
+from ...bind import link
+from ...modifiers import clamp
+from ...norms import SMALL, are_finite, clip_factor, norm_of
+from ...stand_ins import UNBOUND, stand_in
 
-cuda: Any = None
-THREADS = 0
-WIDE = True  # whether squares may leave float64's range
+cuda = UNBOUND
+THREADS = UNBOUND
+WIDE = UNBOUND  # whether squares may leave float64's range
 
 
+@stand_in
 def terms(given, k):
     """Stands for what is added up: ``squares`` in the first pass, ``sums`` in the second."""
 
 
+@stand_in
 def finish(out, block, a, b, c):
     """Stands for what becomes of the sums: ``keep``, then ``judge``."""
 
@@ -63,12 +65,13 @@ def keep(partial, block, a, b, c):
 def judge(out, block, a, b, c):
     """The factor of ``clip_norm``, in both dtypes, and whether all was finite."""
     clip, factor32, factor64, finite = out
-    norm = math.sqrt(c) * SMALL
-    if settled(a, 1.0):
-        norm = math.sqrt(a)
-    elif settled(b, SMALL):
-        norm = math.sqrt(b) / SMALL
-    factor = clip / (norm + 1e-6)
-    factor = 1.0 if factor > 1.0 else factor  # NaN stays NaN
-    factor32[0] = factor64[0] = factor
-    finite[0] = 1 if math.isfinite(b) else 0
+    factor32[0] = factor64[0] = clip_factor(norm_of_sums((a, b, c)), clip)
+    finite[0] = 1 if are_finite(b) else 0
+
+
+def picked(in_units, bound, unit):
+    """For ``squares_of`` of norms.py: of the sums in its units, which are all there, clipped, the one in this."""
+    return in_units[0] if unit == 1.0 else in_units[1] if unit < 1.0 else in_units[2]
+
+
+norm_of_sums = link(norm_of, squares_of=picked)

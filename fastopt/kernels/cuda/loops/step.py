@@ -4,26 +4,30 @@ Arrays are pointers to flat memory, so that a launch takes plain integers. What 
 per kernel (cuda/bind.py); the names ``cuda``, ``THREADS`` and ``AT`` too.
 """
 
-from typing import Any
-
+from ...modifiers import rescaled
+from ...stand_ins import UNBOUND, stand_in
 from .tuples import put, read, take, write
 
-cuda: Any = None
+cuda = UNBOUND
 EACH = 4  # elements that a thread of ``sweep`` has in flight
 
 
+@stand_in
 def update(p, g, *state_and_coefficients):
     """Stands for a rule's update."""
 
 
+@stand_in
 def coefficients(t, *hyper):
     """Stands for a rule's coefficients."""
 
 
+@stand_in
 def prepare(*given):
     """Stands for one of the four functions below."""
 
 
+@stand_in
 def loaded():
     """Stands for a barrier. Loads would sink to their first use, behind the branches of roots and divisions."""
 
@@ -39,12 +43,12 @@ def held(memory):
 
 
 def scaled(c, factor):
-    """With the gradient's scale, which is the last but one, times that of ``clip_norm``."""
-    return c[:-2] + (c[-2] * factor[0], c[-1])
+    """With the factor of ``clip_norm``, which is on the device."""
+    return rescaled(c, factor[0])
 
 
 def held_scaled(memory, factor):
-    return scaled(take(memory), factor)
+    return rescaled(take(memory), factor[0])
 
 
 def sweep(p, g, state, n, given):

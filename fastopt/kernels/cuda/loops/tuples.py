@@ -1,8 +1,11 @@
 """Tuples of any length on CUDA: a function for one item, at ``AT``, and one that joins two functions (cuda/bind.py)."""
 
-AT = 0
+from ...stand_ins import UNBOUND, stand_in
+
+AT = UNBOUND
 
 
+@stand_in
 def first(*args):
     """Stands for the function for the first half of the items, as ``second`` for the second half."""
 

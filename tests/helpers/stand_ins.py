@@ -1,21 +1,62 @@
-"""Stand-ins for PyTorch's CUDA tensors and CuPy's arrays, over memory of Numba's: all that fastopt looks at."""
+"""Arrays of libraries that are not installed, and the libraries: all of them that fastopt looks at.
+
+Their memory is Numba's, in the simulator or on a GPU; nothing here asks for CUDA before there is an array. What speaks
+DLPack alone is in dlpack_exporter.py.
+"""
 
 import sys
 from types import SimpleNamespace
 
 import numpy as np
-from on_cuda import cuda
-
-from fastopt.kernels.cuda.gpu import interface
 
 STRIDED = "torch.strided"
 
 
+def interface(a):
+    from fastopt.arrays.device import interface
+
+    return interface(a)
+
+
+def on_device(a):
+    """A copy on the GPU of a NumPy array; anything else as it is."""
+    from numba import cuda
+
+    return cuda.to_device(a) if isinstance(a, np.ndarray) else a
+
+
+class Foreign:
+    """An array of some library: it has the CUDA array interface and nothing else, with these changes."""
+
+    def __init__(self, a, **changes):
+        self.a, self.changes = on_device(a), changes
+
+    @property
+    def __cuda_array_interface__(self):
+        return interface(self.a) | self.changes
+
+
+class Unreachable:
+    """An array on a GPU, seen from where no GPU is."""
+
+    __cuda_array_interface__ = {"shape": (3,), "typestr": "<f8", "data": (1024, False), "version": 3}  # noqa: RUF012
+
+
+class UnreachableDLPack:
+    """The same, of a library that speaks DLPack alone."""
+
+    def __dlpack_device__(self):
+        return 2, 0
+
+    def __dlpack__(self, **options):
+        raise AssertionError("there is no GPU to read")
+
+
 class Tensor:
-    """A PyTorch tensor on the GPU."""
+    """A PyTorch tensor, on the GPU unless ``is_cuda`` says otherwise."""
 
     def __init__(self, a, *, requires_grad=False, dtype=None, layout=STRIDED, is_cuda=True):
-        self.a = cuda.to_device(a) if isinstance(a, np.ndarray) else a
+        self.a = on_device(a) if is_cuda else a
         self.requires_grad, self.layout, self.is_cuda = requires_grad, layout, is_cuda
         self.dtype = dtype or f"torch.{self.a.dtype}"
 
@@ -25,6 +66,8 @@ class Tensor:
 
     @property
     def __cuda_array_interface__(self):
+        if not self.is_cuda:
+            raise AttributeError("Can't get __cuda_array_interface__ on non-CUDA tensor type: torch.FloatTensor")
         if self.requires_grad:
             raise RuntimeError("Can't get __cuda_array_interface__ on Variable that requires grad.")
         return interface(self.a)
@@ -33,7 +76,7 @@ class Tensor:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
 
     def __dlpack_device__(self):
-        return 2, 0
+        return (2 if self.is_cuda else 1), 0
 
     def detach(self):
         raise AssertionError("nothing is converted in silence")
@@ -54,11 +97,8 @@ class Tensor:
 Tensor.__module__ = "torch"
 
 
-class CupyArray:
+class CupyArray(Foreign):
     """A CuPy array, whose interface names the current stream."""
-
-    def __init__(self, a):
-        self.a = cuda.to_device(a) if isinstance(a, np.ndarray) else a
 
     @property
     def __cuda_array_interface__(self):
@@ -83,6 +123,6 @@ def torch(stream, asked):
 
 
 def cupy(stream):
-    return SimpleNamespace(
-        asarray=CupyArray, cuda=SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=stream["handle"]))
-    )
+    """The module, with the handle of its current stream."""
+    current = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=stream["handle"]))
+    return SimpleNamespace(asarray=CupyArray, cuda=current)

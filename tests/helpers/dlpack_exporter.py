@@ -2,10 +2,7 @@
 
 import ctypes
 
-import numpy as np
-from on_cuda import cuda
-
-from fastopt.kernels.cuda.gpu import interface
+from stand_ins import interface, on_device
 
 CUDA, CPU, MANAGED = 2, 1, 13
 CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6, "bfloat": 4}
@@ -72,7 +69,7 @@ class Exporter:
     """
 
     def __init__(self, a, *, device=CUDA, versioned=True, major=1, read_only=False, offset=0, strides=True, kind=None):
-        self.a = cuda.to_device(a) if isinstance(a, np.ndarray) else a
+        self.a = on_device(a)
         self.device, self.versioned, self.major, self.read_only = device, versioned, major, read_only
         self.offset, self.strides, self.kind = offset, strides, kind
         self.alive, self.streams = 0, []

@@ -1,0 +1,68 @@
+"""How minimisations end: the status, and what is said about it."""
+
+import numpy as np
+
+from ..kernels.loops.minimize import FTOL, GTOL, MAXFUN, MAXITER, XTOL
+
+DIVERGED = 8
+SUCCESS = (GTOL, FTOL, XTOL)
+BY_ITSELF = (*SUCCESS, MAXITER, MAXFUN)  # neither by time, nor by a callback, nor by what is not finite
+
+ADVICE = "try a smaller lr, or check the sign of the gradient"
+FLAT = f"The gradient vanished where x ran off to and fun is flat: {ADVICE}."
+
+MESSAGES = {
+    0: "The gradient is at most gtol.",
+    1: "maxiter iterations are done.",
+    2: "The value changed by at most ftol.",
+    4: "x changed by at most xtol.",
+    6: "maxfun evaluations are done.",
+    7: "maxtime is over.",
+    99: "The callback asked to stop.",
+}
+
+NAMES = {
+    0: "gtol", 1: "maxiter", 2: "ftol", 3: "not finite", 4: "xtol", 5: "raised an exception", 6: "maxfun", 7: "maxtime",
+    8: "diverged",
+}  # fmt: skip
+
+
+def risen(s):
+    return f"The value ended {'below' if s.maximize else 'above'} where it began: {ADVICE}."
+
+
+def judged_by_value(s):
+    """The statuses of which a value above that at the start is a divergence: weight decay may raise it."""
+    value = s.hyper.values.get("weight_decay", 0.0)
+    return (GTOL,) if callable(value) or value > 0.0 else BY_ITSELF
+
+
+def faster(s):
+    """What to raise where a run was too short."""
+    lr = s.hyper.values.get("lr")
+    return "raise maxiter" if lr is None else f"raise lr{'' if callable(lr) else f' ({float(lr):g})'} or maxiter"
+
+
+def too_short(s):
+    return f"maxiter iterations are done, and the value was still falling: {faster(s)}."
+
+
+def not_finite(value, g):
+    """What is not finite, at x or at the iterate that would have come next."""
+    bad = [what for what, a in (("value", value), ("gradient", g)) if not np.isfinite(a).all()]
+    if not bad:
+        return "The value or the gradient is not finite at the next iterate; x is the last one known to be finite."
+    return f"The {' and the '.join(bad)} at x {'are' if len(bad) > 1 else 'is'} not finite."
+
+
+def counted(status, s, falling):
+    """One string on many problems: how many ended how, and what helps."""
+    kinds, counts = np.unique(status, return_counts=True)
+    listed = sorted(zip(counts.tolist(), kinds.tolist()), reverse=True)
+    text = f"{int(np.isin(status, SUCCESS).sum())} of {status.size} problems succeeded"
+    text += f": {', '.join(f'{count} {NAMES[kind]}' for count, kind in listed)}." if listed else "."
+    if DIVERGED in kinds:
+        text += f" Diverged: {ADVICE}."
+    if 2 * falling.sum() > (status == MAXITER).sum():
+        text += f" At maxiter most were still falling: {faster(s)}."
+    return text

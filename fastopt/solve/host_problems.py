@@ -1,0 +1,149 @@
+"""The problems of a ``minimize_many`` on the CPU: compiled, dealt out to the threads, or one after the other."""
+
+import time
+from typing import Any
+
+import numpy as np
+from numba import typeof, types
+
+from ..kernels.loops.minimize import NIT, RAISED, RUNNING, STATUS, VALUE
+from ..kernels.slices import FIRST_SLICE
+from ..kernels.subnormals import restored_control
+from ..kernels.threads import in_threads
+from .arguments import argument_types
+from .diverged import as_far_again, goes_on
+from .objective import Plan, compiled_plan, interpreted_plan
+from .problem_set import Problems
+from .unwritten import unwritten
+
+
+class HostProblems(Problems):
+    """Of NumPy's arrays."""
+
+    plan: Plan
+    block = 1 << 15
+
+    def __init__(self, target, given, s, flags, X, args, shared):
+        super().__init__(target, given, s, flags, *X.shape)
+        self.dtype, self.args, self.shared = X.dtype, args, shared
+        self.place(X)
+        self.unbounded = (np.empty(0, X.dtype),) * 2
+
+    def _matrix(self, value):
+        return np.full((self.k, self.d), value, self.dtype)
+
+    def _unwritten(self):
+        return unwritten((self.k, self.d), self.dtype)
+
+    def _copy(self, source, to, order="C"):
+        to[:] = source
+
+    def _moved(self, a):
+        return a
+
+    _read = _handed_over = _moved
+
+    def raised(self, i) -> str:
+        """What problem i raised, by raising it again."""
+        try:
+            with restored_control(self.given.is_compiled):
+                self.once(i)
+        except Exception as caught:
+            return f"{type(caught).__name__}: {caught}"
+        return "an exception that did not come again"
+
+    def once(self, i):
+        """The value of problem i, from which an exception is not caught."""
+        return self.plan.once()(self.objective(i), self.kept.x[i], self.kept.g[i])
+
+    def values_as_far_again(self, which):
+        X, is_far = as_far_again(self.kept.x, self.start, *self.unbounded)
+        is_far &= which & self._within_maxfun()
+        if not is_far.any():
+            return super().values_as_far_again(which)
+        numbers = np.full((self.k, 1), np.nan)
+        with np.errstate(all="ignore"):
+            raised = self._raised(is_far, X, np.empty_like(X), numbers)
+        return np.where(raised, np.nan, numbers[:, VALUE]), is_far
+
+    def _within_maxfun(self):
+        """Whether an evaluation more is left to each."""
+        points = self.kept.counts[:, NIT] + (2 + self.s.best if self.flags.reads_value else 4)
+        return self.s.maxfun is None or self.given.evaluations(points, self.d, True)[0] <= self.s.maxfun
+
+    def go_on(self, which, nit):
+        sign, out = -1.0 if self.s.maximize else 1.0, super().go_on(which, nit)
+        x, old, g, start = (a[which] for a in (self.kept.x, self.kept.old, self.kept.g, self.start))
+        out[which] = goes_on(x, old, g, start, nit[which], sign)
+        return out
+
+    def objective(self, i):
+        row = (*(a[i] for a in self.args), *self.shared)
+        return (*self.plan.addresses, row, *self.unbounded)
+
+
+class CompiledProblems(HostProblems):
+    """Each slice is one call of compiled code."""
+
+    def __init__(self, target, given, s, flags, X, args, shared):
+        super().__init__(target, given, s, flags, X, args, shared)
+        kinds = typeof(args) if args else types.Tuple(())
+        whole = argument_types(shared, "shared") if shared else types.Tuple(())
+        inline = True if s.inline is None else s.inline
+        self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
+        # Compiled now, so that maxtime does not pay for it.
+        self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False))
+        if self.evaluates:
+            self.plan.each()
+
+    def _plan(self, in_parallel) -> Any:
+        return compiled_plan(*self._plan_of, in_parallel)
+
+    def _slice(self, begin, end, nit, limit):
+        table = self.table(nit, limit)
+        course = table, tuple(table[0].tolist()), self.s.tests, (limit, self.most, self.reason, nit)
+        self._call("loop", begin, end, tuple(self.kept), course)
+        return (self.kept.counts[begin:end, STATUS] == RUNNING).any()
+
+    def _evaluate(self, x, g, numbers, marks):
+        self._call("each", 0, self.k, (x, g, numbers, marks))
+
+    def _call(self, kernel, begin, end, *arguments):
+        def run(chunks, in_parallel=True):
+            plan = self._plan(in_parallel)
+            objective = (*plan.addresses, self.args, *self.unbounded)
+            (plan.loop if kernel == "loop" else plan.each())(objective, self.shared, *arguments, (begin, end, chunks))
+
+        in_threads(run, lambda: run(1, False))
+
+
+class InterpretedProblems(HostProblems):
+    """One problem after the other, for Python functions."""
+
+    def __init__(self, target, given, s, flags, X, args, shared):
+        super().__init__(target, given, s, flags, X, args, shared)
+        self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
+
+    def run(self, begin, end, ends):
+        for i in range(begin, end):
+            x, g, old, best, state, numbers, counts = self.kept
+            problem = x[i], g[i], old[i], best[i], tuple(a[i] for a in state), numbers[i], counts[i]
+            while self.kept.counts[i, STATUS] == RUNNING:
+                if ends is not None and time.perf_counter() >= ends:
+                    return False
+                nit = int(self.kept.counts[i, NIT])
+                table = self.hyper_rows(nit, FIRST_SLICE)
+                try:
+                    limit = FIRST_SLICE, self.most, self.reason, nit
+                    course = table, tuple(table[0].tolist()), self.s.tests, limit
+                    self.plan.loop(self.objective(i), problem, course)
+                except Exception:
+                    self.kept.counts[i, STATUS] = RAISED
+        return True
+
+    def _evaluate(self, x, g, numbers, marks):
+        for i in np.flatnonzero(marks[:, STATUS] != RAISED):
+            try:
+                numbers[i, VALUE] = self.plan.once()(self.objective(i), x[i], g[i])
+            except Exception:
+                marks[i, STATUS] = RAISED

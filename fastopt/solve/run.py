@@ -1,0 +1,145 @@
+"""One minimisation on its way: slices of the loop, callbacks and limits between them, and a judgement at its end."""
+
+import time
+
+import numpy as np
+
+from ..kernels.loops.minimize import CALLBACK, MAXFUN, MAXITER, MAXTIME, NIT, NONFINITE, RUNNING, START, STATUS, VALUE
+from ..kernels.slices import FIRST_SLICE, next_slice
+from ..kernels.subnormals import restored_control
+from . import endings
+from .diverged import as_far_again, goes_on, has_risen, is_flat
+from .unwritten import refuse_unwritten, unwritten
+
+LONGEST_FIRST = 1024  # iterations to begin with, where an objective was measured before
+
+
+class Run:
+    def __init__(self, plan, given, s, flags, args, x, low, high):
+        self.plan, self.given, self.s, self.flags, self.bounds = plan, given, s, flags, (low, high)
+        self.objective = (*plan.addresses, args, low, high)
+        self.x, self.g, self.old, self.start = x, unwritten(x.shape, x.dtype), x.copy(), x.copy()
+        self.best = x.copy() if s.best else x
+        self.sign = -1.0 if s.maximize else 1.0
+        self.numbers, self.counts = np.array([0.0, 0.0, self.sign, np.nan]), np.array([0, RUNNING, 0])
+        state = first_state(s, x)
+        self.problem = x, self.g, self.old, self.best, state, self.numbers, self.counts
+        self.sizes = (x.size, *(getattr(a, "size", 1) for a in args))
+        self.more = 0  # evaluations beside those of the loop
+        if not flags.reads_value or s.best:
+            plan.once()  # compiled now, so that maxtime does not pay for it
+
+    @property
+    def nit(self):
+        return int(self.counts[NIT])
+
+    @property
+    def evaluations(self):
+        """How often the objective was called, and its gradient."""
+        loops = self.given.evaluations(self.nit + 1, self.x.size, self.flags.reads_value)
+        more = self.given.evaluations(self.more, self.x.size, True)
+        return loops[0] + more[0], loops[1] + more[1]
+
+    # --- on the way --------------------------------------------------------------------------------------------------
+
+    def go(self, notify) -> int:
+        """Until it stops; the status."""
+        s, (table, like) = self.s, self.s.first_rows
+        most, reason = most_iterations(s, self.given, self.x.size, self.flags)
+        limit = self.plan.pace.get(self.sizes, FIRST_SLICE) if notify is None else 1
+        began, status = time.perf_counter(), RUNNING
+        while status == RUNNING:
+            nit, before = self.nit, time.perf_counter()
+            if s.hyper.scheduled:
+                table = np.array([s.row(nit + k) for k in range(1, limit + 1)])
+            self.plan.loop(self.objective, self.problem, (table, like, s.tests, (limit, most, reason, nit)))
+            status, now = int(self.counts[STATUS]), time.perf_counter()
+            if notify is None:
+                limit = next_slice(limit, now - before)
+            elif self.nit > nit and status != NONFINITE and self._stopped_by(notify):
+                return CALLBACK
+            if status == RUNNING and s.maxtime is not None and now - began >= s.maxtime:
+                status = MAXTIME
+        if notify is None:
+            self.plan.pace[self.sizes] = min(limit, LONGEST_FIRST)
+        return status
+
+    def _stopped_by(self, notify):
+        from scipy.optimize import OptimizeResult
+
+        try:
+            notify(OptimizeResult(x=self.x.copy(), fun=float(self.numbers[VALUE])))
+        except StopIteration:
+            return True
+        return False
+
+    # --- at the end --------------------------------------------------------------------------------------------------
+
+    def end(self, status):
+        """The value at x, the status and the message; x is the best iterate where that is wanted."""
+        falls = status == MAXITER and self._goes_on()
+        if self.s.best and status == NONFINITE:
+            self.x[:] = self.best
+        last = float(self.numbers[VALUE])
+        if status == NONFINITE or not self.flags.reads_value:
+            last = self._value_at(self.x, self.g)
+        if self.given.form == "inplace" and status == NONFINITE and not self.nit:
+            refuse_unwritten(self.g, last)
+        status, message = self._judged(status, last, falls)
+        if self.s.best and status != NONFINITE:
+            self.x[:] = self.best
+            last = self._value_at(self.x, self.g)
+        if status == NONFINITE or not np.isfinite(last):
+            return last, NONFINITE, endings.not_finite(last, self.g)
+        return last, status, message
+
+    def _judged(self, status, last, falls):
+        """The status, and what is said about it, once the last value is known."""
+        if status in endings.BY_ITSELF and np.isfinite(last):
+            first = float(self.numbers[START])
+            if not self.flags.reads_value:
+                first = self._value_at(self.start.copy(), np.empty_like(self.g))
+            if status in endings.judged_by_value(self.s) and has_risen(last, first, self.sign, self.x.dtype):
+                return endings.DIVERGED, endings.risen(self.s)
+            if status in endings.SUCCESS and self._ran_off(last, first):
+                return endings.DIVERGED, endings.FLAT
+            if falls and self.sign * (last - first) < 0.0:
+                return status, endings.too_short(self.s)
+        return status, endings.MESSAGES.get(status, "")
+
+    def _goes_on(self):
+        x, old, g, start = (a[None] for a in (self.x, self.old, self.g, self.start))
+        return bool(goes_on(x, old, g, start, self.nit, self.sign)[0])
+
+    def _ran_off(self, last, first):
+        there, is_far = as_far_again(self.x[None], self.start[None], *self.bounds)
+        one = self.given.evaluations(1, self.x.size, True)[0]
+        if not is_far[0] or (self.s.maxfun is not None and self.evaluations[0] + one > self.s.maxfun):
+            return False
+        try:
+            with restored_control(self.given.is_compiled), np.errstate(all="ignore"):
+                return bool(is_flat(self._value_at(there[0], np.empty_like(self.g)), last, first, self.x.dtype))
+        except Exception:  # of a user's function where the run never was
+            return False
+
+    def _value_at(self, x, g):
+        self.more += 1
+        return float(self.plan.once()(self.objective, x, g))
+
+
+def first_state(s, x):
+    """The state arrays of a rule for parameters x."""
+    state = tuple(np.zeros(x.shape, x.dtype) for _ in s.rule.state)
+    for slot, start_value in s.hyper.start.items():
+        state[s.rule.state.index(slot)].fill(start_value)
+    return state
+
+
+def most_iterations(s, given, d, flags):
+    """After how many iterations to stop, and with which status."""
+    if s.maxfun is None:
+        return s.maxiter, MAXITER
+    per_point = max(given.evaluations(1, d, flags.reads_value))
+    beside = given.evaluations(int(s.best) if flags.reads_value else 2, d, True)[0]  # the loop's, at the end
+    points = max(1, (s.maxfun - beside) // per_point)
+    return (points - 1, MAXFUN) if points - 1 < s.maxiter else (s.maxiter, MAXITER)
