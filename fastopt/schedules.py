@@ -15,13 +15,16 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from .checks import count, integer, number, positive, shown
+from .plateau import Plateau, plateau
+
 __all__ = ["Schedule", "chain", "constant", "cosine", "exponential", "inverse_time", "piecewise"]
-__all__ += ["polynomial", "step", "warmup"]
+__all__ += ["plateau", "polynomial", "step", "warmup"]
 
 StepFunction = Callable[[int], float]
 
@@ -43,7 +46,7 @@ class Schedule:
         >>> constant(0.1).table(3)
         array([0.1, 0.1, 0.1])
         """
-        n, first = _integer("n", n), _integer("first", first)
+        n, first = integer("n", n), integer("first", first)
         if n < 0 or first < 0:
             raise ValueError(f"n and first must be at least 0, got {n} and {first}")
         return np.array([self(step) for step in range(first, first + n)], dtype=np.float64)
@@ -68,7 +71,7 @@ def constant(value: float) -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
-    value = _number("value", value)
+    value = number("value", value)
     return Schedule(lambda step: value, constant, (value,))
 
 
@@ -84,7 +87,7 @@ def step(value: float, every: int, factor: float = 0.1) -> Schedule:
     >>> stairs(9), stairs(10), stairs(20)
     (1.0, 0.5, 0.25)
     """
-    value, every, factor = _number("value", value), _count("every", every), _positive("factor", factor)
+    value, every, factor = number("value", value), count("every", every), positive("factor", factor)
     return Schedule(lambda step: value * factor ** (step // every), step, (value, every, factor))
 
 
@@ -99,7 +102,7 @@ def exponential(value: float, rate: float, every: int = 1) -> Schedule:
     >>> exponential(1.0, 0.25, every=10)(5)
     0.5
     """
-    value, rate, every = _number("value", value), _positive("rate", rate), _count("every", every)
+    value, rate, every = number("value", value), positive("rate", rate), count("every", every)
     return Schedule(lambda step: value * rate ** (step / every), exponential, (value, rate, every))
 
 
@@ -113,7 +116,7 @@ def inverse_time(value: float, rate: float) -> Schedule:
     >>> inverse_time(1.0, 0.1)(10)
     0.5
     """
-    value, rate = _number("value", value), _positive("rate", rate)
+    value, rate = number("value", value), positive("rate", rate)
     return Schedule(lambda step: value / (1 + rate * step), inverse_time, (value, rate))
 
 
@@ -129,8 +132,8 @@ def polynomial(value: float, steps: int, end: float = 0.0, power: float = 1.0) -
     >>> line(0), line(5), line(10), line(99)
     (1.0, 0.5, 0.0, 0.0)
     """
-    value, steps, end = _number("value", value), _count("steps", steps), _number("end", end)
-    power = _positive("power", power)
+    value, steps, end = number("value", value), count("steps", steps), number("end", end)
+    power = positive("power", power)
     return Schedule(
         lambda step: end + (value - end) * (1 - min(step, steps) / steps) ** power,
         polynomial,
@@ -149,7 +152,7 @@ def cosine(value: float, steps: int, end: float = 0.0) -> Schedule:
     >>> wave(0), wave(5), wave(10)
     (1.0, 0.5, 0.0)
     """
-    value, steps, end = _number("value", value), _count("steps", steps), _number("end", end)
+    value, steps, end = number("value", value), count("steps", steps), number("end", end)
 
     def at(step: int) -> float:
         x = min(step, steps) / steps
@@ -170,7 +173,7 @@ def warmup(steps: int, schedule: float | StepFunction, start: float = 0.0) -> Sc
     >>> rise(0), rise(1), rise(4), rise(9)
     (0.0, 0.25, 1.0, 0.5)
     """
-    steps, after, start = _count("steps", steps), _schedule("schedule", schedule), _number("start", start)
+    steps, after, start = count("steps", steps), _schedule("schedule", schedule), number("start", start)
 
     def at(step: int) -> float:
         if step >= steps:
@@ -192,8 +195,8 @@ def piecewise(values: Mapping[int, float]) -> Schedule:
     (0.1, 0.01)
     """
     if not isinstance(values, Mapping):
-        raise TypeError(f"values must be a mapping from steps to numbers, got {_shown(values)}")
-    pieces = {_integer("a step of values", b): _number(f"values[{b!r}]", v) for b, v in values.items()}
+        raise TypeError(f"values must be a mapping from steps to numbers, got {shown(values)}")
+    pieces = {integer("a step of values", b): number(f"values[{b!r}]", v) for b, v in values.items()}
     begins = sorted(pieces)
     if begins[:1] != [0]:
         raise ValueError(f"the first step of values must be 0, got {begins[0] if begins else 'none'}")
@@ -215,9 +218,9 @@ def chain(*phases: Any) -> Schedule:
     begins, schedules = [0], []
     for i, phase in enumerate(phases[:-1]):
         if not (isinstance(phase, tuple) and len(phase) == 2):
-            raise TypeError(f"phase {i} of chain must be a pair (schedule, steps), got {_shown(phase)}")
+            raise TypeError(f"phase {i} of chain must be a pair (schedule, steps), got {shown(phase)}")
         schedules.append(_schedule(f"the schedule of phase {i}", phase[0]))
-        begins.append(begins[-1] + _count(f"the steps of phase {i}", phase[1]))
+        begins.append(begins[-1] + count(f"the steps of phase {i}", phase[1]))
     schedules.append(_schedule("the last phase", phases[-1]))
 
     def at(step: int) -> float:
@@ -227,40 +230,17 @@ def chain(*phases: Any) -> Schedule:
     return Schedule(at, chain, phases)
 
 
-def _shown(x: Any) -> str:
-    """Numbers by their value, the rest by its type: an array or a model would fill the screen."""
-    return repr(x) if isinstance(x, Real) else type(x).__name__
-
-
-def _number(name: str, x: Any) -> float:
-    if not isinstance(x, Real) or isinstance(x, bool):
-        raise TypeError(f"{name} must be a number, got {_shown(x)}")
-    if not math.isfinite(x):
-        raise ValueError(f"{name} must be finite, got {x}")
-    return float(x)
-
-
-def _positive(name: str, x: Any) -> float:
-    if _number(name, x) <= 0:
-        raise ValueError(f"{name} must be positive, got {x}")
-    return float(x)
-
-
-def _integer(name: str, x: Any) -> int:
-    if not isinstance(x, Integral) or isinstance(x, bool):
-        raise TypeError(f"{name} must be an integer, got {_shown(x)}")
-    return int(x)
-
-
-def _count(name: str, x: Any) -> int:
-    if _integer(name, x) <= 0:
-        raise ValueError(f"{name} must be a positive integer, got {x}")
-    return int(x)
-
-
 def _schedule(name: str, x: Any) -> StepFunction:
     if callable(x):
         return x
     if not isinstance(x, Real):
-        raise TypeError(f"{name} must be a schedule or a number, got {_shown(x)}")
-    return constant(_number(name, x))
+        raise TypeError(f"{name} must be a schedule or a number, got {shown(x)}")
+    return constant(number(name, x))
+
+
+def plateaus_in(value: Any) -> list[Plateau]:
+    """The plateaus that a hyperparameter is, or is made of: their state is saved, and `fit` feeds them."""
+    if isinstance(value, Plateau):
+        return [value]
+    parts = value.arguments if isinstance(value, Schedule) else value if isinstance(value, tuple) else ()
+    return [found for part in parts for found in plateaus_in(part)]

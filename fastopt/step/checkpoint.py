@@ -20,7 +20,8 @@ def save(path, opt) -> None:
     """Write parameters, state, step counts and numeric hyperparameters to a file.
 
     The file appears whole or not at all: it is written beside ``path`` and then renamed, so a crash leaves an older
-    file as it was. Schedules are functions and are not saved; give them again to the optimiser that loads.
+    file as it was. Schedules are functions and are not saved, but for the state of plateaus; give
+    them again to the optimiser that loads.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import describe, shorten
 from ..rules.keywords import BETAS, keywords, spelt
+from ..schedules import plateaus_in
 
 
 class Hyper:
@@ -61,24 +62,34 @@ class Hyper:
         return float(value)
 
     def numbers(self) -> dict:
-        """The numeric hyperparameters by name; None for those that are schedules."""
-        return {name: None if callable(value) else _plain(value) for name, value in self.values.items()}
+        """The numeric hyperparameters by name; of schedules the states of their plateaus, or None."""
+        return {name: _states(value) if callable(value) else _plain(value) for name, value in self.values.items()}
 
     def check_numbers(self, numbers: dict, where: str):
         """Raise unless what ``numbers()`` returned once can be taken over."""
         if not isinstance(numbers, dict) or numbers.keys() != self.values.keys():
             raise ValueError(f"{where} must have the names {', '.join(self.values)}, got {describe(numbers)}")
         for name, value in numbers.items():
-            if value is not None:
+            if isinstance(value, list):
+                mine = plateaus_in(self.values[name])
+                if len(mine) != len(value):
+                    got = repr(self.values[name])
+                    raise ValueError(f"{name} was a plateau when saved and must be given again, got {shorten(got)}")
+                for plateau, state in zip(mine, value):
+                    plateau.check_state(f"{where}[{name!r}]", state)
+            elif value is not None:
                 self.rule.check(name, value, f"{where}[{name!r}]")
             elif not callable(self.values[name]):
                 raise ValueError(f"{name} was a schedule when saved and must be given again, got {self.values[name]!r}")
 
     def take_numbers(self, numbers: dict):
         """Take the numbers over; what is a schedule here stays one."""
-        self.values.update(
-            {name: value for name, value in numbers.items() if value is not None and not callable(self.values[name])}
-        )
+        for name, value in numbers.items():
+            if isinstance(value, list):
+                for plateau, state in zip(plateaus_in(self.values[name]), value):
+                    plateau.take_state(state)
+            elif value is not None and not callable(self.values[name]):
+                self.values[name] = value
 
     def __repr__(self):
         return ", ".join(f"{name}={value!r}" for name, value in spelt(self.values).items())
@@ -90,6 +101,10 @@ def hyper_of_groups(rule, groups, shared: dict) -> list[Hyper]:
         return [Hyper(rule, shared, rule.label or rule.name)]
     own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
     return [Hyper(rule, {**shared, **mine}, f"group {i}") for i, mine in enumerate(own)]
+
+
+def _states(schedule):
+    return [plateau.state() for plateau in plateaus_in(schedule)] or None
 
 
 def _plain(value):

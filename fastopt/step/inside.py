@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..schedules import plateaus_in
 from .layout import Layout
 from .options import Options
 
@@ -33,6 +34,13 @@ def is_staged(opt) -> bool:
 
 def has_schedules(opt) -> bool:
     return any(hyper.scheduled for hyper in opt._hyper)
+
+
+def update_plateaus(opt, loss):
+    """Tell the loss of an epoch to the schedules that go by it, to each once."""
+    found = [plateau for hyper in opt._hyper for value in hyper.values.values() for plateau in plateaus_in(value)]
+    for plateau in {id(plateau): plateau for plateau in found}.values():
+        plateau.update(loss)
 
 
 def numbers_at(opt, t) -> list:

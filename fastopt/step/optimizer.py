@@ -164,10 +164,13 @@ class Optimizer:
 
         Where a graph was captured the kernels stay what they are, so they have a stage from the start.
         """
-        options = self._options
-        self._staged = options.modifies or options.capturable or any(mine.decays() for mine in self._hyper)
-        self._layout.bind(self._staged, options)
+        self._staged = self._needs_stage()
+        self._layout.bind(self._staged, self._options)
         self._steps.prepare(self._staged)
+
+    def _needs_stage(self):
+        options = self._options
+        return options.modifies or options.capturable or any(mine.decays() for mine in self._hyper)
 
     def _hold_fast_path(self):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
@@ -230,7 +233,8 @@ class Optimizer:
             raise ValueError(NO_SCHEDULES)
         for mine in groups:
             mine.values.update(values)
-        self._bind()
+        if self._needs_stage() != self._staged:
+            self._bind()
         if self._options.capturable:
             self._steps.take_numbers(self._numbers(1, self._sign))
         self._hold_fast_path()
@@ -325,7 +329,7 @@ class Optimizer:
 
         "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper"
         maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules are
-        functions and cannot be kept: their entry is None.
+        functions and cannot be kept: their entry is None, or the states of the plateaus in it.
         """
         hyper = [h.numbers() for h in self._hyper]
         return {

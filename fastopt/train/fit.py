@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import describe
 from ..progress import progress_bar
+from ..step.inside import update_plateaus
 from ..step.optimizer import Optimizer
 from .epochs import training_of
 from .examples import examples_of, held_out_of
@@ -126,6 +127,7 @@ def fit(
                     kept = train.copy() if patience is not None else None
                 else:
                     waited += 1
+            update_plateaus(opt, loss if held_out is None else history.validation[-1])
             history.time.append(time.perf_counter() - began)
             advance(1, f"loss {loss:.6g}")
             if callback is not None:

@@ -1,0 +1,36 @@
+"""Checks of single numbers: each returns the number, or raises and says what it must be."""
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+
+def shown(x: Any) -> str:
+    """Numbers by their value, the rest by its type: an array or a model would fill the screen."""
+    return repr(x) if isinstance(x, Real) else type(x).__name__
+
+
+def number(name: str, x: Any) -> float:
+    if not isinstance(x, Real) or isinstance(x, bool):
+        raise TypeError(f"{name} must be a number, got {shown(x)}")
+    if not math.isfinite(x):
+        raise ValueError(f"{name} must be finite, got {x}")
+    return float(x)
+
+
+def positive(name: str, x: Any) -> float:
+    if number(name, x) <= 0:
+        raise ValueError(f"{name} must be positive, got {x}")
+    return float(x)
+
+
+def integer(name: str, x: Any) -> int:
+    if not isinstance(x, Integral) or isinstance(x, bool):
+        raise TypeError(f"{name} must be an integer, got {shown(x)}")
+    return int(x)
+
+
+def count(name: str, x: Any) -> int:
+    if integer(name, x) <= 0:
+        raise ValueError(f"{name} must be a positive integer, got {x}")
+    return int(x)
