@@ -1,7 +1,9 @@
 """Groups of parameters: a list whose every item is a mapping with "params" and, beside it, hyperparameters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, ValuesView
 from typing import Any
+
+from ..errors import describe
 
 
 def is_groups(params) -> bool:
@@ -14,6 +16,11 @@ def is_groups(params) -> bool:
 
 def roots_of(params) -> dict[str, Any]:
     """The nest of parameters of each group, by the name that its arrays begin with; one where there are no groups."""
-    if not is_groups(params):
-        return {"params": params}
-    return {f"params[{i}]": group["params"] for i, group in enumerate(params)}
+    roots = {"params": params}
+    if is_groups(params):
+        roots = {f"params[{i}]": group["params"] for i, group in enumerate(params)}
+    for where, root in roots.items():
+        if isinstance(root, (Iterator, ValuesView)):
+            wanted = "an array, or a sequence or mapping of arrays"
+            raise TypeError(f"{where} must be {wanted}, got {describe(root)}: pass list(...) of it")
+    return roots

@@ -254,3 +254,14 @@ def test_options(name, bad, error, word, x):
 
 def test_one_thread_is_not_parallel(x):
     refuse(lambda: fastopt.Adam(x, parallel=True, threads=1), ValueError, "threads", "parallel=True", unchanged=[x])
+
+
+@pytest.mark.parametrize("made", [lambda a: (x for x in a), iter, lambda a: dict(enumerate(a)).values()])
+def test_what_can_be_read_only_once_is_told_to_be_a_list(made):
+    """As ``net.parameters()`` is."""
+    arrays = [np.ones(3), np.ones(2)]
+    says = r"must be an array, or a sequence or mapping of arrays, got a \w+: pass list\(...\) of it$"
+    with pytest.raises(TypeError, match="^params " + says):
+        fastopt.Adam(made(arrays))
+    with pytest.raises(TypeError, match=r"^params\[1\] " + says):
+        fastopt.Adam([{"params": arrays}, {"params": made(arrays)}])
