@@ -11,8 +11,8 @@ def method(name):
     """A ``method=`` for ``scipy.optimize.minimize``.
 
     It follows SciPy's protocol for custom methods: ``tol`` sets ``gtol``, ``bounds`` are honoured by projection,
-    ``callback`` takes either form, ``jac=None`` means two-point differences. The loop is compiled where ``fun`` and
-    ``jac`` are Numba functions.
+    ``callback`` takes either form, ``jac=None`` means central differences ("3-point"). The loop is compiled where
+    ``fun`` and ``jac`` are Numba functions.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def method(name):
 def _unwrap(fun, jac):
     """What the user gave: SciPy hands ``jac=True`` on as two functions that share a memory."""
     if jac is None or jac is False:
-        return fun, "2-point"
+        return fun, None
     if type(fun).__name__ == "MemoizeJac" and hasattr(fun, "fun"):
         return fun.fun, True
     return fun, jac

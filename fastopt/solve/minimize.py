@@ -34,9 +34,11 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         Further arguments of ``fun`` and ``jac``; arrays and numbers, if these are Numba functions.
     method : str or Rule
         "adam", "nesterov" and so on (``fastopt rules`` lists them), or a rule of your own.
-    jac : callable, True, "inplace", "2-point", "3-point" or "cs"
-        The gradient as a function ``jac(x, *args)``; or how ``fun`` returns it (True, "inplace"); or finite differences
-        ("2-point", "3-point") or the complex step ("cs").
+    jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
+        The gradient as a function ``jac(x, *args)``; or how ``fun`` returns it (True, "inplace", which must write every
+        element); or finite differences ("2-point", "3-point") or the complex step ("cs"). None, for Python and for
+        Numba functions, is "3-point": the rounding in "2-point" is often larger than ``gtol``. `fastopt.check_grad`
+        tests a gradient.
     bounds : sequence of (low, high), or scipy.optimize.Bounds, optional
         Lowest and highest value of each variable; None for no bound. Every iterate is projected onto them.
     tol : float, optional

@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels.loops.minimize import CALLBACK, MAXFUN, MAXITER, MAXTIME, NIT, NONFINITE, RUNNING, START, STATUS, VALUE
 from ..kernels.slices import FIRST_SLICE, next_slice
 from ..kernels.subnormals import restored_control
-from . import endings
+from . import endings, noise
 from .diverged import as_far_again, goes_on, has_risen, is_flat
 from .unwritten import refuse_unwritten, unwritten
 
@@ -103,6 +103,8 @@ class Run:
                 return endings.DIVERGED, endings.risen(self.s)
             if status in endings.SUCCESS and self._ran_off(last, first):
                 return endings.DIVERGED, endings.FLAT
+            if self.s.gtol and (error := self._noise(last, status == MAXITER)) > self.s.gtol:
+                return status, f"{endings.MESSAGES[status]} {endings.too_noisy(self.given.form, error)}"
             if falls and self.sign * (last - first) < 0.0:
                 return status, endings.too_short(self.s)
         return status, endings.MESSAGES.get(status, "")
@@ -110,6 +112,15 @@ class Run:
     def _goes_on(self):
         x, old, g, start = (a[None] for a in (self.x, self.old, self.g, self.start))
         return bool(goes_on(x, old, g, start, self.nit, self.sign)[0])
+
+    def _noise(self, last, measured):
+        """Of the gradient, where it is one by differences; measured only where the run was long."""
+        if self.given.form not in noise.ROOT:
+            return 0.0
+        measured = measured and self.s.maxfun is None and not self.bounds[0].size
+        values = [self._value_at(x, np.empty_like(self.g)) for x in noise.near(self.x)] if measured else []
+        error = max(noise.of_value(last, self.x.dtype), *(abs(value - last) for value in (last, *values)))
+        return float(noise.of_differences(self.given.form, error, self.x[None])[0])
 
     def _ran_off(self, last, first):
         there, is_far = as_far_again(self.x[None], self.start[None], *self.bounds)
