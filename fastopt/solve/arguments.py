@@ -65,6 +65,17 @@ def argument_types(args, name="args"):
     return typeof(args)
 
 
+def collector(iterates, notify):
+    """A callback that keeps every iterate, and calls another."""
+
+    def keep(result):
+        iterates.append(result.x)
+        if notify is not None:
+            notify(type(result)(result | {"x": result.x.copy()}))
+
+    return keep
+
+
 def notifier(callback):
     """The callback in either of SciPy's forms, as a function of the intermediate result."""
     if not callable(callback):

@@ -11,6 +11,8 @@ BY_ITSELF = (*SUCCESS, MAXITER, MAXFUN)  # neither by time, nor by a callback, n
 ADVICE = "try a smaller lr, or check the sign of the gradient"
 FLAT = f"The gradient vanished where x ran off to and fun is flat: {ADVICE}."
 
+FIXED = "The bounds fix every variable."
+
 MESSAGES = {
     0: "The gradient is at most gtol.",
     1: "maxiter iterations are done.",

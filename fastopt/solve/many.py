@@ -41,7 +41,8 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     shared : tuple
         Arrays and numbers that every problem is given as they are, after its rows. On a GPU if X0 is.
     method, jac, tol, options
-        As for :func:`fastopt.minimize`; ``maxtime`` limits the whole call.
+        As for :func:`fastopt.minimize`, also what is said on ``lr`` there: one is chosen for all problems, so bring
+        them to one scale, and try it on a few. ``maxtime`` limits the whole call.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 
@@ -90,6 +91,9 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
            [3. , 1.5]])
     """
     s = settings(method, options, tol)
+    for name in ("disp", "return_all"):
+        if getattr(s, name):
+            raise ValueError(f"{name} must be left out for many problems, got True")
     given = objective_of(fun, jac)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     flags = Flags(

@@ -36,7 +36,7 @@ def method(name):
     rule = rule_named(name)
 
     def solve(fun, x0, args=(), jac=None, hess=None, hessp=None, bounds=None, constraints=(), callback=None, **options):
-        if not isinstance(constraints, (tuple, list)) or len(constraints):
+        if constraints is not None and (not isinstance(constraints, (tuple, list, dict)) or len(constraints)):
             raise ValueError(f"constraints must be empty for {rule.name}, got {describe(constraints)}")
         known = known_options(rule)
         unknown = [key for key in options if key not in known and key != "tol"]

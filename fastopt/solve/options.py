@@ -34,6 +34,8 @@ class Settings:
     maxtime: float | None
     best: bool
     inline: bool | None
+    disp: bool
+    return_all: bool
 
     @cached_property
     def staged(self):
@@ -67,6 +69,8 @@ DEFAULTS = {
     "maxtime": None,
     "best": False,
     "inline": None,
+    "disp": False,
+    "return_all": False,
     "maximize": False,
     "clip_value": None,
     "clip_norm": None,
@@ -118,10 +122,11 @@ def _settings(method, options, tol):
         _check_number(name, given[name], least=0.0)
     for name, least in (("maxiter", 0), ("maxfun", 1)):
         if given[name] is not None or name == "maxiter":
-            _check_count(name, given[name], least)
+            given[name] = _count(name, given[name], least)
     if given["maxtime"] is not None:
         _check_number("maxtime", given["maxtime"], least=0.0)
-    for name in ("best", "inline"):
+    given["disp"] = bool(given["disp"]) if isinstance(given["disp"], int) else given["disp"]  # SciPy takes numbers
+    for name in ("best", "inline", "disp", "return_all"):
         if not isinstance(given[name], bool) and not (name == "inline" and given[name] is None):
             raise TypeError(f"{name} must be True or False, got {describe(given[name])}")
     return Settings(rule=rule, hyper=Hyper(rule, own, rule.name), **given)
@@ -134,8 +139,11 @@ def _check_number(name, value, least):
         raise ValueError(f"{name} must be at least {least:g}, got {value!r}")
 
 
-def _check_count(name, value, least):
+def _count(name, value, least) -> int:
+    if isinstance(value, (float, np.floating)) and value == np.floor(value) < np.inf:  # 1e4, as people write it
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number, got {describe(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)

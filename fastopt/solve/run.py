@@ -4,7 +4,19 @@ import time
 
 import numpy as np
 
-from ..kernels.loops.minimize import CALLBACK, MAXFUN, MAXITER, MAXTIME, NIT, NONFINITE, RUNNING, START, STATUS, VALUE
+from ..kernels.loops.minimize import (
+    CALLBACK,
+    GTOL,
+    MAXFUN,
+    MAXITER,
+    MAXTIME,
+    NIT,
+    NONFINITE,
+    RUNNING,
+    START,
+    STATUS,
+    VALUE,
+)
 from ..kernels.slices import FIRST_SLICE, next_slice
 from ..kernels.subnormals import restored_control
 from . import endings, noise
@@ -25,6 +37,7 @@ class Run:
         state = first_state(s, x)
         self.problem = x, self.g, self.old, self.best, state, self.numbers, self.counts
         self.sizes = (x.size, *(getattr(a, "size", 1) for a in args))
+        self.is_fixed = low.size > 0 and bool((low == high).all())
         self.more = 0  # evaluations beside those of the loop
         if not flags.reads_value or s.best:
             plan.once()  # compiled now, so that maxtime does not pay for it
@@ -46,6 +59,7 @@ class Run:
         """Until it stops; the status."""
         s, (table, like) = self.s, self.s.first_rows
         most, reason = most_iterations(s, self.given, self.x.size, self.flags)
+        most = 0 if self.is_fixed else most
         limit = self.plan.pace.get(self.sizes, FIRST_SLICE) if notify is None else 1
         began, status = time.perf_counter(), RUNNING
         while status == RUNNING:
@@ -95,6 +109,8 @@ class Run:
 
     def _judged(self, status, last, falls):
         """The status, and what is said about it, once the last value is known."""
+        if self.is_fixed and status in (GTOL, MAXITER):
+            return GTOL, endings.FIXED
         if status in endings.BY_ITSELF and np.isfinite(last):
             first = float(self.numbers[START])
             if not self.flags.reads_value:
