@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Settings:
     inline: bool | None
     disp: bool
     return_all: bool
+    x_scale: Any
 
     @cached_property
     def staged(self):
@@ -71,6 +73,7 @@ DEFAULTS = {
     "inline": None,
     "disp": False,
     "return_all": False,
+    "x_scale": None,
     "maximize": False,
     "clip_value": None,
     "clip_norm": None,
@@ -115,6 +118,9 @@ def _settings(method, options, tol):
             raise TypeError(f"options of {rule.name} must be {', '.join(known)}; got {name!r}")
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
     own = {name: value for name, value in options.items() if name not in DEFAULTS}
+    if np.ndim(own.get("lr", 0.0)):
+        lr = describe(own["lr"])
+        raise TypeError(f"lr must be one number or a schedule, got {lr}: for one of each variable give x_scale too")
     switches = variant_keywords(rule)
     rule = choose(rule, switches, own)
     check_options(Options(given["maximize"], given["clip_value"], given["clip_norm"]))

@@ -27,9 +27,9 @@ LONGEST_FIRST = 1024  # iterations to begin with, where an objective was measure
 
 
 class Run:
-    def __init__(self, plan, given, s, flags, args, x, low, high):
+    def __init__(self, plan, given, s, flags, args, x, low, high, scale):
         self.plan, self.given, self.s, self.flags, self.bounds = plan, given, s, flags, (low, high)
-        self.objective = (*plan.addresses, args, low, high)
+        self.objective = (*plan.addresses, args, low, high, scale)
         self.x, self.g, self.old, self.start = x, unwritten(x.shape, x.dtype), x.copy(), x.copy()
         self.best = x.copy() if s.best else x
         self.sign = -1.0 if s.maximize else 1.0
