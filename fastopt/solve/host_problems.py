@@ -11,7 +11,7 @@ from ..kernels.slices import FIRST_SLICE
 from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
 from .arguments import argument_types
-from .diverged import as_far_again, goes_on
+from .diverged import as_far_again, dot_of_rows, goes_on
 from .objective import Plan, compiled_plan, interpreted_plan
 from .problem_set import Problems
 from .unwritten import unwritten
@@ -74,7 +74,8 @@ class HostProblems(Problems):
     def go_on(self, which, nit):
         sign, out = -1.0 if self.s.maximize else 1.0, super().go_on(which, nit)
         x, old, g, start = (a[which] for a in (self.kept.x, self.kept.old, self.kept.g, self.start))
-        out[which] = goes_on(x, old, g, start, nit[which], sign)
+        with np.errstate(all="ignore"):
+            out[which] = goes_on(x, old, g, start, nit[which], sign, dot_of_rows)
         return out
 
     def objective(self, i):

@@ -1,6 +1,7 @@
 """One minimisation on its way: slices of the loop, callbacks and limits between them, and a judgement at its end."""
 
 import time
+from math import isfinite
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ..kernels.loops.minimize import (
 from ..kernels.slices import FIRST_SLICE, next_slice
 from ..kernels.subnormals import restored_control
 from . import endings, noise
-from .diverged import as_far_again, goes_on, has_risen, is_flat
+from .diverged import FAR, as_far_again, goes_on, has_risen, is_flat
 from .unwritten import refuse_unwritten, unwritten
 
 LONGEST_FIRST = 1024  # iterations to begin with, where an objective was measured before
@@ -103,7 +104,7 @@ class Run:
         if self.s.best and status != NONFINITE:
             self.x[:] = self.best
             last = self._value_at(self.x, self.g)
-        if status == NONFINITE or not np.isfinite(last):
+        if status == NONFINITE or not isfinite(last):
             return last, NONFINITE, endings.not_finite(last, self.g)
         return last, status, message
 
@@ -111,10 +112,10 @@ class Run:
         """The status, and what is said about it, once the last value is known."""
         if self.is_fixed and status in (GTOL, MAXITER):
             return GTOL, endings.FIXED
-        if status in endings.BY_ITSELF and np.isfinite(last):
+        if status in endings.BY_ITSELF and isfinite(last):
             first = float(self.numbers[START])
             if not self.flags.reads_value:
-                first = self._value_at(self.start.copy(), np.empty_like(self.g))
+                first = self._value_at(self.start, self.old)  # whose gradient nobody reads
             if status in endings.judged_by_value(self.s) and has_risen(last, first, self.sign, self.x.dtype):
                 return endings.DIVERGED, endings.risen(self.s)
             if status in endings.SUCCESS and self._ran_off(last, first):
@@ -126,8 +127,7 @@ class Run:
         return status, endings.MESSAGES.get(status, "")
 
     def _goes_on(self):
-        x, old, g, start = (a[None] for a in (self.x, self.old, self.g, self.start))
-        return bool(goes_on(x, old, g, start, self.nit, self.sign)[0])
+        return bool(goes_on(self.x, self.old, self.g, self.start, self.nit, self.sign, np.dot))
 
     def _noise(self, last, measured):
         """Of the gradient, where it is one by differences; measured only where the run was long."""
@@ -139,6 +139,8 @@ class Run:
         return float(noise.of_differences(self.given.form, error, self.x[None])[0])
 
     def _ran_off(self, last, first):
+        if not np.abs(self.x - self.start).max(initial=0.0) > FAR:
+            return False
         there, is_far = as_far_again(self.x[None], self.start[None], *self.bounds)
         one = self.given.evaluations(1, self.x.size, True)[0]
         if not is_far[0] or (self.s.maxfun is not None and self.evaluations[0] + one > self.s.maxfun):
