@@ -82,7 +82,8 @@ from .step.constructors import CONSTRUCTORS
 from .step.optimizer import Optimizer
 from .targets.packed import pack
 from .targets.transfer import to_device, to_host
-from .train.fit import History, fit
+from .train.fit import fit
+from .train.history import History
 
 __version__ = "0.1.0"
 

@@ -3,9 +3,10 @@
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
 rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamax nadam radam lion``. Each takes the parameters, the
 gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the hyperparameters, by position
-or keyword; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and
-one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``,
-also across processes; a cached function is recompiled when a rule has changed.
+or keyword, of which all but ``lr`` have the constructors' defaults; ``help(fastopt.jit.adam)`` explains them. All
+arrays are contiguous, of one dtype (float32 or float64) and one size. They work in ``@njit``, ``@njit(parallel=True)``
+(serial inside your ``prange``) and with ``cache=True``, also across processes; a cached function is recompiled when a
+rule has changed.
 
 >>> import numpy as np
 >>> from numba import njit
@@ -15,24 +16,27 @@ also across processes; a cached function is recompiled when a rule has changed.
 ...     g, m, v = np.empty_like(x), np.zeros_like(x), np.zeros_like(x)
 ...     for t in range(1, steps + 1):
 ...         g[:] = 2 * (x - 3)
-...         jit.adam(x, g, m, v, t, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8)
+...         jit.adam(x, g, m, v, t, lr=0.1, beta2=0.99)
 ...     return x
 >>> minimise(np.zeros(2), 500).round(3)
 array([3., 3.])
+
+A schedule is tabulated before: ``lrs = schedules.cosine(0.1, 500).table(500)``, and ``lr=lrs[t - 1]``. A nest of arrays
+is stepped in a loop.
 """
 
+import math
 from functools import cache, partial
 
 import numpy as np
-from numba import njit, types
-from numba.core.errors import TypingError
+from numba import njit
 
 from .errors import describe
 from .kernels import norms
 from .kernels.bind import OPTIONS, jitted, link
+from .kernels.inside import all_of_size, flat, flat_like, number
 from .kernels.loops import step as templates
 from .kernels.loops.step import coefficients, sweep
-from .kernels.overloads import compiled_form
 from .kernels.stamp import mark_of
 from .kernels.stand_ins import stand_in
 from .kernels.tuples import cast_like
@@ -52,8 +56,8 @@ def step(rule: Rule):
     Returns
     -------
     Numba function
-        Raises ValueError when the sizes differ, and TypingError when compiled for arrays that are not contiguous or
-        not all float32 or all float64.
+        Raises ValueError when the sizes differ, ``t`` is below 1 or a number is out of its range, and TypeError when
+        compiled for arrays that are not contiguous or not all float32 or all float64, or for anything but numbers.
 
     Examples
     --------
@@ -73,18 +77,40 @@ def step(rule: Rule):
 def _function(rule):
     bound = link(templates.sweep, elements=link(templates.elements, update=rule.update))
     run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=mark_of(rule))
-    flags = {name: default for name, default in rule.hyper.items() if isinstance(default, bool)}
-    hyper = ", ".join(f"{name}={flags[name]}" if name in flags else name for name in rule.hyper)
-    state = "".join(f"{slot}, " for slot in rule.state)
-    numbers = "".join(f"1.0 * {name}, " for name in rule.hyper)
+    hyper, state = ", ".join(map(partial(_argument, rule), rule.hyper)), "".join(f"{slot}, " for slot in rule.state)
+    numbers = "".join(f"1.0 * number_{name}({name}), " for name in rule.hyper)
+    checks = "".join(f"    if not {_in_range(rule, name)}:\n        raise ValueError({_refusal(rule, name)!r})\n"
+                     for name, default in rule.hyper.items() if not isinstance(default, bool))  # fmt: skip
     # The one place where code is made from text: Numba takes argument names from nowhere else.
-    source = f"def {rule.name}(x, g, {state}t, {hyper}):\n    run(x, g, ({state}), t, ({numbers}))\n"
-    names = {"run": jitted(run)}
+    source = f"""def {rule.name}(x, g, {state}t, {hyper}):
+    if number_t(t) < 1:
+        raise ValueError("t must be 1 at the first step, got less: for t in range(1, n + 1)")
+    h = ({numbers})
+{checks}    run(x, g, ({state}), t, h)
+"""
+    names = {"run": jitted(run), "inf": math.inf} | {f"number_{name}": number(name) for name in ("t", *rule.hyper)}
     exec(source, names)
     function = names[rule.name]
     function.__module__ = __name__
     function.__doc__ = _document(rule, hyper)
     return njit(**OPTIONS)(function)
+
+
+def _argument(rule, name):
+    """As it stands in the signature: all but lr, and what a rule of your own has before it, have a default."""
+    before = list(rule.hyper)[: list(rule.hyper).index("lr") + 1] if "lr" in rule.hyper else []
+    default = rule.hyper[name]
+    return name if name in before else f"{name}={default if isinstance(default, bool) else float(default)!r}"
+
+
+def _in_range(rule, name):
+    """The test of a number's range, as source; false for NaN."""
+    low, high, low_belongs, high_belongs = rule.range_of(name)
+    return f"({low} {'<=' if low_belongs else '<'} {name} {'<=' if high_belongs else '<'} {high})"
+
+
+def _refusal(rule, name):
+    return f"{name} must be {rule.range_of(name)}, got another number"
 
 
 @stand_in
@@ -124,72 +150,20 @@ t : int
 Raises
 ------
 ValueError
-    If sizes differ; nothing is written then. Inside a ``prange`` Numba loses the exception.
+    If sizes differ, ``t`` is below 1 or a number is out of its range; nothing is written then. Inside a ``prange``
+    Numba loses the exception.
+TypeError
+    When it is compiled for arrays that are not contiguous and of one kind, or for something else than a number.
 """
 
 
 def _number(rule, name):
     """One hyperparameter's entry."""
     default = table.spelt(rule.hyper[name])
-    if isinstance(rule.hyper[name], bool):
-        kind = f"bool, default {default}"
-    else:
-        kind = f"float, {texts.range_of(name)}; the constructor's default is {default}"
+    given = "default" if "=" in _argument(rule, name) else "always given; the constructor's default is"
+    kind = "bool" if isinstance(rule.hyper[name], bool) else f"float, {texts.range_of(rule, name)}"
+    kind += f", {given} {default}"
     return f"{name} : {kind}\n{texts.meaning(rule, name)}"
-
-
-# --- arrays of any shape, as one dimension ---------------------------------------------------------------------------
-
-
-def flat(a):
-    """A contiguous array as one dimension, without a copy."""
-    return a.reshape(-1) if a.flags.c_contiguous else a.T.reshape(-1)
-
-
-@compiled_form(flat)
-def _flat(a):
-    _check_kind(a)
-    if a.ndim == 1:
-        return lambda a: a
-    if a.layout == "C":
-        return lambda a: a.reshape(-1)
-    if a.layout == "F":
-        return lambda a: a.T.reshape(-1)
-    raise TypingError(f"fastopt.jit takes contiguous arrays, got {a}")
-
-
-def all_of_size(arrays, size):
-    return all(a.size == size for a in arrays)
-
-
-@compiled_form(all_of_size)
-def _all_of_size(arrays, size):
-    if not len(arrays):
-        return lambda arrays, size: True
-    return lambda arrays, size: arrays[0].size == size and all_of_size(arrays[1:], size)
-
-
-def flat_like(x, arrays):
-    return tuple(flat(a) for a in arrays)
-
-
-@compiled_form(flat_like)
-def _flat_like(x, arrays):
-    if not len(arrays):
-        return lambda x, arrays: ()
-    _check_kind(x)
-    if not isinstance(arrays[0], types.Array) or _form(arrays[0]) != _form(x):
-        raise TypingError(f"fastopt.jit takes arrays of one dtype, dimension and memory order, got {x} and {arrays[0]}")
-    return lambda x, arrays: (flat(arrays[0]), *flat_like(x, arrays[1:]))
-
-
-def _check_kind(a):
-    if not isinstance(a, types.Array) or a.dtype not in (types.float32, types.float64):
-        raise TypingError(f"fastopt.jit takes arrays of float32 or float64, got {a}")
-
-
-def _form(a):
-    return a.dtype, a.ndim, a.layout if a.ndim > 1 else ""
 
 
 # --- what loops need besides -----------------------------------------------------------------------------------------

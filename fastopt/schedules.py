@@ -8,6 +8,7 @@ A schedule is a callable ``step -> float``; the first update asks for step 0. An
 
 A function of your own serves as well, if its value depends on the step alone: compiled loops tabulate a schedule before
 they run, and a resumed run starts in the middle. Those here can be pickled, and their repr is the call that made them.
+`@njit` code of your own takes their values, `schedule.table(n)`.
 """
 
 import math
@@ -16,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 __all__ = ["Schedule", "chain", "constant", "cosine", "exponential", "inverse_time", "piecewise"]
 __all__ += ["polynomial", "step", "warmup"]
@@ -33,6 +36,17 @@ class Schedule:
 
     def __call__(self, step: int) -> float:
         return float(self.function(step))
+
+    def table(self, n: int, first: int = 0) -> np.ndarray:
+        """The values at `n` steps from `first` on, as float64: what `@njit` code takes instead of a schedule.
+
+        >>> constant(0.1).table(3)
+        array([0.1, 0.1, 0.1])
+        """
+        n, first = _integer("n", n), _integer("first", first)
+        if n < 0 or first < 0:
+            raise ValueError(f"n and first must be at least 0, got {n} and {first}")
+        return np.array([self(step) for step in range(first, first + n)], dtype=np.float64)
 
     def __repr__(self) -> str:
         shown = list(self.arguments)

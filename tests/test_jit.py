@@ -9,31 +9,30 @@ import numba
 import numpy as np
 import pytest
 from numba import njit, prange
-from numba.core.errors import TypingError
 from processes import PACKAGE, Place
 from stepping import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
 
-from fastopt import jit
+from fastopt import Rule, jit, schedules
 
 RNG = np.random.default_rng(3)
 ADAM = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 TABLE = """
 gd | sgd  x, g, t, lr
-momentum  x, g, b, t, lr, momentum, dampening
-nesterov  x, g, b, t, lr, momentum
-adagrad  x, g, s, t, lr, lr_decay, eps
-adadelta  x, g, v, u, t, lr, rho, eps
-rmsprop  x, g, v, t, lr, alpha, eps
-rmsprop_centered  x, g, v, a, t, lr, alpha, eps
-rmsprop_momentum  x, g, v, b, t, lr, alpha, eps, momentum
-rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha, eps, momentum
-adam  x, g, m, v, t, lr, beta1, beta2, eps, bias_correction=True
-adamw  x, g, m, v, t, lr, beta1, beta2, eps, weight_decay, bias_correction=True
-amsgrad  x, g, m, v, vmax, t, lr, beta1, beta2, eps, bias_correction=True
-adamax  x, g, m, u, t, lr, beta1, beta2, eps
-nadam  x, g, m, v, t, lr, beta1, beta2, eps, momentum_decay
-radam  x, g, m, v, t, lr, beta1, beta2, eps
-lion  x, g, m, t, lr, beta1, beta2, weight_decay
+momentum  x, g, b, t, lr, momentum=0.9, dampening=0.0
+nesterov  x, g, b, t, lr, momentum=0.9
+adagrad  x, g, s, t, lr, lr_decay=0.0, eps=1e-10
+adadelta  x, g, v, u, t, lr, rho=0.9, eps=1e-06
+rmsprop  x, g, v, t, lr, alpha=0.99, eps=1e-08
+rmsprop_centered  x, g, v, a, t, lr, alpha=0.99, eps=1e-08
+rmsprop_momentum  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9
+rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9
+adam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True
+adamw  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01, bias_correction=True
+amsgrad  x, g, m, v, vmax, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True
+adamax  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
+nadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_decay=0.004
+radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
+lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
 """
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
 SIGNATURES = {name: takes for names, takes in LINES for name in names.split(" | ")}
@@ -161,7 +160,7 @@ def test_different_memory_orders_are_not_mixed_up():
     x, g, b = np.zeros((2, 3), order="F"), np.arange(6.0).reshape(2, 3), np.zeros((2, 3), order="F")
     try:
         jit.nesterov(x, g, b, 1, 1.0, 0.0)
-    except TypingError:
+    except TypeError:
         x -= g
     np.testing.assert_array_equal(x, -g)
 
@@ -203,10 +202,80 @@ KIND, MIX, LAYOUT = "takes arrays of float32 or float64", "takes arrays of one d
      ([np.zeros((6, 6))[::2, ::2]] * 3 + [LAYOUT])],
 )  # fmt: skip
 def test_wrong_types(x, g, m, sentence):
-    with pytest.raises(TypingError) as caught:
+    with pytest.raises(TypeError) as caught:
         jit.lion(x, g, m, 1, 0.1, 0.9, 0.99, 0.01)
     said = str(caught.value)
-    assert f"fastopt.jit {sentence}" in said or (sentence == MIX and f"fastopt.jit {KIND}" in said)
+    assert said.startswith(f"fastopt.jit {sentence}") or (sentence == MIX and said.startswith(f"fastopt.jit {KIND}"))
+    assert len(said.splitlines()) == 1  # and none of Numba's page
+
+
+def in_loop(f, *arguments, **more):
+    """A user's compiled function that calls this one."""
+    given = ", ".join([*(f"a[{k}]" for k in range(len(arguments))), *(f"{k}={k}" for k in more)])
+    names = {"f": f, **more}
+    exec(f"def loop(a):\n    f({given})", names)
+    return lambda: njit(names["loop"])(arguments)
+
+
+LRS, COSINE = np.full(9, 0.1), schedules.cosine(0.1, 10)
+
+
+@njit
+def scheduled(x, g, t):
+    jit.sgd(x, g, t, COSINE(t - 1))
+
+
+WRONG = {
+    "t = 0": (in_loop(jit.sgd, D, D, 0, 0.1), ValueError, "t must be 1 at the first step, got less: for t in range(1"),
+    "an array": (in_loop(jit.sgd, D, D, 1, LRS), TypeError, "lr must be a number, got array(float64, 1d, C): give one"),
+    "None": (in_loop(jit.sgd, D, D, 1, None), TypeError, "lr must be a number, got none"),
+    "t of an array": (in_loop(jit.sgd, D, D, LRS, 0.1), TypeError, "t must be a number, got array"),
+    "tuples": (in_loop(jit.sgd, (D, D), (D, D), 1, 0.1), TypeError,
+               "fastopt.jit takes arrays of float32 or float64, got a tuple of 2: step each in a loop"),
+    "a schedule": (in_loop(jit.sgd, D, D, 1, lr=COSINE), TypeError,
+                   "a schedule must be tabulated for @njit, got cosine(0.1, 10): lrs = schedule.table(n), then lr="),
+    "a schedule called": (lambda: scheduled(D, D, 1), TypeError, "a schedule must be tabulated for @njit"),
+    "a schedule given": (in_loop(jit.sgd, D, D, 1, COSINE), TypeError, "a schedule must be tabulated for @njit"),
+    "negative": (in_loop(jit.sgd, D, D, 1, -0.1), ValueError, "lr must be finite and at least 0, got"),
+    "NaN": (in_loop(jit.sgd, D, D, 1, np.nan), ValueError, "lr must be finite and at least 0, got"),
+    "infinite": (in_loop(jit.sgd, D, D, 1, np.inf), ValueError, "lr must be finite and at least 0, got"),
+    "beta": (in_loop(jit.lion, D, D, D, 1, 0.1, beta1=2.9), ValueError, "beta1 must be at least 0 and less than 1"),
+    "dampening": (in_loop(jit.momentum, D, D, D, 1, 0.1, dampening=1.5), ValueError,
+                  "dampening must be at least 0 and at most 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_numbers(case):
+    call, error, sentence = WRONG[case]
+    with pytest.raises(error) as caught:
+        call()
+    said = str(caught.value)
+    assert type(caught.value) is error
+    assert said.startswith(sentence)
+    assert len(said.splitlines()) == 1
+    assert len(said) <= 300
+    assert (D == 1.0).all()
+
+
+def test_numbers_of_any_kind_and_defaults():
+    """What is left out is what the constructor takes, also in a rule of one's own, up to its lr."""
+    for given in (0.5, np.float32(0.5), np.array([0.5])[0], 1, True):
+        x = np.ones(3)
+        jit.sgd(x, D, np.int32(1), given)
+        np.testing.assert_array_equal(x, 1 - float(given))
+    G, x, m, v = gradients(float), np.ones(37), np.zeros(37), np.zeros(37)
+    for t, g in enumerate(G, 1):
+        jit.adamw(x, g, m, v, t, 0.1)
+    assert bits(x, m, v) == stepped("adamw", G, lr=0.1)
+    own = Rule(
+        name="own", update=lambda p, g, lr, a, b: (p - lr * (a + b) * g,), coefficients=lambda t, a, lr, b: (lr, a, b),
+        hyper={"a": 1, "lr": 0.1, "b": 2},
+    )  # fmt: skip
+    assert str(inspect.signature(jit.step(own).py_func)) == "(x, g, t, a, lr, b=2.0)"
+    x = np.ones(3)
+    jit.step(own)(x, D, 1, 1.0, 0.125)
+    np.testing.assert_array_equal(x, 0.625)
 
 
 # --- what loops need besides ---------------------------------------------------------------------------------------

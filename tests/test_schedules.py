@@ -200,3 +200,14 @@ def test_wrong_arguments(make, error, message):
 def test_growth_beyond_a_float_is_an_error():
     with pytest.raises(OverflowError):
         exponential(1.0, 10.0)(1000)
+
+
+def test_a_table_of_a_schedule():
+    schedule = schedules.warmup(3, schedules.cosine(0.1, 10))
+    for n, first in ((5, 0), (4, 2), (0, 7), (np.int8(3), np.uint8(250))):
+        table = schedule.table(n, first)
+        assert (table.dtype, table.shape) == (np.float64, (n,))
+        assert table.tolist() == [schedule(step) for step in range(int(first), int(first) + int(n))]
+    for wrong, error in (((-1,), ValueError), ((1, -1), ValueError), ((1.5,), TypeError), ((True,), TypeError)):
+        with pytest.raises(error, match=r"must be .* got"):
+            schedule.table(*wrong)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import describe
-from .libraries import is_on_device
+from .libraries import is_on_device, library_of
 from .placed import Placed, check_contiguous, check_like, wrong_order
 from .spans import check_apart
 
@@ -64,6 +64,17 @@ def span(a) -> tuple[int, int]:
     """The addresses of a contiguous array's first byte and of the byte after its last."""
     start = a.__array_interface__["data"][0]
     return start, start + a.nbytes
+
+
+def remedy(a) -> str:
+    """What makes a NumPy array of something that holds one, as the end of a sentence."""
+    if hasattr(a, "toarray"):
+        return ", which is sparse: pass X.toarray()"
+    if hasattr(a, "detach"):
+        return ": pass t.detach().numpy()"
+    if hasattr(a, "to_numpy"):
+        return ": pass df.to_numpy(float)" if library_of(a) == "pandas" and a.ndim == 2 else ": pass s.to_numpy()"
+    return ": pass np.asarray of it" if isinstance(a, (list, tuple)) else ""
 
 
 def refuse_device(name, a):

@@ -6,12 +6,14 @@ look at (functions in other files, options) goes into the name, as a digest.
 """
 
 import dis
+import re
 from functools import cache, lru_cache
 from types import CodeType, FunctionType
 
 from numba import config, njit
 from numba.core.errors import NumbaError
 
+from ..errors import shorten
 from .digest import codes_in, digest
 from .overloads import OVERLOADED
 from .stand_ins import is_stand_in
@@ -138,6 +140,29 @@ def _from_cache(make, signature):
 
 
 def first_reason(error) -> str:
-    """The line of Numba's page of typing errors that says something."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return next((line for line in lines if line and not line.startswith(("Failed in", "During", "File"))), "")[:160]
+    """What a page of Numba's typing errors comes down to: why something was refused, and the line of the user's."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    opening = next((line for line in lines if line and not line.startswith(("Failed in", "During", "File"))), "")
+    if opening.endswith(":"):  # "No implementation of ... found for signature:", and a page of candidates
+        call = next((found[1] for found in (re.match(">{3} (.*)", line) for line in lines) if found), "")
+        opening = next(filter(None, map(_specific, lines)), f"Numba has no {call}")
+        where = next((lines[i - 1] for i in _carets(lines)), "")
+        opening += f", in: {where}" if where else ""
+    return shorten(opening, 160)
+
+
+def _specific(line):
+    """What a candidate said, if that says something of the call."""
+    found = re.fullmatch(r"\w*Error: (.+)", line)
+    says = found[1] if found else ""
+    return says if not says.startswith(("Failed in", "missing a required", "too many positional")) else ""
+
+
+def _carets(lines):
+    """Where a line of source is pointed at that is not Numba's."""
+    numbas = False
+    for i, line in enumerate(lines):
+        if line.startswith('File "'):
+            numbas = "/numba/" in line.replace("\\", "/")
+        elif line == "^" and not numbas:
+            yield i

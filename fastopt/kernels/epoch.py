@@ -43,6 +43,7 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     template = link(
         loop.epoch,
         evaluate=evaluate,
+        is_written=loop.are_written,
         collect=loop.add_to_sums,
         finish=loop.take_sums,
         scale=loop.scale_gradient,
@@ -53,7 +54,8 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     integers = types.Array(types.int64, 1, "C")
     floats, rows, tables = (types.Array(types.float64, ndim, "C") for ndim in (1, 2, 3))
     like = types.UniTuple(types.float64, len(rule.hyper) + len(HYPER) * flags.stage)
-    batches = types.Tuple((types.int64, params, grads, memory, data, scratch))
+    bounds = types.Array(types.int64, 2, "C")
+    batches = types.Tuple((types.int64, params, grads, memory, bounds, data, scratch))
     steps = types.Tuple((blocks, tables, like, rows, types.int64))
     arguments = batches, types.UniTuple(memory, 2), steps, integers, types.UniTuple(types.int64, 4), floats, integers
     return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))

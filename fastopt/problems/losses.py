@@ -7,6 +7,9 @@ parameters, biases included. The linear models have no bias of their own: give `
 
 ``X``, ``params`` and ``grads`` are C-contiguous and share one dtype, float32 or float64, in which the
 arithmetic is done; losses are summed in float64. ``y`` is integer or real where nothing else is said.
+
+``fit`` checks shapes, dtypes, labels and finiteness once, before it trains. Whoever calls a loss directly is not
+checked but for class labels: ``logistic`` of labels -1 and 1 is then some number, and no likelihood.
 """
 
 import math
@@ -20,7 +23,7 @@ from numba.core.dispatcher import Dispatcher
 from ..kernels.bind import link
 from ..kernels.digest import digest
 from ..kernels.stand_ins import stand_in
-from . import pieces
+from . import checks, pieces
 
 MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
 
@@ -30,14 +33,16 @@ def _digest():
     return digest(tuple(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
 
 
-def _compiled(loss_and_grad, distribution):
+def _compiled(loss_and_grad, distribution, check_data):
     """Compile a body with its distribution, which cached code must have for a global (kernels/bind.py says why).
 
-    The body closes over nothing but a number. The disk cache sees edits of the pieces.
+    The body closes over nothing but a number. The disk cache sees edits of the pieces. ``fit`` finds ``check_data``.
     """
     bound = link(loss_and_grad, likelihood=distribution)
     bound.__qualname__ += f"_{distribution.__name__}_{_digest()}"
-    return njit(cache=True, nogil=True, error_model="numpy")(bound)
+    loss = njit(cache=True, nogil=True, error_model="numpy")(bound)
+    loss.check_data = check_data
+    return loss
 
 
 @stand_in
@@ -45,7 +50,7 @@ def likelihood(predictions, y):
     """Stands for a distribution of pieces.py: the loss, with its derivatives left in the predictions."""
 
 
-def _linear_model(distribution, l2):
+def _linear_model(distribution, l2, check_data):
     l2 = _penalty_weight(l2)
 
     def loss_and_grad(params, grads, X, y):
@@ -54,7 +59,7 @@ def _linear_model(distribution, l2):
         np.dot(X.T, predictions, grads)
         return loss + pieces.add_penalty(params, grads, l2 * len(X))
 
-    return _compiled(loss_and_grad, distribution)
+    return _compiled(loss_and_grad, distribution, check_data)
 
 
 def linear(l2=0.0):
@@ -66,19 +71,20 @@ def linear(l2=0.0):
     >>> print(linear()(np.zeros(2), grads, X, y), grads)
     5.0 [-7. -4.]
     """
-    return _linear_model(pieces.gaussian, l2)
+    return _linear_model(pieces.gaussian, l2, checks.of_predictor("linear", 1, checks.quantities))
 
 
 def logistic(l2=0.0):
     """Bernoulli, P(y = 1 | x) = 1/(1 + exp(−x·w)): loss log(1 + exp(x·w)) − y·x·w.
 
-    ``params`` w (d,), ``grads`` (d,), ``X`` (n, d), ``y`` (n,) of 0 and 1.
+    ``params`` w (d,), ``grads`` (d,), ``X`` (n, d), ``y`` (n,) of 0 and 1, or
+    of probabilities between.
 
     >>> X, y, grads = np.array([[1.0, 1.0], [3.0, 1.0]]), np.array([0, 1]), np.empty(2)
     >>> print(logistic()(np.zeros(2), grads, X, y) / np.log(2), grads)
     2.0 [-1.  0.]
     """
-    return _linear_model(pieces.bernoulli, l2)
+    return _linear_model(pieces.bernoulli, l2, checks.of_predictor("logistic", 1, checks.zeros_and_ones))
 
 
 def softmax(l2=0.0):
@@ -91,7 +97,7 @@ def softmax(l2=0.0):
     >>> print(softmax()(np.zeros((1, 2)), grads, X, y) / np.log(2), grads)
     2.0 [[ 1. -1.]]
     """
-    return _linear_model(pieces.categorical, l2)
+    return _linear_model(pieces.categorical, l2, checks.of_predictor("softmax", 2, checks.labels))
 
 
 def poisson(l2=0.0):
@@ -103,7 +109,7 @@ def poisson(l2=0.0):
     >>> print(poisson()(np.zeros(1), grads, X, y), grads)
     2.0 [1.]
     """
-    return _linear_model(pieces.poisson, l2)
+    return _linear_model(pieces.poisson, l2, checks.of_predictor("poisson", 1, checks.counts))
 
 
 def mlp(l2=0.0):
@@ -135,7 +141,7 @@ def mlp(l2=0.0):
         loss += pieces.add_penalty(params.W1, grads.W1, weight) + pieces.add_penalty(params.b1, grads.b1, weight)
         return loss + pieces.add_penalty(params.W2, grads.W2, weight) + pieces.add_penalty(params.b2, grads.b2, weight)
 
-    return _compiled(loss_and_grad, pieces.categorical)
+    return _compiled(loss_and_grad, pieces.categorical, checks.of_network)
 
 
 def init_mlp(d, hidden, classes, seed=0, dtype=np.float64):

@@ -41,6 +41,8 @@ the arithmetic of one element. `fastopt.Rule` names their numbers and state, and
 array([ 0.75, -0.75])
 """
 
+import copyreg
+import sys
 from importlib import import_module
 
 from .rule import Rule
@@ -69,3 +71,28 @@ RULES: tuple[Rule, ...] = tuple(
 ALL_RULES: tuple[Rule, ...] = tuple(dict.fromkeys(one for rule in RULES for one in (rule, *rule.variants.values())))
 
 __all__ = ["ALL_RULES", "RULES", "Rule"]
+
+_BY_NAME: dict[str, Rule] = {one.name: one for one in ALL_RULES}
+
+
+def _built_in(name):
+    return _BY_NAME[name]
+
+
+def _global_of(module, name):
+    return getattr(import_module(module), name)
+
+
+def _reduced(rule):
+    """A rule is made of functions, so it is pickled by name: here, or in the module that its update is of."""
+    if rule in ALL_RULES:
+        return _built_in, (rule.name,)
+    for module in (rule.update.__module__, rule.coefficients.__module__, "__main__"):
+        names = vars(sys.modules[module]) if module in sys.modules else {}
+        found = next((name for name, value in names.items() if value is rule), None)
+        if found is not None:
+            return _global_of, (module, found)
+    raise TypeError(f"rule {rule.name!r} must be a global of the module of its update to be pickled, got none there")
+
+
+copyreg.pickle(Rule, _reduced)

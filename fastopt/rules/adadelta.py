@@ -47,6 +47,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("v", "u"),
     hyper={"lr": 1.0, "rho": 0.9, "eps": 1e-6},
+    ranges={"lr": "[0, inf)", "rho": "[0, 1)", "eps": "[0, inf)"},
     equation="v = ρv+(1−ρ)g²; Δ = √(u+eps)/√(v+eps)·g; u = ρu+(1−ρ)Δ²; θ ← θ − lr·Δ",
     doc=__doc__,
 )

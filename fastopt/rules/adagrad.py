@@ -52,6 +52,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("s",),
     hyper={"lr": 1e-2, "lr_decay": 0.0, "eps": 1e-10},
+    ranges=dict.fromkeys(("lr", "lr_decay", "eps", "initial_accumulator_value"), "[0, inf)"),
     initial={"initial_accumulator_value": ("s", 0.0)},
     equation="s += g²; θ ← θ − lr/(1+(t−1)·lr_decay)·g/(√s + eps)",
     doc=__doc__,

@@ -27,7 +27,7 @@ Examples
 from math import sqrt
 
 from .amsgrad import RULE as AMSGRAD
-from .moments import HYPER, coefficients, moments
+from .moments import HYPER, RANGES, coefficients, moments
 from .rule import Rule
 
 
@@ -43,6 +43,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "v"),
     hyper=HYPER | {"bias_correction": True},
+    ranges=RANGES,
     variants={("amsgrad",): AMSGRAD},
     equation="m = β₁m+(1−β₁)g; v = β₂v+(1−β₂)g²; m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ); θ ← θ − lr·m̂/(√v̂ + eps)",
     doc=__doc__,

@@ -22,7 +22,7 @@ Examples
 array([-0.1, -0.1,  0. ])
 """
 
-from .moments import HYPER, bias
+from .moments import HYPER, RANGES, bias
 from .rule import Rule
 
 
@@ -44,6 +44,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "u"),
     hyper=HYPER | {"lr": 2e-3},
+    ranges=RANGES,
     equation="m = β₁m+(1−β₁)g; u = max(β₂u, |g|+eps); θ ← θ − lr/(1−β₁ᵗ)·m/u",
     doc=__doc__,
 )

@@ -25,7 +25,7 @@ array([0.95, 0.85])
 """
 
 from .adam import update as step
-from .moments import HYPER
+from .moments import HYPER, RANGES
 from .moments import coefficients as scales
 from .rule import Rule
 
@@ -45,6 +45,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "v"),
     hyper=HYPER | {"weight_decay": 1e-2, "bias_correction": True},
+    ranges=RANGES | {"weight_decay": "[0, inf)"},
     equation="θ ← θ − lr·λθ; then Adam",
     doc=__doc__,
 )

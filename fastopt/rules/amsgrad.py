@@ -27,7 +27,7 @@ Examples
 
 from math import sqrt
 
-from .moments import HYPER, coefficients, moments
+from .moments import HYPER, RANGES, coefficients, moments
 from .rule import Rule
 
 
@@ -44,6 +44,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "v", "vmax"),
     hyper=HYPER | {"bias_correction": True},
+    ranges=RANGES,
     equation="Adam, with v̂ = vmax/(1−β₂ᵗ), vmax = max(vmax, v)",
     doc=__doc__,
 )

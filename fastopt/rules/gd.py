@@ -38,6 +38,7 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     hyper={"lr": 1e-3},
+    ranges={"lr": "[0, inf)"},
     equation="θ ← θ − lr·g, g over all data",
     doc=__doc__,
 )

@@ -47,6 +47,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m",),
     hyper={"lr": 1e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0},
+    ranges={"lr": "[0, inf)", "beta1": "[0, 1)", "beta2": "[0, 1)", "weight_decay": "[0, inf)"},
     equation="θ ← θ − lr·(sign(β₁m+(1−β₁)g) + λθ); m = β₂m+(1−β₂)g",
     doc=__doc__,
 )

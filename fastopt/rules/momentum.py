@@ -46,6 +46,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("b",),
     hyper={"lr": 1e-3, "momentum": 0.9, "dampening": 0.0},
+    ranges={"lr": "[0, inf)", "momentum": "[0, inf)", "dampening": "[0, 1]"},
     equation="b = μb + (1−τ)g; θ ← θ − lr·b",
     doc=__doc__,
 )

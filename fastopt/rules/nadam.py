@@ -24,7 +24,7 @@ True
 
 from math import expm1, log, log1p, sqrt
 
-from .moments import HYPER, bias, moments
+from .moments import HYPER, RANGES, bias, moments
 from .rule import Rule
 
 
@@ -74,6 +74,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "v"),
     hyper=HYPER | {"lr": 2e-3, "momentum_decay": 4e-3},
+    ranges=RANGES | {"momentum_decay": "[0, inf)"},
     equation="μₜ = β₁(1−½·0.96^(tψ)); θ ← θ − lr·[(1−μₜ)g/(1−Πₜ) + μₜ₊₁m/(1−Πₜ₊₁)]/(√v̂ + eps)",
     doc=__doc__,
 )

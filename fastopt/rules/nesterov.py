@@ -42,6 +42,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("b",),
     hyper={"lr": 1e-3, "momentum": 0.9},
+    ranges={"lr": "[0, inf)", "momentum": "[0, inf)"},
     equation="b = μb + g; θ ← θ − lr·(g + μb)",
     doc=__doc__,
 )

@@ -26,7 +26,7 @@ Examples
 
 from math import sqrt
 
-from .moments import HYPER, bias, moments
+from .moments import HYPER, RANGES, bias, moments
 from .rule import Rule
 
 
@@ -54,6 +54,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("m", "v"),
     hyper=HYPER,
+    ranges=RANGES,
     equation="ρₜ > 5: θ ← θ − lr·m̂·r·√(1−β₂ᵗ)/(√v + eps), else θ ← θ − lr·m̂",
     doc=__doc__,
 )

@@ -76,12 +76,14 @@ def centered_heavy(p, g, v, a, b, lr, alpha, rest, eps, zero, momentum):
 
 
 HYPER = {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8}
+RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
 
 
 def variant(option, function, state, **more):
     scale = with_momentum if more else coefficients
     named: dict = {"name": f"rmsprop_{option}", "label": "RMSprop", "doc": __doc__}
-    return Rule(update=function, coefficients=scale, state=state, hyper=HYPER | more, **named)
+    ranges = RANGES | dict.fromkeys(more, "[0, inf)")
+    return Rule(update=function, coefficients=scale, state=state, hyper=HYPER | more, ranges=ranges, **named)
 
 
 RULE = Rule(
@@ -91,6 +93,7 @@ RULE = Rule(
     coefficients=coefficients,
     state=("v",),
     hyper=HYPER,
+    ranges=RANGES,
     variants={
         ("centered",): variant("centered", centered, ("v", "a")),
         ("momentum",): variant("momentum", heavy, ("v", "b"), momentum=0.9),

@@ -1,30 +1,14 @@
 """What an update rule is: an equation, its per-step coefficients, a scalar update, and the names of its numbers."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from ..errors import describe
-
-# Where a hyperparameter of this name may lie: lowest and highest value, and whether the highest is allowed.
-RANGES = {
-    "lr": (0.0, math.inf, False),
-    "eps": (0.0, math.inf, False),
-    "beta1": (0.0, 1.0, False),
-    "beta2": (0.0, 1.0, False),
-    "alpha": (0.0, 1.0, False),
-    "rho": (0.0, 1.0, False),
-    "momentum": (0.0, math.inf, False),
-    "dampening": (0.0, 1.0, True),
-    "lr_decay": (0.0, math.inf, False),
-    "momentum_decay": (0.0, math.inf, False),
-    "weight_decay": (0.0, math.inf, False),
-    "initial_accumulator_value": (0.0, math.inf, False),
-}
-ANYWHERE = (-math.inf, math.inf, False)
+from .ranges import ANYWHERE, NOT_NEGATIVE, Range, check_number, parse
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +34,8 @@ class Rule:
         ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given.
     initial : mapping of str to (str, float), optional
         Constructor keywords that set what a state array starts from: keyword -> (state name, default).
+    ranges : mapping of str to str, optional
+        Where a hyperparameter may lie: ``{"beta": "[0, 1)", "eps": "(0, inf)"}``. Without it, any finite number.
     variants : mapping of tuple of str to Rule, optional
         The rule to use instead when these constructor keywords are switched on.
     label, equation, doc : str, optional
@@ -69,7 +55,7 @@ class Rule:
     ...     m = beta * m + rest * g
     ...     return p - (lr if m > zero else -lr if m < zero else m), m
     >>> rule = fastopt.Rule(name="sign", update=update, coefficients=coefficients,
-    ...                     state=("m",), hyper={"lr": 1e-3, "beta": 0.9})
+    ...                     state=("m",), hyper={"lr": 1e-3, "beta": 0.9}, ranges={"beta": "[0, 1)"})
     >>> opt = fastopt.Optimizer(np.ones(3), rule, lr=0.5)
     >>> opt.step(np.array([1.0, -2.0, 0.0]))
     >>> opt.params
@@ -82,6 +68,7 @@ class Rule:
     state: tuple[str, ...] = ()
     hyper: Mapping[str, float]
     initial: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    ranges: Mapping[str, Any] = field(default_factory=dict)
     variants: Mapping[tuple[str, ...], "Rule"] = field(default_factory=dict)
     label: str = ""
     equation: str = ""
@@ -97,11 +84,32 @@ class Rule:
                 raise TypeError(f"{part} must be a Python function, got {function!r}")
             object.__setattr__(self, part, function)
         object.__setattr__(self, "state", tuple(self.state))
-        for part in ("hyper", "initial", "variants"):
+        for part in ("hyper", "initial", "ranges", "variants"):
             object.__setattr__(self, part, MappingProxyType(dict(getattr(self, part))))
-        for name, default in self.hyper.items():
-            check_hyper(name, default, default)
+        defaults = {**self.hyper, **{name: default for name, (_, default) in self.initial.items()}}
+        for name in self.ranges:
+            if isinstance(defaults.get(name, True), bool):
+                raise ValueError(f"ranges must name numbers of the rule, {', '.join(defaults)}, got {describe(name)}")
+        parsed = {name: parse(f"ranges[{name!r}]", text) for name, text in self.ranges.items()}
+        object.__setattr__(self, "ranges", MappingProxyType(parsed))
+        for name, default in defaults.items():
+            self.check(name, default)
         self._check_shapes()
+
+    def range_of(self, name) -> Range:
+        """Where a number of this rule or of its variants may lie; L2 weight decay too, which all rules have."""
+        for rule in (self, *self.variants.values()):
+            if name in rule.ranges:
+                return rule.ranges[name]
+        return NOT_NEGATIVE if name == "weight_decay" and name not in self.hyper else ANYWHERE
+
+    def check(self, name, value, where=None):
+        """Raise unless a hyperparameter may have this value: a number in its range, or a bool where its default is."""
+        where = where or name
+        if not isinstance(self.hyper.get(name), bool):
+            check_number(where, value, self.range_of(name))
+        elif not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{where} must be True or False, got {describe(value)}")
 
     def _check_shapes(self):
         """Run both functions once on numbers, to say now what would be a page of typing errors later."""
@@ -124,33 +132,5 @@ class Rule:
     def __repr__(self):
         return f"<Rule {self.name}>"
 
-    def __reduce__(self):
-        raise TypeError(f"a rule is made of functions and is not pickled; import {self.name!r} where it is defined")
-
-
-def check_hyper(name, value, default, where=None):
-    """Raise unless ``value`` is a finite number in the range that ``name`` has (a bool where the default is)."""
-    where = where or name
-    if isinstance(default, bool):
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{where} must be True or False, got {describe(value)}")
-        return
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{where} must be a number, got {describe(value)}")
-    low, high, closed = RANGES.get(name, ANYWHERE)
-    try:
-        number = float(value)
-    except OverflowError:  # an int beyond all floats
-        number = math.inf
-    if not (math.isfinite(number) and low <= number and (number < high or (closed and number == high))):
-        raise ValueError(f"{where} must be {allowed(name)}, got {describe(value)}")
-
-
-def allowed(name):
-    """In words, where a hyperparameter of this name may lie."""
-    low, high, closed = RANGES.get(name, ANYWHERE)
-    if low == -math.inf:
-        return "finite"
-    if high == math.inf:
-        return f"finite and at least {low:g}"
-    return f"at least {low:g} and {'at most' if closed else 'less than'} {high:g}"
+    def __deepcopy__(self, memo):
+        return self

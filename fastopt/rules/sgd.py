@@ -42,6 +42,7 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     hyper={"lr": 1e-3},
+    ranges={"lr": "[0, inf)"},
     variants={("momentum",): MOMENTUM, ("momentum", "nesterov"): NESTEROV},
     equation="θ ← θ − lr·g, g over a random sample",
     doc=__doc__,

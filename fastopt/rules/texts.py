@@ -6,7 +6,7 @@ own, in a section "Parameters", and that text is taken where there are both.
 
 import re
 
-from .rule import Rule, allowed
+from .rule import Rule
 
 MEANINGS = {
     "beta1": """\
@@ -63,6 +63,6 @@ def indented(text: str) -> str:
     return re.sub(r"^(?=.)", "    ", text, flags=re.MULTILINE)
 
 
-def range_of(name: str) -> str:
-    """Where a number of this name may lie, as in the sentence that refuses others."""
-    return allowed(name).removeprefix("finite and ")
+def range_of(rule: Rule, name: str) -> str:
+    """Where a number may lie, in the words of the sentence that refuses others."""
+    return str(rule.range_of(name)).removeprefix("finite and ")

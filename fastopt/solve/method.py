@@ -1,6 +1,7 @@
 """The rules as methods of ``scipy.optimize.minimize``."""
 
 import warnings
+from functools import partial
 
 from ..errors import describe
 from .minimize import minimize
@@ -34,24 +35,27 @@ def method(name):
     (True, array([1., 1.]))
     """
     rule = rule_named(name)
-
-    def solve(fun, x0, args=(), jac=None, hess=None, hessp=None, bounds=None, constraints=(), callback=None, **options):
-        if constraints is not None and (not isinstance(constraints, (tuple, list, dict)) or len(constraints)):
-            raise ValueError(f"constraints must be empty for {rule.name}, got {describe(constraints)}")
-        known = known_options(rule)
-        unknown = [key for key in options if key not in known and key != "tol"]
-        if unknown:
-            from scipy.optimize import OptimizeWarning
-
-            text = f"unknown options of {rule.name} are left out: {', '.join(unknown)}"
-            warnings.warn(text, OptimizeWarning, stacklevel=3)
-        tol = options.get("tol")
-        options = {key: value for key, value in options.items() if key in known}
-        fun, jac = _unwrap(fun, jac)
-        return minimize(fun, x0, args, rule, jac, bounds=bounds, tol=tol, callback=callback, options=options)
-
-    solve.__name__ = rule.name
+    solve = partial(_solve, rule)  # which can be pickled
+    solve.__name__ = rule.name  # type: ignore[attr-defined]
     return solve
+
+
+def _solve(
+    rule, fun, x0, args=(), jac=None, hess=None, hessp=None, bounds=None, constraints=(), callback=None, **options
+):
+    if constraints is not None and (not isinstance(constraints, (tuple, list, dict)) or len(constraints)):
+        raise ValueError(f"constraints must be empty for {rule.name}, got {describe(constraints)}")
+    known = known_options(rule)
+    unknown = [key for key in options if key not in known and key != "tol"]
+    if unknown:
+        from scipy.optimize import OptimizeWarning
+
+        text = f"unknown options of {rule.name} are left out: {', '.join(unknown)}"
+        warnings.warn(text, OptimizeWarning, stacklevel=3)
+    tol = options.get("tol")
+    options = {key: value for key, value in options.items() if key in known}
+    fun, jac = _unwrap(fun, jac)
+    return minimize(fun, x0, args, rule, jac, bounds=bounds, tol=tol, callback=callback, options=options)
 
 
 def _unwrap(fun, jac):

@@ -34,6 +34,13 @@ Any of them may be a function of the step, such as those in `fastopt.schedules`:
 >>> x
 array([1.5])
 
+They are attributes, too. What is assigned is checked, and holds from the next step on; other names are refused.
+
+>>> opt.lr = 0.25
+>>> opt.step(np.array([-1.0]))
+>>> x
+array([1.75])
+
 ## Clipping, decay, bad gradients
 
 With every rule, in this order: ``clip_value`` clips each element of the gradient, ``clip_norm`` scales all gradients

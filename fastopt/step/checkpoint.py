@@ -17,7 +17,7 @@ FORMAT = "fastopt checkpoint 1"
 
 
 def save(path, opt) -> None:
-    """Write parameters, state, step count and numeric hyperparameters to a file.
+    """Write parameters, state, step counts and numeric hyperparameters to a file.
 
     The file appears whole or not at all: it is written beside ``path`` and then renamed, so a crash leaves an older
     file as it was. Schedules are functions and are not saved; give them again to the optimiser that loads.
@@ -53,6 +53,7 @@ def save(path, opt) -> None:
     names, params = layout_of(opt).names, layout_of(opt).host_leaves()
     header = {"format": FORMAT, **{key: saved[key] for key in ("rule", "t", "hyper")}, "names": names}
     header["state"] = list(opt.rule.state)
+    header["counts"] = [count for _, count in flatten(saved["counts"], "")]
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     arrays |= {f"params/{i}": a for i, a in enumerate(params)}
     for slot, nest in saved["state"].items():
@@ -113,7 +114,8 @@ def load(path, opt) -> None:
     for name, mine, a in zip(names, layout.leaves, params):
         check_like(f"{name} in {path}", a, mine)
     state = {slot: layout.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]}
-    opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | {"state": state})
+    counts = {"counts": layout.nest(header["counts"])} if "counts" in header else {}
+    opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | counts | {"state": state})
     layout.write_leaves(params)
 
 
@@ -136,6 +138,8 @@ def _read(path, file):
     missing = [key for key in ("rule", "t", "hyper") if key not in header]
     missing += [key for key in ("names", "state") if not isinstance(header.get(key), list)]
     if not missing:
+        counts = header.get("counts", header["names"])  # files from before there were counts
+        missing += [] if isinstance(counts, list) and len(counts) == len(header["names"]) else ["a count of each"]
         for i, name in enumerate(header["names"]):
             missing += [name] if f"params/{i}" not in arrays else []
             missing += [f"{slot} of {name}" for slot in header["state"] if f"state/{slot}/{i}" not in arrays]

@@ -5,7 +5,6 @@ from inspect import Parameter, Signature, cleandoc
 from ..errors import describe, listing, shorten
 from ..rules import RULES, table, texts
 from ..rules.keywords import keywords
-from ..rules.rule import check_hyper
 from .optimizer import Optimizer
 from .options import Options
 
@@ -20,6 +19,8 @@ def constructor(rule):
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             takes = ", ".join(signature.parameters)
+            if len(args) > 2:  # PyTorch's order differs from rule to rule, and silence would hide it
+                takes = "params and lr by position, everything else by keyword"
             raise TypeError(f"{rule.label} must be given {takes}; {shorten(str(error), 80)}") from None
         chosen = choose(rule, switches, given)
         return Optimizer(given.pop("params"), chosen, **given)
@@ -48,7 +49,7 @@ def choose(rule, switches, given):
         if name in given and isinstance(off, bool) and not isinstance(given[name], bool):
             raise TypeError(f"{name} must be True or False, got {describe(given[name])}")
         if name in given and not isinstance(off, bool) and not callable(given[name]):
-            check_hyper(name, given[name], off)
+            rule.check(name, given[name])
     deciding = {name for options in rule.variants for name in options if given.get(name)}
     chosen = rule
     if deciding:
@@ -64,12 +65,12 @@ def choose(rule, switches, given):
 
 
 def signature_of(rule, switches) -> Signature:
-    """params, the rule's numbers (by position too), and by keyword the switches and the common options."""
+    """params and lr, by position too; by keyword the rule's other numbers, the switches and the common options."""
     hyper = keywords(rule)
     either, keyword = Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY
     parameters = [Parameter("params", either)]
     own = [name for name in hyper if name != "weight_decay" or "weight_decay" in rule.hyper]
-    parameters += [Parameter(name, either, default=hyper[name]) for name in own]
+    parameters += [Parameter(name, either if name == "lr" else keyword, default=hyper[name]) for name in own]
     rest = switches | {name: hyper[name] for name in hyper if name not in own} | Options._field_defaults
     parameters += [Parameter(name, keyword, default=default) for name, default in rest.items()]
     return Signature(parameters, return_annotation=Optimizer)
@@ -114,9 +115,9 @@ def number_entry(rule, name, default) -> str:
     if isinstance(default, bool):
         kind = f"bool, {shown}"
     elif name == "betas":
-        kind = f"pair (β₁, β₂) of floats or schedules, {shown}, each {texts.range_of('beta1')}"
+        kind = f"pair (β₁, β₂) of floats or schedules, {shown}, each {texts.range_of(rule, 'beta1')}"
     else:
-        kind = f"float{'' if name in rule.initial else ' or schedule'}, {shown}, {texts.range_of(name)}"
+        kind = f"float{'' if name in rule.initial else ' or schedule'}, {shown}, {texts.range_of(rule, name)}"
     return f"{name} : {kind}\n{texts.meaning(rule, name)}"
 
 

@@ -1,10 +1,11 @@
 """The hyperparameters of one group of parameters: numbers and schedules, checked, and evaluated for a step."""
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import describe, shorten
 from ..rules.keywords import BETAS, keywords, spelt
-from ..rules.rule import check_hyper
 
 
 class Hyper:
@@ -16,18 +17,30 @@ class Hyper:
         if unknown:
             raise TypeError(f"{where} must be given only {', '.join(known)}, got {shorten(repr(unknown[0]), 40)}")
         values = {**known, **given}
-        if "betas" in values:
-            betas = values.pop("betas")
-            if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-                raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(betas)}")
-            values.update(zip(BETAS, betas))
         self.rule = rule
         self.start = {}
-        for keyword, (slot, default) in rule.initial.items():
-            check_hyper(keyword, values[keyword], default)
+        for keyword, (slot, _) in rule.initial.items():
+            rule.check(keyword, values[keyword])
             self.start[slot] = float(values.pop(keyword))
-        self.values = {name: _checked(name, value, rule.hyper.get(name, 0.0)) for name, value in values.items()}
-        self.scheduled = [name for name, value in self.values.items() if callable(value)]
+        self.values: dict[str, Any] = {}
+        for keyword, value in values.items():
+            self.values |= self.checked(keyword, value)
+
+    def checked(self, keyword, value) -> dict:
+        """What a keyword sets, by the names of the rule; raises unless it can be that."""
+        if keyword != "betas" or keyword in self.rule.hyper:
+            return {keyword: _checked(self.rule, keyword, value)}
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(value)}")
+        return {beta: _checked(self.rule, beta, one) for beta, one in zip(BETAS, value)}
+
+    def read(self, keyword):
+        """The value of a keyword, as it was given."""
+        return spelt(self.values)[keyword]
+
+    @property
+    def scheduled(self) -> bool:
+        return any(map(callable, self.values.values()))
 
     def at(self, t: int) -> tuple:
         """The rule's hyperparameters at step t (1, 2, ...), as the kernels take them."""
@@ -44,7 +57,7 @@ class Hyper:
         value = self.values[name]
         if callable(value):
             value = value(t - 1)
-            check_hyper(name, value, self.rule.hyper.get(name, 0.0), f"{name} (a schedule, at step {t - 1})")
+            self.rule.check(name, value, f"{name} (a schedule, at step {t - 1})")
         return float(value)
 
     def numbers(self) -> dict:
@@ -57,7 +70,7 @@ class Hyper:
             raise ValueError(f"{where} must have the names {', '.join(self.values)}, got {describe(numbers)}")
         for name, value in numbers.items():
             if value is not None:
-                check_hyper(name, value, self.rule.hyper.get(name, 0.0), f"{where}[{name!r}]")
+                self.rule.check(name, value, f"{where}[{name!r}]")
             elif not callable(self.values[name]):
                 raise ValueError(f"{name} was a schedule when saved and must be given again, got {self.values[name]!r}")
 
@@ -84,9 +97,9 @@ def _plain(value):
     return bool(value) if isinstance(value, (bool, np.bool_)) else float(value)
 
 
-def _checked(name, value, default):
+def _checked(rule, name, value):
     if not callable(value):
-        check_hyper(name, value, default)
-    elif isinstance(default, bool):
+        rule.check(name, value)
+    elif isinstance(rule.hyper.get(name), bool):
         raise TypeError(f"{name} must be True or False, got {describe(value)}")
     return value

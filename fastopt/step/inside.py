@@ -21,6 +21,11 @@ def options_of(opt) -> Options:
     return opt._options
 
 
+def hyper_of(opt) -> list:
+    """The numbers of its rule, for each group."""
+    return opt._hyper
+
+
 def is_staged(opt) -> bool:
     """Whether its kernels modify the gradient first."""
     return opt._staged
@@ -37,7 +42,7 @@ def numbers_at(opt, t) -> list:
 
 def set_counts(opt, t, skipped):
     """Say how many steps were applied, and left out, by compiled code."""
-    opt._t, opt.skipped = t, skipped
+    opt._t, opt._skipped = t, skipped
 
 
 def refuse_not_finite(opt, grads):

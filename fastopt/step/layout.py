@@ -11,7 +11,7 @@ from ..arrays.nests import flatten, leaves_like, rebuild
 from ..arrays.placed import check_like
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
-from ..targets.blocks import Block, of_gradient
+from ..targets.blocks import Block, of_gradient, with_runs
 from ..targets.packed import Packed
 
 
@@ -29,16 +29,19 @@ class Layout:
     ----------
     all : list of Block
     names, given, places, leaves : of each parameter: its name, the caller's array, where it is, and the kernels' array
+    missed : how many of the optimiser's steps each parameter was left out of
     spans : the addresses of parameters and state, sorted
     """
 
     def __init__(self, target, params, roots, rule, starts, options):
-        self._target, self._rule, self._options = target, rule, options
+        self._target, self._rule = target, rule
         self.all: list[Block] = []
         self.names: list[str] = []
         self.given: list = []
         self.places: list = []
         self.leaves: list[Any] = []
+        self.missed: list[int] = []
+        self._block_of: dict[int, int] = {}  # by parameter
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, starts[group])
         if not self.leaves:
@@ -60,10 +63,12 @@ class Layout:
             self.given.append(a)
             self.places.append(place)
             self.leaves.append(target.array(place, a))
+            self.missed.append(0)
         packed = isinstance(root, Packed) and bool(root.buffers)
         for p, members in self._split(root if packed else None, first):
             state = tuple(target.full(p.size, p.dtype, starts.get(slot, 0.0)) for slot in self._rule.state)
-            self.all.append(Block(None, p, state, group, tuple(members), packed))
+            self._block_of |= {index: len(self.all) for index, _, _ in members}
+            self.all.append(with_runs(Block(None, p, state, group, tuple(members), packed), self.missed))
 
     def _split(self, packed, first):
         """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""
@@ -80,27 +85,38 @@ class Layout:
                     end += places[index].size
             yield buffer, members
 
-    def bind(self, staged):
+    def bind(self, staged, options):
         """Give each block its kernel, with the modifiers of the gradient or without them."""
         for k, block in enumerate(self.all):
-            run = self._target.sweep(self._rule, block.p, staged, self._options)
+            run = self._target.sweep(self._rule, block.p, staged, options)
             self.all[k] = block._replace(run=run)
 
     # --- gradients -------------------------------------------------------------------------------------------------
 
-    def pieces(self, grads) -> list:
-        """What to call kernels on, as the target's ``steps`` take it. Raises if a gradient does not fit."""
+    def pieces(self, grads) -> tuple[list, list[int]]:
+        """What to call kernels on, as the target's ``steps`` take it, and which parameters have no gradient.
+
+        Raises if a gradient does not fit.
+        """
         if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
             layout = self._packed.layout
             if grads.layout is layout or grads.layout == layout:
                 found = self._gradients.of_buffers(grads.buffers)
                 if found is not None:
-                    return found
+                    return found, []
         return self._gradients.pieces(self._match(grads))
 
-    def holds_any(self, grads) -> bool:
-        """Whether there is a gradient at all."""
-        return any(g is not None for g in self._match(grads))
+    def miss(self, absent):
+        """Count a step that these parameters were left out of."""
+        for i in absent:
+            self.missed[i] += 1
+        for k in {self._block_of[i] for i in absent}:
+            self.all[k] = with_runs(self.all[k], self.missed)
+
+    def take_counts(self, t, counts):
+        """Go on from where each parameter was stepped so often, and the optimiser t times."""
+        self.missed[:] = [t - count for count in counts]
+        self.all[:] = [with_runs(block, self.missed) for block in self.all]
 
     def _match(self, grads) -> list:
         """The leaves of ``grads`` in the order of the parameters."""

@@ -1,5 +1,6 @@
 """The optimiser object: parameters, state and hyperparameters, and a step in place."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,17 +11,26 @@ from ..arrays.nests import flatten
 from ..errors import describe
 from ..rules import Rule
 from ..targets import target_of
+from .attributes import CHANGEABLE, class_of, common, group_of, option
+from .copies import keywords_of, parts_of
 from .groups import is_groups, roots_of
 from .hyperparameters import hyper_of_groups
 from .layout import Layout
 from .options import Options, check_options
-from .state_dict import hyper_of
+from .state_dict import counts_of, hyper_of
+
+NO_SCHEDULES = "hyperparameters must be numbers with capturable=True, got a schedule"
 
 
 class Optimizer:
     """Step parameters in place by a rule.
 
     The constructors (:func:`fastopt.Adam` and the others) make one with their rule; use the class for your own.
+
+    Its hyperparameters are attributes, to read and to assign: ``opt.lr = 1e-4``, ``opt.betas = (0.9, 0.99)``,
+    ``opt.weight_decay``; so are ``maximize``, ``clip_value``, ``clip_norm`` and ``check_finite``. What is assigned is
+    checked, and holds from the next step on. With groups, ``opt.lr = 1e-4`` sets it in all of them, and
+    ``opt.groups[1].lr = 1e-4`` in one; reading raises AttributeError where they differ, as any unknown name does.
 
     Parameters
     ----------
@@ -48,9 +58,9 @@ class Optimizer:
         Where the arrays must be; raises if they are not, and moves nothing.
     capturable : bool
         On a GPU, whether to keep the step count and the coefficients on the device, so that a captured CUDA graph can
-        replay ``step``. Not with schedules, nor with ``check_finite``, which waits for the device. After
-        ``load_state_dict`` a graph goes on from what was loaded; it must be captured again only if that switched
-        ``weight_decay`` on or off.
+        replay ``step``. Not with schedules, nor with ``check_finite``, which waits for the device. Hyperparameters are
+        copied there when they are assigned, and a graph goes on with them, as it does after ``load_state_dict``;
+        ``clip_norm`` stays what it was made with.
     **hyper : float or schedule
         The rule's hyperparameters (``betas=(beta1, beta2)`` for that pair). A schedule is a callable
         ``step -> float``; the first update asks for step 0. Every rule also takes ``weight_decay``: L2 decay, which
@@ -62,8 +72,13 @@ class Optimizer:
         The parameters, as given; with groups, a list of each group's.
     state : mapping
         From the name of each state array of the rule to arrays in the structure of ``params``; read-only.
+    groups : tuple of Group
+        The hyperparameters of each group, as attributes; of the one there is without groups.
     t : int
-        How many steps were applied.
+        How many steps were applied; read-only. Schedules see t − 1.
+    counts : int or nest of int
+        How many of them each array took part in, in the structure of ``params``; read-only. An array whose gradient
+        was None does not age: its bias correction goes by its own count.
     skipped : int
         How many steps ``check_finite="skip"`` left out.
 
@@ -83,7 +98,17 @@ class Optimizer:
     ...     opt.step(2 * x)
     >>> bool(np.all(np.abs(x) < 0.1)), opt.t
     (True, 100)
+    >>> opt.lr = 0.01  # from the next step on
+    >>> opt.betas
+    (0.9, 0.999)
     """
+
+    # Slots, so that a name that means nothing is refused, at no cost to the step, which assigns ``_t``.
+    __slots__ = (
+        *("_rule", "_params", "_state", "_t", "_skipped", "_grouped", "_hyper", "_options"),
+        *("_bound", "_sign", "_measures", "_staged", "_target", "_layout", "_steps", "_general", "__weakref__"),
+        *("_kind", "_leaf", "_shape", "_c_order", "_run", "_p", "_slots", "_h"),  # of the fast path
+    )
 
     def __init__(
         self,
@@ -104,51 +129,133 @@ class Optimizer:
             raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
         options = Options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable)
         check_options(options)
-        self.rule, self._t, self.skipped = rule, 0, 0
+        kind: Any = type(self)
+        self.__class__ = class_of(kind, rule)
+        self._rule, self._t, self._skipped = rule, 0, 0
         self._grouped = is_groups(params)
         roots = roots_of(params)
         self._hyper = hyper_of_groups(rule, params if self._grouped else None, hyper)
-        self.params: Any = list(roots.values()) if self._grouped else params
-        self._options, self._bound, self._sign = options, options.bound, -1.0 if maximize else 1.0
-        self._measures = clip_norm is not None or bool(check_finite)
+        self._params: Any = list(roots.values()) if self._grouped else params
+        self._take_options(options)
         self._place(roots)
-        self.state = MappingProxyType({slot: self._layout.views(k) for k, slot in enumerate(rule.state)})
+        self._state = MappingProxyType({slot: self._layout.views(k) for k, slot in enumerate(rule.state)})
         self._prepare()
 
     def _place(self, roots):
         """The parameters as kernels take them, where they are."""
-        rule, options = self.rule, self._options
+        rule, options = self._rule, self._options
         self._target = target = target_of(leaf for where, root in roots.items() for leaf in flatten(root, where))
         target.check_options(options)
         if options.capturable and any(mine.scheduled for mine in self._hyper):
-            raise ValueError("hyperparameters must be numbers with capturable=True, got a schedule")
-        self._layout = Layout(target, self.params, roots, rule, [mine.start for mine in self._hyper], options)
+            raise ValueError(NO_SCHEDULES)
+        self._layout = Layout(target, self._params, roots, rule, [mine.start for mine in self._hyper], options)
         self._steps = target.steps(rule, self._layout, options)
         self._general = target.within(Optimizer._apply)  # a plain function: a bound one would keep its object alive
 
     def _prepare(self):
         """Make ready what steps need."""
-        self._staged = self._options.modifies or any(mine.decays() for mine in self._hyper)
-        self._layout.bind(self._staged)
-        self._steps.prepare(self._staged)
+        self._bind()
         if self._options.capturable:
             self._steps.count_from(self._t, self._numbers(1, self._sign))
         self._hold_fast_path()
+
+    def _bind(self):
+        """Give the blocks their kernels: with a stage where something is done to gradients before the rule sees them.
+
+        Where a graph was captured the kernels stay what they are, so they have a stage from the start.
+        """
+        options = self._options
+        self._staged = options.modifies or options.capturable or any(mine.decays() for mine in self._hyper)
+        self._layout.bind(self._staged, options)
+        self._steps.prepare(self._staged)
 
     def _hold_fast_path(self):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
         block, leaf = self._layout.all[0], self._layout.leaves[0]
         self._kind = None
-        if self.params is leaf and not self._staged and not self._options.check_finite:
+        if self._params is leaf and not self._staged and not self._options.check_finite:
             self._kind = np.ndarray
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
-            self._run, self._p, self._state = block.run, block.p, block.state
+            self._run, self._p, self._slots = block.run, block.p, block.state
             self._h = None if self._hyper[0].scheduled else self._hyper[0].at(1)
+
+    # --- what users read and assign; the rule's own hyperparameters are in the class of the rule (attributes.py) ------
+
+    @property
+    def rule(self) -> Rule:
+        """The update rule."""
+        return self._rule
+
+    @property
+    def params(self) -> Any:
+        """The parameters, as given; with groups, a list of each group's."""
+        return self._params
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The state arrays by name, each in the structure of ``params``."""
+        return self._state
 
     @property
     def t(self) -> int:
         """Steps applied."""
         return self._steps.count() if self._options.capturable else self._t
+
+    @property
+    def counts(self) -> Any:
+        """Steps applied to each array, in the structure of ``params``."""
+        t = self.t
+        return self._layout.nest([t - missed for missed in self._layout.missed])
+
+    @property
+    def skipped(self) -> int:
+        """Steps left out by ``check_finite="skip"``."""
+        return self._skipped
+
+    @property
+    def groups(self) -> tuple:
+        """The hyperparameters of each group."""
+        return tuple(group_of(self._rule)(hyper, self._assign) for hyper in self._hyper)
+
+    maximize, clip_value, clip_norm, check_finite = map(option, CHANGEABLE)
+
+    def _read(self, name):
+        return common(name, self._hyper)
+
+    def _assign(self, name, value, groups=None):
+        """Take a hyperparameter over, in some groups or in all."""
+        groups = self._hyper if groups is None else groups
+        values = groups[0].checked(name, value)
+        if self._options.capturable and any(map(callable, values.values())):
+            raise ValueError(NO_SCHEDULES)
+        for mine in groups:
+            mine.values.update(values)
+        self._bind()
+        if self._options.capturable:
+            self._steps.take_numbers(self._numbers(1, self._sign))
+        self._hold_fast_path()
+
+    def _read_option(self, name):
+        return getattr(self._options, name)
+
+    def _assign_option(self, name, value):
+        options = self._options._replace(**{name: value})
+        check_options(options)
+        if options.capturable and name == "clip_norm":
+            raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
+        self._take_options(options)
+        if options.capturable:
+            self._bind()
+            self._steps.take_numbers(self._numbers(1, self._sign))
+        else:
+            self._steps = self._target.steps(self._rule, self._layout, options)
+            self._prepare()
+
+    def _take_options(self, options):
+        self._options, self._bound, self._sign = options, options.bound, -1.0 if options.maximize else 1.0
+        self._measures = options.clip_norm is not None or bool(options.check_finite)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
 
     def step(self, grads) -> None:
         """Apply one update.
@@ -173,7 +280,7 @@ class Optimizer:
                     g = g.reshape(-1, order="C" if self._c_order else "F")
             t = self._t + 1
             try:
-                refused = self._run(self._p, g, self._state, t, self._h or self._hyper[0].at(t))
+                refused = self._run(self._p, g, self._slots, t, self._h or self._hyper[0].at(t))
             except TypeError:
                 refused = True
             if not refused:
@@ -182,19 +289,21 @@ class Optimizer:
         self._general(self, grads)
 
     def _apply(self, grads):
-        pieces = self._layout.pieces(grads)
-        if not pieces and not self._layout.holds_any(grads):  # of arrays of size 0 a step counts
+        pieces, absent = self._layout.pieces(grads)
+        if len(absent) == len(self._layout.leaves):
             return
         scale, t = self._sign, self._t + 1
         if self._measures and pieces:
             factor = self._factor(pieces, grads)
             if factor is None:
-                self.skipped += 1
+                self._skipped += 1
                 return
             scale *= factor
         numbers = () if self._options.capturable else self._numbers(t, scale)
         self._steps.run(pieces, t, numbers)
         self._t = t
+        if absent:
+            self._layout.miss(absent)
 
     def _numbers(self, t, scale) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
@@ -212,17 +321,19 @@ class Optimizer:
         return 1.0 if options.clip_norm is None else self._steps.factor(pieces, options.clip_norm, self._bound)
 
     def state_dict(self) -> dict:
-        """Everything but the parameters, as copies: ``{"rule", "t", "hyper", "state"}``.
+        """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.
 
-        "hyper" maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules
-        are functions and cannot be kept: their entry is None.
+        "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper"
+        maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules are
+        functions and cannot be kept: their entry is None.
         """
         hyper = [h.numbers() for h in self._hyper]
         return {
-            "rule": self.rule.name,
+            "rule": self._rule.name,
             "t": self.t,
+            "counts": self.counts,
             "hyper": hyper if self._grouped else hyper[0],
-            "state": {slot: self._layout.copies(k) for k, slot in enumerate(self.rule.state)},
+            "state": {slot: self._layout.copies(k) for k, slot in enumerate(self._rule.state)},
         }
 
     def load_state_dict(self, d) -> None:
@@ -234,15 +345,30 @@ class Optimizer:
             If the rule, the structure, a dtype or a shape differs, or if a hyperparameter was a schedule there and is
             not one here. Nothing is changed then.
         """
-        hyper = hyper_of(d, self.rule, self._hyper, self._grouped)
-        self._layout.load_state(self.rule.state, d["state"])
+        hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
+        counts = counts_of(d, self._layout, self._options.capturable)
+        self._layout.load_state(self._rule.state, d["state"])
         for mine, numbers in zip(self._hyper, hyper):
             mine.take_numbers(numbers)
         self._t = d["t"]
+        self._layout.take_counts(d["t"], counts)
         self._prepare()
+
+    def __reduce__(self):
+        """Copies and pickles are made anew, of copied parameters; schedules must be picklable themselves."""
+        return _restored, (type(self).__base__, *parts_of(self))
 
     def __repr__(self):
         n, size = len(self._layout.leaves), sum(leaf.size for leaf in self._layout.leaves)
         hyper = self._hyper[0] if not self._grouped else f"{len(self._hyper)} groups"
         what = f"{n} array{'s' if n > 1 else ''}, {size} parameter{'s' if size != 1 else ''}"
-        return f"<{self.rule.label or self.rule.name}({hyper}) on {what}, t={self.t}>"
+        return f"<{self._rule.label or self._rule.name}({hyper}) on {what}, t={self.t}>"
+
+
+def _restored(kind, params, on_gpu, rule, options, hyper, saved, skipped):
+    """The optimiser that ``parts_of`` took apart."""
+    opt = kind.__new__(kind)
+    Optimizer.__init__(opt, **keywords_of(params, on_gpu, rule, options, hyper, saved))
+    opt.load_state_dict(saved)
+    opt._skipped = skipped
+    return opt

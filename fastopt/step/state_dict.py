@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from ..arrays.nests import leaves_like
 from ..errors import describe
 
 
 def hyper_of(d, rule, groups, grouped) -> list:
     """The hyperparameters in a state dict, for each group; raises unless it is one of this rule and so many groups."""
-    if not isinstance(d, Mapping) or d.keys() != {"rule", "t", "hyper", "state"}:
+    if not isinstance(d, Mapping) or d.keys() - {"counts"} != {"rule", "t", "hyper", "state"}:
         raise TypeError(f"d must be a mapping with the keys 'rule', 't', 'hyper', 'state', got {describe(d)}")
     if d["rule"] != rule.name:
         raise ValueError(f"d['rule'] must be {rule.name!r}, got {describe(d['rule'])}")
@@ -19,3 +20,17 @@ def hyper_of(d, rule, groups, grouped) -> list:
     for mine, numbers in zip(groups, hyper):
         mine.check_numbers(numbers, "d['hyper']")
     return hyper
+
+
+def counts_of(d, layout, capturable) -> list[int]:
+    """How many steps each parameter took part in; raises unless there is a count for each."""
+    t = d["t"]
+    if "counts" not in d:  # files from before there were any
+        return [t] * len(layout.leaves)
+    counts = list(leaves_like(layout.nest(layout.leaves), d["counts"], "d['counts']"))
+    for name, count in zip(layout.names, counts):
+        if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= t:
+            raise ValueError(f"the count of {name} must be a whole number from 0 to {t}, got {describe(count)}")
+        if capturable and count != t:
+            raise ValueError(f"the count of {name} must be {t}, as t is, with capturable=True, got {count}")
+    return counts

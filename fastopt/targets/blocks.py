@@ -12,6 +12,29 @@ class Block(NamedTuple):
     group: int
     members: tuple[tuple[int, int, int], ...]  # index of a leaf, where it begins, where it ends
     packed: bool
+    runs: tuple[tuple[int, int, int], ...] = ()  # see ``runs_of``
+    missed: int | None = None  # how many steps all of it has missed, where that is one run
+
+
+def runs_of(members, missed, gradients=None) -> tuple[tuple[int, int, int], ...]:
+    """Where one kernel call begins and ends, and how many steps its arrays have missed.
+
+    Neighbours that have missed as many are one run; those whose entry in ``gradients`` is None are left out.
+    """
+    found: list[tuple[int, int, int]] = []
+    for index, begin, end in members:
+        if gradients is not None and gradients[index] is None:
+            continue
+        if found and found[-1][1:] == (begin, missed[index]):
+            begin = found.pop()[0]
+        found.append((begin, end, missed[index]))
+    return tuple(found)
+
+
+def with_runs(block, missed) -> Block:
+    """The block, where its parameters have missed so many steps."""
+    runs = runs_of(block.members, missed)
+    return block._replace(runs=runs, missed=runs[0][2] if len(runs) == 1 else None)
 
 
 def of_gradient(name):

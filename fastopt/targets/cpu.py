@@ -132,7 +132,7 @@ class Cpu:
         return kernels.step(rule, p.dtype, p.size, stage=staged, parallel=parallel, threads=threads)
 
     def gradients(self, layout, options) -> Gradients:
-        return Gradients(layout.names, layout.leaves, layout.all, layout.spans)
+        return Gradients(layout.names, layout.leaves, layout.all, layout.missed, layout.spans)
 
     def steps(self, rule, layout, options) -> Steps:
         return Steps(layout.all, options)
@@ -143,8 +143,13 @@ class Cpu:
         """The shape of an array with examples along its first axis; raises unless it is one."""
         host.refuse_device(name, a)
         if not isinstance(a, np.ndarray) or a.ndim == 0:
-            raise TypeError(f"{name} must be an array with the examples along its first axis, got {describe(a)}")
+            wanted = f"{name} must be an array with the examples along its first axis"
+            raise TypeError(f"{wanted}, got {describe(a)}{host.remedy(a)}")
         return a.shape
+
+    def is_untouched(self, a) -> bool:
+        """Whether an array holds nothing but -0.0."""
+        return a.size > 0 and not a.any() and bool(np.signbit(a).all())
 
     def batches(self, loss_and_grad, data, size=None) -> Batches:
         """Batches of the data, of this size if they do not hold them all."""

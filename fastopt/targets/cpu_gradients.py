@@ -7,21 +7,23 @@ import numpy as np
 from ..arrays.host import check_gradient, flat
 from ..arrays.placed import check_writable
 from ..kernels import gather
-from .blocks import of_gradient
+from .blocks import of_gradient, runs_of
 
 
 class Gradients:
-    """For the blocks of an optimiser. A piece is ``(block, p, g, state)``: what a kernel is called on.
+    """For the blocks of an optimiser. A piece is ``(block, p, g, state, missed)``: what a kernel is called on, and how
+    many steps its arrays have missed.
 
     Parameters
     ----------
     names, leaves : the parameters
     blocks : list of Block
+    missed : how many steps each parameter was left out of
     spans : the addresses that no gradient may overlap
     """
 
-    def __init__(self, names, leaves, blocks, spans):
-        self._names, self._leaves, self._blocks, self._spans = names, leaves, blocks, spans
+    def __init__(self, names, leaves, blocks, missed, spans):
+        self._names, self._leaves, self._blocks, self._missed, self._spans = names, leaves, blocks, missed, spans
         self._table: gather.Table | None = None
         self._gathered: list[Any] = []
 
@@ -32,22 +34,25 @@ class Gradients:
             check_writable(self._names[i], writable=False)
         if type(buffers[0]) is not np.ndarray:  # on a GPU
             return None
-        return [(block, block.p, g, block.state) for block, g in zip(self._blocks, buffers)]
+        return [piece for block, g in zip(self._blocks, buffers) for piece in pieces_of(block, g, block.runs)]
 
-    def pieces(self, gradients: list) -> list:
-        """The pieces of gradients in the order of the parameters, which may be None. Raises if one does not fit."""
+    def pieces(self, gradients: list) -> tuple[list, list[int]]:
+        """The pieces of gradients in the order of the parameters, and which of these have None; raises at a misfit."""
         i = gather.first_frozen(self._leaves)
         if i < len(self._leaves):
             check_writable(self._names[i], writable=False)
         if self._table is None:
             self._table = self._prepare_gathering()
-        if self._table.accepts(gradients):
-            return [
-                (block, block.p, buffer if block.packed else flat(gradients[block.members[0][0]]), block.state)
-                for block, buffer in zip(self._blocks, self._gathered)
-            ]
-        gradients = self._checked(gradients)
-        return [piece for pair in zip(self._blocks, self._gathered) for piece in self._present(*pair, gradients)]
+        absent: list[int] = []
+        if not self._table.accepts(gradients):
+            gradients = self._checked(gradients)
+            absent = [i for i, g in enumerate(gradients) if g is None]
+        found: list = []
+        for block, buffer in zip(self._blocks, self._gathered):
+            runs = runs_of(block.members, self._missed, gradients) if absent else block.runs
+            if runs:
+                found += pieces_of(block, buffer if block.packed else flat(gradients[block.members[0][0]]), runs)
+        return found, absent
 
     def _prepare_gathering(self) -> gather.Table:
         """Make the buffers that packed parameters' gradients are gathered in, and the table they are checked by."""
@@ -70,13 +75,9 @@ class Gradients:
                     buffer[start:end] = flat(gradients[i])
         return gradients
 
-    def _present(self, block, buffer, gradients):
-        """One piece for a block, or one per gradient where some are None."""
-        here = [(gradients[index], i, j) for index, i, j in block.members]
-        if not block.packed:
-            return [(block, block.p, flat(g), block.state) for g, _, _ in here if g is not None]
-        if all(g is not None for g, _, _ in here):
-            return [(block, block.p, buffer, block.state)]
-        return [
-            (block, block.p[i:j], buffer[i:j], tuple(s[i:j] for s in block.state)) for g, i, j in here if g is not None
-        ]
+
+def pieces_of(block, g, runs):
+    """One piece for each run of a block."""
+    if runs is block.runs and block.missed is not None:
+        return ((block, block.p, g, block.state, block.missed),)
+    return [(block, block.p[i:j], g[i:j], tuple(s[i:j] for s in block.state), missed) for i, j, missed in runs]

@@ -16,16 +16,16 @@ class Steps:
 
     def is_finite(self, pieces) -> bool:
         """Whether all gradients are."""
-        return norms.all_finite([g for _, _, g, _ in pieces], self._lanes, self._threads)
+        return norms.all_finite([piece[2] for piece in pieces], self._lanes, self._threads)
 
     def factor(self, pieces, clip, bound) -> float:
         """min(1, clip / (norm + 1e-6)), of gradients clipped to ±bound."""
-        gradients = [g for _, _, g, _ in pieces]
+        gradients = [piece[2] for piece in pieces]
         return norms.clip_factor(norms.norm(gradients, self._lanes, bound, self._threads), clip)
 
     def run(self, pieces, t, numbers):
-        """Step t, with the numbers that each group's kernels take."""
-        for block, p, g, state in pieces:
-            refused = block.run(p, g, state, t, numbers[block.group])
+        """Step t, with the numbers that each group's kernels take; what missed some has a count of its own."""
+        for block, p, g, state, missed in pieces:
+            refused = block.run(p, g, state, t - missed, numbers[block.group])
             if refused:
                 raise AssertionError(f"a checked gradient was refused with code {refused}: please report this")

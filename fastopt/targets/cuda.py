@@ -12,6 +12,8 @@ from .cuda_steps import Steps
 from .cuda_streams import Streams
 from .cuda_training import Batches
 
+GLANCE = 4096  # elements
+
 
 class Cuda:
     """One GPU: that of the first array described. Our own arrays are Numba's.
@@ -201,6 +203,15 @@ class Cuda:
         if not place.shape:
             raise ValueError(f"{name} must have its examples along its first axis, got an array without one")
         return place.shape
+
+    def is_untouched(self, a) -> bool:
+        """Whether an array of ours holds nothing but -0.0; what holds something else mostly shows it at its start."""
+        flat, size = gpu.view(device.address_of(a) if a.size else 0, (a.size,), "C", a.dtype, a), a.size
+        for start, end in ((0, min(size, GLANCE)), (min(size, GLANCE), size)):
+            part = gpu.to_host(self.view(flat, start, end, (end - start,), "C")) if end > start else np.zeros(0)
+            if part.any() or not np.signbit(part).all():
+                return False
+        return size > 0
 
     def batches(self, loss_and_grad, data, size=None) -> Batches:
         """Batches of the data, of this size if they do not hold them all."""

@@ -23,17 +23,21 @@ class Steps:
 
     def prepare(self, staged):
         """Make ready for steps with this modifier or without it."""
-        self._staged = staged
         self._coefficients = (with_stage(self._rule) if staged else self._rule).coefficients
         self._target.finish()  # for the state to be there: steps may be on another stream
 
     def count_from(self, t, numbers):
         """Count on the device, t steps so far; where a captured graph reads these numbers, if there is one."""
         with self._target.current():
-            if self._counted is None or self._counted.staged != self._staged:
-                self._counted = Counted(self._rule, self._staged, self._kinds, t, numbers)
+            if self._counted is None:
+                self._counted = Counted(self._rule, self._kinds, t, numbers)
             else:
                 self._counted.write(t, numbers)
+
+    def take_numbers(self, numbers):
+        """Take changed numbers over on the device, after the steps that were queued."""
+        with self._target.current():
+            self._counted.write_numbers(numbers)
 
     def count(self) -> int:
         """The steps applied, read from the device."""
@@ -51,15 +55,19 @@ class Steps:
     def run(self, pieces, t, numbers):
         """Step t, with the numbers that each group's coefficients are made of, unless the device has them."""
         stream = self._target.streams.of_step
-        if self._capturable:
-            given = self._counted.advance(stream)
-        else:
-            c = [self._coefficients(t, *h) for h in numbers]
-            given = {kind: c[kind[0]] for kind in self._kinds}
+        held = self._counted.advance(stream) if self._capturable else {}
+        made: dict = {}  # by group and count
         for piece in pieces:
             block, dtype = piece.block, piece.block.p.dtype
             factor = (self._norm.factor[dtype],) if self._clips else ()
-            numbers_there = (given[block.group, dtype], *factor)
+            if self._capturable:
+                given = held[block.group, dtype]
+            else:
+                key = block.group, piece.missed
+                if key not in made:
+                    made[key] = self._coefficients(t - piece.missed, *numbers[block.group])
+                given = made[key]
+            numbers_there = (given, *factor)
             block.run(stream, piece.grid, piece.p, piece.g, piece.state, piece.size, numbers_there)
 
 
@@ -98,19 +106,21 @@ class Norm:
 class Counted:
     """The count of steps, the hyperparameters and the coefficients on the device, for steps that a graph replays."""
 
-    def __init__(self, rule, staged, kinds, t, numbers):
-        self.staged = staged
+    def __init__(self, rule, kinds, t, numbers):
         self._hyper = [gpu.from_host(np.array(row)) for row in numbers]
         self._count = gpu.from_host(np.array([t], np.int64))
-        size = kernels.coefficients_of(with_stage(rule) if staged else rule)
+        size = kernels.coefficients_of(with_stage(rule))
         self._memory = {kind: gpu.array(size, kind[1]) for kind in kinds}
-        self._advance = {dtype: kernels.advance(rule, dtype, stage=staged) for _, dtype in kinds}  # not while captured
+        self._advance = {dtype: kernels.advance(rule, dtype, stage=True) for _, dtype in kinds}  # not while captured
 
     def write(self, t, numbers):
         """Take the count and the hyperparameters over, into the same memory."""
+        self.write_numbers(numbers)
+        gpu.copy_in(self._count, np.array([t], np.int64))
+
+    def write_numbers(self, numbers):
         for mine, row in zip(self._hyper, numbers):
             gpu.copy_in(mine, np.array(row))
-        gpu.copy_in(self._count, np.array([t], np.int64))
 
     def advance(self, stream) -> dict:
         """Count a step, and leave its coefficients on the device; where they are, by group and dtype."""

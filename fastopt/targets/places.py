@@ -8,7 +8,8 @@ only where an array is on a GPU:
 - *sums*: ``fill``, ``copy``, ``add``, ``scale``;
 - *order*: ``current`` and ``within`` (the device that is current), ``stream``, ``finish``;
 - *steps*: ``check_options``, ``sweep`` (the kernel), ``gradients`` (matched to blocks), ``steps`` (made of them);
-- *training*: ``examples`` (checked), ``batches`` (of them), ``handed_over`` (an array as a library's code takes it).
+- *training*: ``examples`` (checked), ``batches`` (of them), ``handed_over`` (an array as a library's code takes it),
+  ``is_untouched`` (a gradient that no loss wrote).
 """
 
 from typing import Any

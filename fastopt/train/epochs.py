@@ -1,17 +1,14 @@
 """An epoch of minibatch training: in Python, or compiled where the loss is a Numba function. Both to the same bits."""
 
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 from numba import config, typeof
 from numba.core.dispatcher import Dispatcher
 
-from ..arrays.libraries import STREAMS, is_on_device, library_of
-from ..arrays.namedtuples import is_field, record
+from ..arrays.libraries import STREAMS, library_of
 from ..arrays.nests import flatten
-from ..errors import listing
 from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
 from ..kernels.functions import compile_for
@@ -28,6 +25,8 @@ from ..step.inside import (
     target_of,
 )
 from ..targets.packed import Packed, pack
+from .arguments import as_arguments, is_array, name_of
+from .examples import refuse_mixed_floats
 
 
 def training_of(loss_and_grad, opt) -> type["Training"]:
@@ -55,9 +54,12 @@ class Training:
         with self.target.current():
             self.batches = self.target.batches(loss_and_grad, data, self.size if self.size < n else None)
             self.params = as_arguments(self._handed_over(opt.params), opt.params)
-            self.steps, self.buffers = self._gradients(opt.params)  # what the optimiser is stepped with
+            zeros, self.buffers = self._gradients(opt.params)
+            self.own = [leaf for _, leaf in flatten(zeros, "")]
+            self.steps = self._handed_over(zeros) if self.library or is_array(zeros) else zeros  # given to ``step``
             self.grads = as_arguments(self.steps, opt.params)
             self.sums = [self.target.empty(g.size, g.dtype) for g in self.buffers] if accumulate > 1 else []
+            self.unseen = 1  # no loss was seen to write the gradient
 
     def epoch(self, order) -> float:
         """One pass in this order (None: one batch holds all examples): an update per ``accumulate`` batches.
@@ -68,14 +70,16 @@ class Training:
             self.accumulate > 1,
             self.mean,
             evaluate=Training._evaluate,
+            is_written=Training._is_written,
             collect=Training._collect,
             finish=Training._finish,
             scale=Training._scale,
             update=Training._update,
         )
         with self.target.current():
-            numbers, limits = [0.0], (self.n, self.n, self.size, self.accumulate)
-            loop(self, self, self, self.batches.moved(order), limits, numbers, [0, 0, 0, 0])
+            numbers, limits, counts = [0.0], (self.n, self.n, self.size, self.accumulate), [0, 0, 0, 0, self.unseen]
+            loop(self, self, self, self.batches.moved(order), limits, numbers, counts)
+            self.unseen = 0
             total = self.batches.total(numbers[epoch.LOSS])
         return total / self.n if self.mean else total
 
@@ -91,17 +95,17 @@ class Training:
         return self.layout.nest(leaves)
 
     def _gradients(self, params):
-        """Zeros in the structure of the parameters, and the buffers behind them, one per dtype."""
+        """Arrays of ours in the structure of the parameters, and the buffers behind them, one per dtype."""
         if is_array(params):
             (place,) = self.layout.places
             buffer = self.target.zeros(place.size, place.dtype)
-            return self._handed_over(self.target.view(buffer, 0, place.size, place.shape, place.order)), (buffer,)
+            return self.target.view(buffer, 0, place.size, place.shape, place.order), (buffer,)
         zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
-        return self._handed_over(zeros) if self.library else zeros, zeros.buffers
+        return zeros, zeros.buffers
 
     def _loss_of(self, batch) -> float:
         for g in self.buffers:
-            self.target.fill(g, 0.0, self._stream())
+            self.target.fill(g, -0.0, self._stream())
         return self.batches.value(self.loss_and_grad(self.params, self.grads, *batch))
 
     def _stream(self):
@@ -112,6 +116,17 @@ class Training:
 
     def _evaluate(self, order, start, end):
         return self._loss_of(self.batches.picked(order, start, end))
+
+    def _is_written(self):
+        """Raises if the loss left an array of the gradient as it was, as ``grads = X.T @ r`` does."""
+        for k, g in enumerate(self.own):
+            if self.target.is_untouched(g):
+                name = name_of(self.grads, k)
+                raise ValueError(
+                    f"loss_and_grad must write {name} ({name}[...] = ... or +=), got it left as it was; "
+                    "where it is 0, assign 0.0"
+                )
+        return True
 
     def _collect(self, first):
         for g, s in zip(self.buffers, self.sums):
@@ -142,51 +157,36 @@ class Training:
             self.target.write(block.p, a)
 
 
-def is_array(a):
-    return isinstance(a, np.ndarray) or is_on_device(a)
-
-
-def as_arguments(nest, like=None):
-    """How a nest of arrays is handed to a loss: the array, a tuple for a sequence, a named tuple for a mapping.
-
-    A named tuple stays one, also where ``nest`` has only the structure of one, ``like``.
-    """
-    like = nest if like is None else like
-    if is_array(nest):
-        return nest
-    children = list(nest.values()) if isinstance(nest, Mapping) else list(nest)
-    if not all(map(is_array, children)):
-        raise TypeError("params must be an array or one level of arrays for fit, got a deeper nest")
-    if not isinstance(nest, Mapping):
-        return type(like)(*children) if hasattr(like, "_fields") else tuple(children)
-    if not all(map(is_field, nest)):
-        raise TypeError(f"the keys of params must be identifiers for fit, got {listing(nest)}")
-    return record(nest)(*children)
-
-
 class CompiledTraining(Training):
     """Slices of an epoch's updates, each one call of compiled code."""
 
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         super().__init__(loss_and_grad, opt, mean, data, n, batch_size, accumulate)
-        pieces = self.layout.pieces(self.steps)
-        self.blocks = tuple((p, g, state, block.group) for block, p, g, state in pieces)
-        self.lanes = norms.workspace(max(p.size for p, _, _, _ in self.blocks))
         self.memory = self.buffers[0], self.sums[0] if self.sums else self.buffers[0][:0]
-        self.scheduled = has_schedules(opt)
+        ends = np.cumsum([0, *(g.size for g in self.own)])
+        self.bounds = np.column_stack([ends[:-1], ends[1:]])  # of each array in the memory
         self.limit = 1
         self.data = tuple(data)
         rows = [np.empty((self.size, *a.shape[1:]), a.dtype) for a in data] if self.size < self.n else []
         self.scratch = tuple(rows)  # for the examples of a batch
+        self._prepare()
+
+    def _prepare(self):
+        """Take over how the optimiser is now: callbacks may step it, and change its hyperparameters, between epochs."""
+        pieces, _ = layout_of(self.opt).pieces(self.steps)
+        self.blocks = tuple((p, g, state, block.group, missed) for block, p, g, state, missed in pieces)
+        self.lanes = norms.workspace(max(block[0].size for block in self.blocks))
+        self.scheduled = has_schedules(self.opt)
         self.kernel, self.address = self._kernel()
 
     def epoch(self, order) -> float:
+        self._prepare()
         opt, n, size, accumulate = self.opt, self.n, self.size, self.accumulate
         order = np.arange(0) if order is None else order
         options = options_of(opt)
         numbers = np.array([0.0, options.clip_norm or 0.0, options.bound])
-        counts = np.array([0, opt.t, opt.skipped, 0])
-        batches = self.address, self.params, self.grads, self.memory[0], self.data, self.scratch
+        counts = np.array([0, opt.t, opt.skipped, 0, self.unseen])
+        batches = self.address, self.params, self.grads, self.memory[0], self.bounds, self.data, self.scratch
         try:
             while counts[epoch.AT] < n:
                 begin, t = int(counts[epoch.AT]), int(counts[epoch.T])
@@ -197,6 +197,9 @@ class CompiledTraining(Training):
                 steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t
                 self.kernel(batches, self.memory, steps, order, (updates, n, size, accumulate), numbers, counts)
                 self.limit = next_slice(updates, time.perf_counter() - before)
+                if counts[epoch.UNSEEN]:
+                    self._is_written()
+                self.unseen = 0
                 if counts[epoch.BAD]:
                     refuse_not_finite(opt, self.steps)
         finally:
@@ -233,7 +236,11 @@ class CompiledTraining(Training):
             raise TypeError(f"data must hold arrays of native numbers for a Numba function, got dtype {wrong}")
         held = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory[0])
         kinds = tuple(typeof(a) for a in held)
-        return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+        try:
+            return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+        except TypeError as error:
+            refuse_mixed_floats(self.data, self.memory[0].dtype, error)
+            raise
 
 
 @lru_cache(maxsize=64)

@@ -2,52 +2,15 @@
 
 import math
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import describe
 from ..progress import progress_bar
-from ..step.inside import target_of
 from ..step.optimizer import Optimizer
 from .epochs import training_of
-
-
-@dataclass
-class History:
-    """What happened in a training: one entry per epoch in each list.
-
-    Attributes
-    ----------
-    loss : list of float
-        The sum of the losses of the epoch's examples, each at the parameters that its batch was computed with (their
-        mean with ``reduction="mean"``).
-    time : list of float
-        Seconds since the start, at the end of the epoch.
-    epoch : list of int
-        The epoch's number, counted from 0.
-    validation : list of float
-        The loss of the validation data after each epoch; empty where there is none.
-    stopped : str or None
-        "callback" or "patience" if that ended the training early.
-
-    Examples
-    --------
-    >>> import numpy as np, fastopt
-    >>> def loss_and_grad(w, g, y):
-    ...     g[:] = (w - y).sum()
-    ...     return 0.5 * ((w - y) ** 2).sum()
-    >>> opt = fastopt.GD(np.zeros(1), lr=0.25)
-    >>> hist = fastopt.fit(loss_and_grad, opt, np.ones(2), batch_size=None, epochs=3)
-    >>> hist.loss, hist.epoch, hist.stopped
-    ([1.0, 0.25, 0.0625], [0, 1, 2], None)
-    """
-
-    loss: list[float] = field(default_factory=list)
-    time: list[float] = field(default_factory=list)
-    epoch: list[int] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
-    stopped: str | None = None
+from .examples import examples_of, held_out_of
+from .history import History
 
 
 def fit(
@@ -79,13 +42,15 @@ def fit(
     ----------
     loss_and_grad : callable
         ``loss_and_grad(params, grads, *batch) -> float``: returns the sum of the batch's losses, and assigns or adds
-        the sum of the per-example gradients into ``grads``, which is zero before each call. ``params`` and ``grads``
-        are the array itself, a tuple for a sequence, a named tuple for a mapping. On a GPU they are PyTorch's or
-        CuPy's arrays if the parameters or the examples are, and Numba's otherwise.
+        the sum of the per-example gradients into ``grads``, which is zero before each call (-0.0, by which ``fit``
+        sees after the first batch whether each array was written; one that has no gradient there is assigned 0.0).
+        ``params`` and ``grads`` are the array itself, a tuple for a sequence, a named tuple for a mapping. On a GPU
+        they are PyTorch's or CuPy's arrays if the parameters or the examples are, and Numba's otherwise.
     opt : Optimizer
         Holds the parameters to train, with the rule and its hyperparameters.
     data : array, or tuple of arrays
         Arrays with the examples along their first axis (on a GPU in C order). A batch takes the same examples of each.
+        The losses of ``fastopt.problems`` check them once; to others NaN is a number.
     batch_size : int or None
         Examples per batch; the last batch of an epoch may be smaller. None takes all the data at once, unshuffled;
         1 is textbook SGD.
@@ -137,21 +102,15 @@ def fit(
         raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
     if not callable(loss_and_grad):
         raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
-    data, shapes = _examples("data", data, opt)
+    data, shapes = examples_of("data", data, opt, loss_and_grad)
     n = shapes[0][0]
     _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch)
-    batch_size = n if batch_size is None else batch_size
+    batch_size, accumulate = n if batch_size is None else int(batch_size), int(accumulate)  # np.uint8(100) overflows
     if opt.rule.name == "gd" and batch_size * accumulate < n:
         raise ValueError(
             f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD need not"
         )
-    held_out = None
-    if validation is not None:
-        arrays, others = _examples("validation", validation, opt)
-        if [shape[1:] for shape in others] != [shape[1:] for shape in shapes]:
-            got = ", ".join(map(str, others))
-            raise ValueError(f"validation must hold arrays like those of data, got shapes {got}")
-        held_out = arrays, others[0][0]
+    held_out = None if validation is None else held_out_of(validation, opt, loss_and_grad, shapes)
     train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, n, batch_size, accumulate)
     history, best, waited = History(), None, 0
     began = time.perf_counter()
@@ -186,17 +145,6 @@ def fit(
 def _order(n, batch_size, seed, epoch):
     """The examples in the order of an epoch; None where one batch holds them all."""
     return None if batch_size >= n else np.random.default_rng((seed, epoch)).permutation(n)
-
-
-def _examples(name, data, opt):
-    """Data as a list of arrays, and their shapes."""
-    arrays = list(data) if isinstance(data, (tuple, list)) else [data]
-    shapes = [target_of(opt).examples(f"{name}[{i}]", a) for i, a in enumerate(arrays)]
-    lengths = {shape[0] for shape in shapes}
-    if len(lengths) != 1 or lengths == {0}:
-        got = ", ".join(map(str, shapes))
-        raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {got}")
-    return arrays, shapes
 
 
 def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from command_line import QUICK, fresh, refusal, write_csv
 
+from fastopt.cli.compare import csvfile
+from fastopt.cli.compare.data import Table, default_model
 from fastopt.targets import missing
 
 GOOD = [f"{k},{k % 3}" for k in range(12)]
@@ -22,7 +24,13 @@ GOOD = [f"{k},{k % 3}" for k in range(12)]
         (["x,y", "1,2", "nan,3"], "table.csv, row 3, column x: must be a finite number, got 'nan'"),
         (["x,y", "1,2,3"], "table.csv, row 2: must have 2 cells as the header has, got 3"),
         (["x,y", "1,2"], "must have at least 10 rows below the header, got 1"),
-        (["x;y", "1;2"], "must have two columns or more, separated by commas"),
+        (["x y", "1 2"], "must have two columns or more, separated by commas"),
+        (["x;y", "1;2"], "must have at least 10 rows below the header, got 1"),
+        (["x;y", "1;2", "3,5;4"], "row 3, column x: must be a number (with a decimal point), got '3,5'"),
+        ([",x,y", *(f"{k},{line}" for k, line in enumerate(GOOD))], "column 1: must have a name, got none"),
+        ([" ,x,y", "0,1,2"], "df.to_csv(..., index=False)"),
+        (["x,,y", "1,2,3"], "column 2: must have a name, got none in the first row"),
+        (["x,y", "yes,1"], "row 2, column x: must be a number, got 'yes'"),
         ([], "must have two columns or more"),
         (["x,y", *(f"{k}e200,{k}" for k in range(12))], "must have numbers whose squares are finite"),
         (["x,y", *(f"{k},7" for k in range(12))], "must have a target that varies"),
@@ -30,6 +38,14 @@ GOOD = [f"{k},{k % 3}" for k in range(12)]
 )
 def test_bad_csv(tmp_path, lines, says):
     assert says in refusal(*QUICK, "--data", write_csv(tmp_path / "table.csv", lines))
+
+
+def test_semicolons_and_truth_values_are_read(tmp_path):
+    path = write_csv(tmp_path / "table.csv", ["a; b ;target", *(f"{k}.5;{k % 2 == 0};{k % 3 > 1}" for k in range(12))])
+    X, y = csvfile.read(str(path))
+    assert X.tolist() == [[k + 0.5, float(k % 2 == 0)] for k in range(12)]
+    assert y.tolist() == [float(k % 3 > 1) for k in range(12)]
+    assert default_model(Table("t", X, y, labels=None)) == "logistic"
 
 
 def test_csv_that_is_no_text(tmp_path):

@@ -7,7 +7,6 @@ from stepping import name_of
 
 import fastopt
 from fastopt.rules import ALL_RULES, texts
-from fastopt.rules.rule import RANGES
 from fastopt.rules.table import spelt
 
 
@@ -30,10 +29,11 @@ def test_a_constructor_explains_its_arguments(rule):
 def test_a_constructor_states_defaults_and_ranges(rule):
     make = getattr(fastopt, rule.label)
     parameters, found = inspect.signature(make).parameters, explained(make)
-    for name in parameters.keys() & RANGES.keys() | parameters.keys() & {"betas"}:
+    ranges = {name for one in (rule, *rule.variants.values()) for name in one.ranges}
+    for name in parameters.keys() & (ranges | {"betas", "weight_decay"}):
         kind = found[name][0]
         assert f"default {spelt(parameters[name].default)}," in kind
-        assert texts.range_of("beta1" if name == "betas" else name) in kind
+        assert texts.range_of(rule, "beta1" if name == "betas" else name) in kind
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=name_of)

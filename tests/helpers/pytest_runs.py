@@ -20,7 +20,7 @@ def run_pytest(*arguments, skips=(), **env):
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     found = {reason for _, reason in re.findall(r"^SKIPPED \[\d+\] (.*?): (.*)$", done.stdout, re.MULTILINE)}

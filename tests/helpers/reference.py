@@ -5,7 +5,7 @@ Nothing here shares code with the package. Each rule is one function on one arra
     rule(p, g, *state, t=step, **hyper) -> (new p, *new state)
 
 with the names, the order and the defaults of the public API; `t` is 1 at the first step. `Reference` adds
-what is common to all rules: clipping, the sign, L2 decay and one step counter for all arrays.
+what is common to all rules: clipping, the sign, L2 decay and a step counter for each array.
 """
 
 import numpy as np
@@ -177,19 +177,20 @@ def clip_by_norm(grads, limit):
 
 
 class Reference:
-    """`params`, `state[slot]` are lists of float64 arrays, replaced by every step; `t` counts the steps."""
+    """`params`, `state[slot]` are lists of float64 arrays, replaced by every step; `t` counts the steps, and
+    `counts` those of each array: it does not age while it has no gradient."""
 
     def __init__(self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper):
         self.rule, slots = RULES[rule]
         self.params = [np.array(p, dtype=np.float64) for p in params]
         start = hyper.pop("initial_accumulator_value", 0.0) if rule == "adagrad" else 0.0
         self.state = {slot: [np.full_like(p, start) for p in self.params] for slot in slots}
-        self.t = 0
+        self.t, self.counts = 0, [0] * len(self.params)
         self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
         if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw
             hyper["weight_decay"] = weight_decay
         self.hyper = self.checked(hyper)
-        self.mu_product = 1.0  # nadam alone reads it
+        self.mu_products = [1.0] * len(self.params)  # nadam alone reads them
 
     def checked(self, hyper):
         unknown = set(hyper) - {*self.rule.__kwdefaults__, "weight_decay"}
@@ -202,13 +203,11 @@ class Reference:
         if all(g is None for g in grads):
             return
         self.t += 1
-        hyper = {**self.rule.__kwdefaults__, **self.hyper, **self.checked(override), "t": self.t}
-        if self.rule is nadam:
-            self.mu_product *= nadam_mu(self.t, hyper["beta1"], hyper["momentum_decay"])
-            hyper["mu_product"] = self.mu_product
+        hyper = {**self.rule.__kwdefaults__, **self.hyper, **self.checked(override)}
         with np.errstate(all="ignore"):  # NaN and Inf propagate in silence, as in the compiled kernels
             for i, g in enumerate(self.clipped(grads)):
                 if g is not None:
+                    self.counts[i] += 1
                     self.update(i, -g if self.maximize else g, hyper)
 
     def clipped(self, grads):
@@ -220,8 +219,11 @@ class Reference:
         return grads
 
     def update(self, i, g, hyper):
+        hyper = hyper | {"t": self.counts[i]}
+        if self.rule is nadam:
+            self.mu_products[i] *= nadam_mu(self.counts[i], hyper["beta1"], hyper["momentum_decay"])
+            hyper["mu_product"] = self.mu_products[i]
         if "weight_decay" not in self.rule.__kwdefaults__:  # L2; adamw and lion decay the parameter instead
-            hyper = dict(hyper)
             decay = hyper.pop("weight_decay", 0.0)
             g = g + decay * self.params[i] if decay else g
         old_state = [arrays[i] for arrays in self.state.values()]

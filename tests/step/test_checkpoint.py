@@ -101,7 +101,7 @@ def test_a_state_dict_is_a_copy():
     opt = made("packed")
     train(opt, "packed", [1])
     d = opt.state_dict()
-    assert list(d) == ["rule", "t", "hyper", "state"]
+    assert list(d) == ["rule", "t", "counts", "hyper", "state"]
     assert (d["rule"], d["t"]) == ("adam", 1)
     assert d["hyper"]["lr"] == 1e-3
     assert list(d["state"]) == ["m", "v"]

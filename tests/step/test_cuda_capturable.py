@@ -111,13 +111,13 @@ def test_groups_keep_their_own_numbers(graph):
 
 
 def test_a_weight_decay_that_comes_is_in_the_next_step(graph):
-    """It takes other kernels: a graph must be captured again."""
-    x, y = gpu(np.full(4, 2.0)), gpu(np.full(4, 2.0))
+    """Also of a graph that was captured without one."""
+    x, y, given = gpu(np.full(4, 2.0)), gpu(np.full(4, 2.0)), gpu(np.ones(4))
     opt, decays = fastopt.GD(x, lr=0.5, capturable=True), fastopt.GD(y, lr=0.5, weight_decay=0.5)
-    graph.capture(opt.step, gpu(np.ones(4)))
+    graph.capture(opt.step, given)
     opt.load_state_dict(decays.state_dict())
     x.copy_to_device(np.full(4, 2.0))
-    graph.capture(opt.step, gpu(np.ones(4)))
+    graph.replay()
     decays.step(gpu(np.ones(4)))
     assert bits(host(x)) == bits(host(y))
     assert opt.t == 1
@@ -137,3 +137,27 @@ def test_a_refused_state_changes_nothing_on_the_device(graph):
     graph.replay()
     assert (host(x) == -2).all()
     assert opt.t == 2
+
+
+def test_what_is_assigned_is_in_the_next_replay(graph):
+    """The decay too: where a graph may have been captured, the kernels have their stage from the start."""
+    x, y = gpu(np.full(4, 2.0)), np.full(4, 2.0)
+    opt, ref = fastopt.Momentum(x, lr=0.5, capturable=True), Reference("momentum", [y], lr=0.5)
+    given = gpu(np.ones(4))
+    graph.capture(opt.step, given)
+    ref.step([np.ones(4)])
+    values = {"lr": 0.125, "weight_decay": 0.5, "maximize": True, "clip_value": 0.25, "momentum": 0.5}
+    for name, value in values.items():
+        setattr(opt, name, value)
+        if hasattr(ref, name):
+            setattr(ref, name, value)
+        else:
+            ref.hyper[name] = value
+        for _ in range(2):
+            graph.replay()
+            ref.step([np.ones(4)])
+    assert_close([host(x)], ref.params, "parameters")
+    assert opt.t == 11
+    for name, value in (("clip_norm", 1.0), ("lr", lambda step: 0.1), ("check_finite", True)):
+        with pytest.raises(ValueError, match="capturable=True"):
+            setattr(opt, name, value)

@@ -5,6 +5,7 @@ gradients of random sign, so that centred RMSprop's v − a² does not cancel an
 rounding decides Lion's sign. The reference gets the same gradients, rounded to float32 where the kernel gets those.
 """
 
+import inspect
 import math
 
 import numpy as np
@@ -106,11 +107,20 @@ def test_constructors(make, keywords, name, hyper, dtype):
     assert_same_steps(opt, Reference(name, params, weight_decay=0.1, **hyper), grads)
 
 
-def test_numbers_by_position():
-    params, grads = problem(np.float64)
-    opt = fastopt.Adam(params, 0.05, (0.8, 0.95), 1e-2, False)
-    hyper = {"lr": 0.05, "eps": 1e-2, "bias_correction": False, **BETAS}
-    assert_same_steps(opt, Reference("adam", params, **hyper), grads)
+@pytest.mark.parametrize("rule", fastopt.RULES, ids=name_of)
+def test_lr_alone_may_be_given_by_position(rule):
+    """PyTorch's order differs: its Adagrad takes weight_decay where ours would have eps."""
+    make = getattr(fastopt, rule.label)
+    assert make(np.ones(3), 0.25).lr == 0.25
+    with pytest.raises(
+        TypeError, match=f"^{rule.label} must be given params and lr by position, everything else by keyw"
+    ):
+        make(np.ones(3), 0.25, 0.5)
+    kinds = [parameter.kind for parameter in inspect.signature(make).parameters.values()]
+    assert kinds == [
+        *[inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2,
+        *[inspect.Parameter.KEYWORD_ONLY] * (len(kinds) - 2),
+    ]
 
 
 # ---------------------------------------------------------------- schedules

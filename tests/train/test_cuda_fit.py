@@ -1,5 +1,8 @@
 """``fit`` with parameters and examples on the GPU, against the CPU's."""
 
+from collections import namedtuple
+from functools import partial
+
 import numpy as np
 import pytest
 from numba import cuda, njit
@@ -11,6 +14,7 @@ from stepping import DTYPES, name_of
 import fastopt
 
 N, D = 21, 3
+Pair = namedtuple("Pair", "w b")
 
 
 def line(w, g, X, y):
@@ -168,7 +172,31 @@ def test_the_loss_is_read_once_an_epoch(monkeypatch):
     monkeypatch.setattr(target, "to_host", lambda a: reads.append(a) or to_host(a))
     params = fastopt.to_device(start())
     fastopt.fit(affine_on_gpu, fastopt.Adam(params), fastopt.to_device(examples()), batch_size=2, epochs=4)
-    assert len(reads) == 4
+    assert len(reads) == 4 + 2  # and each array of the first gradient, to see that it was written
+
+
+def test_a_gradient_that_is_left_as_it_was():
+    def left(params, grads, X, y):
+        grads = {"w": cuda.device_array(D), "b": cuda.device_array(1)}
+        return affine_on_gpu(params, Pair(**grads), X, y)
+
+    opt = fastopt.AdamW(fastopt.to_device(start()))
+    call = partial(fastopt.fit, left, opt, HERE, batch_size=4, epochs=1)
+    refuse(call, ValueError, "loss_and_grad must write grads.w", "left as it was")
+    assert (opt.t, host(opt.params["w"]).tolist()) == (0, [0.0] * D)
+
+
+def test_a_gradient_that_is_written_at_its_end():
+    """Where the first thousands of elements are looked at, and the rest only if those are zeros."""
+    w = gpu(np.zeros(5000))
+
+    def last(w, g, y):
+        g[4999:].copy_to_device(np.ones(1))
+        return 0.0
+
+    opt = fastopt.SGD(w, lr=1.0)
+    fastopt.fit(last, opt, gpu(np.ones(3)), batch_size=3, epochs=1)
+    assert host(w)[[0, -1]].tolist() == [0.0, -1.0]
 
 
 def test_losses_that_are_numbers():

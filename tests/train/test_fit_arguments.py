@@ -86,6 +86,7 @@ def test_single_arrays_of_any_kind(tmp_path):
 def test_data_of_one_array_and_of_many():
     def loss(p, g, *batch):
         assert [type(a) for a in batch] == [np.ndarray] * len(batch)
+        g[:] = 0.0
         return 0.0
 
     for data in (X, (X,), [X, Y], (X, Y, LABELS, X[:, 0] > 0, X[:, None, :])):
@@ -132,6 +133,29 @@ def test_progress(capsys):
     shown = capsys.readouterr()
     assert shown.out + shown.err == ""
     assert w.tobytes() == quiet.tobytes()
+
+
+def test_progress_where_no_bar_is_seen(capsys, monkeypatch):
+    """A line every few seconds, and the last one, also of a training that stops early."""
+
+    def stop(epoch, loss, opt):
+        if epoch == 3:
+            raise StopIteration
+
+    for every, shown in ((0.0, [1, 2, 3, 4]), (60.0, [4])):
+        monkeypatch.setattr("fastopt.progress.EVERY", every)
+        hist = fit(linear, fastopt.SGD(np.zeros(3)), (X, Y), batch_size=5, epochs=8, progress=True, callback=stop)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines == [f"epochs {k}/8 {100 * k // 8}% loss {hist.loss[k - 1]:.6g}" for k in shown]
+
+
+def test_progress_in_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    fit(linear, fastopt.SGD(np.zeros(3)), (X, Y), batch_size=5, epochs=3, progress=True)
+    shown = capsys.readouterr().out
+    assert "100%" in shown
+    assert "\x1b[" in shown
 
 
 def test_progress_without_its_package(monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from numba import config, njit
 from processes import INSTALLED, Place
 from refusals import contents
-from stepping import optimizer
+from stepping import name_of, optimizer
 
 import fastopt
 from fastopt import fit, pack
@@ -161,10 +161,15 @@ STRUCTURES = {
 }
 
 
+MEAN = {"accumulate": 3, "reduction": "mean"}
+
+
 @pytest.mark.parametrize(
-    ("dtype", "options"), [(np.float32, {}), (np.float64, {"accumulate": 3, "reduction": "mean"})], ids=["sum", "mean"]
+    ("structure", "dtype", "options"),
+    [(name, np.float64, MEAN) for name in STRUCTURES]
+    + [(name, np.float32, {}) for name in ("array", "matrix F", "mapping", "packed list", "groups")],
+    ids=name_of,
 )
-@pytest.mark.parametrize("structure", STRUCTURES)
 def test_structures(both, structure, dtype, options):
     loss, params = STRUCTURES[structure]
     opt, hist = both(loss, adam(lambda: params(dtype)), **options)
@@ -195,7 +200,8 @@ OPTIONS = {
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options(both, name):
     both(linear, adam(**OPTIONS[name]))
-    both(linear, adam(**OPTIONS[name]), batch_size=2, accumulate=3, reduction="mean")
+    if name in ("schedules", "all"):
+        both(linear, adam(**OPTIONS[name]), batch_size=2, **MEAN)
 
 
 def test_groups_with_schedules_and_one_norm(both):

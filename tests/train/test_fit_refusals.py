@@ -1,7 +1,10 @@
 """What fit refuses before anything is changed, and failures in the middle of training."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from numba import njit
 from refusals import contents, refuse
 from test_fit import N, X, Y, linear
 
@@ -100,8 +103,68 @@ def test_losses_that_return_no_number(returned):
 
 @pytest.mark.parametrize("returned", [1, 1.5, np.float32(1.5), np.array(1.5), np.int64(2), float("nan")], ids=repr)
 def test_losses_that_return_any_number(returned):
-    hist = fit(lambda w, g, X, y: returned, fastopt.SGD(np.zeros(3)), (X, Y), batch_size=N, epochs=1)
+    def loss(w, g, X, y):
+        g += 1.0
+        return returned
+
+    hist = fit(loss, fastopt.SGD(np.zeros(3)), (X, Y), batch_size=N, epochs=1)
     np.testing.assert_equal(hist.loss, [float(returned)])
+
+
+def left(w, g, X, y):
+    g = X.T @ (X @ w - y)
+    return float(np.sum(g))
+
+
+def left_one(p, g, X, y):
+    g[0][:] = X.T @ (X @ p[0] - y)
+    return 1.0
+
+
+def left_b(p, g, X, y):
+    g.w[:] = X.T @ (X @ p.w - y)
+    return 1.0
+
+
+UNWRITTEN = {
+    "grads ": (left, lambda: np.zeros(3)),
+    "grads[1]": (left_one, lambda: [np.zeros(3), np.ones(2)]),
+    "grads.b": (left_b, lambda: {"w": np.zeros(3), "b": np.ones(2)}),
+}
+
+
+@pytest.mark.parametrize("way", [lambda f: f, njit], ids=["Python", "compiled"])
+@pytest.mark.parametrize("name", UNWRITTEN)
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2, "reduction": "mean"}], ids=["sum", "mean"])
+def test_a_gradient_that_is_left_as_it_was(name, options, way):
+    """``g = X.T @ r`` writes nothing; nor does a loss that forgets one array."""
+    loss, make = UNWRITTEN[name]
+    opt = fastopt.AdamW(make())  # which would shrink the parameters
+    call = partial(fit, way(loss), opt, (X, Y), batch_size=5, epochs=2, **options)
+    refuse(call, ValueError, f"loss_and_grad must write {name}", "left as it was", unchanged=[opt])
+
+
+@pytest.mark.parametrize("way", [lambda f: f, njit], ids=["Python", "compiled"])
+@pytest.mark.parametrize("written", [0.0, np.nan, "last", "later"])
+def test_gradients_that_are_written(written, way):
+    """One of zeros, of NaN, or with one element, counts as written; so does one that is 0 from the second batch on."""
+    kind = {"last": 1, "later": 2}.get(written, 0)
+    value = 0.0 if kind else written
+
+    def loss(w, g, X, y):
+        if kind == 0:
+            g[:] = value
+        elif kind == 1:
+            g[2] += 1.0
+        elif w[0] == 0.0:
+            g[0] -= 1.0
+        return 0.0
+
+    opt = fastopt.SGD(np.zeros(3), lr=1.0)
+    fit(way(loss), opt, (X, Y), batch_size=5, epochs=2)
+    assert opt.t == 2 * -(-N // 5)
+    expected = ([0 - value] * 3, [0, 0, -opt.t], [1, 0, 0])[kind]
+    np.testing.assert_array_equal(opt.params, expected)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, StopIteration, TypeError, ValueError])

@@ -15,7 +15,9 @@ from ..tuples import cast_like
 from .rows import take
 from .step import coefficients, sweep
 
-AT, T, SKIPPED, BAD = 0, 1, 2, 3  # in counts: the next example, updates applied, updates skipped, a refused gradient
+# In counts: the next example, updates applied, updates skipped, a refused gradient, whether the gradient is yet to be
+# seen written.
+AT, T, SKIPPED, BAD, UNSEEN = 0, 1, 2, 3, 4
 LOSS, NORM, BOUND = 0, 1, 2  # in numbers: the sum of losses, and the options clip_norm and clip_value
 
 # What is compiled in or left out.
@@ -29,6 +31,11 @@ CLIPS = UNBOUND
 @stand_in
 def evaluate(batches, order, start, end):
     """Stands for the loss of a batch, whose gradient is left in the memory of all gradients."""
+
+
+@stand_in
+def is_written(batches):
+    """Stands for whether the loss wrote each array of the gradient: before it, they hold nothing but -0.0."""
 
 
 @stand_in
@@ -54,6 +61,7 @@ def update(steps, numbers, counts):
 def epoch(batches, memory, steps, order, limits, numbers, counts):
     """Go on through the epoch from ``counts[AT]``, for ``limits[0]`` updates at most.
 
+    A first gradient that was not written ends it, before anything is updated, with ``counts[UNSEEN]`` as it was.
     ``batches``, ``memory`` and ``steps`` are for the functions that are bound in. ``limits`` is (updates, examples,
     batch size, batches per update).
     """
@@ -65,6 +73,10 @@ def epoch(batches, memory, steps, order, limits, numbers, counts):
             end = min(start + size, n)
             if start < end:
                 numbers[LOSS] += evaluate(batches, order, start, end)
+                if counts[UNSEEN]:
+                    if not is_written(batches):
+                        return
+                    counts[UNSEEN] = 0
                 examples += end - start
                 counts[AT] = end
                 if ACCUMULATES:
@@ -78,9 +90,10 @@ def epoch(batches, memory, steps, order, limits, numbers, counts):
 
 
 # --- compiled --------------------------------------------------------------------------------------------------------
-# ``batches`` are (loss, params, grads, the memory of all gradients, data, scratch), ``memory`` that of gradients and of
-# their sums, ``steps`` (blocks, table, like, lanes, the steps applied before the table's first row). ``blocks`` holds
-# (p, g, state, group) for each kernel call, the table the hyperparameters by group and step, ``like`` its first row.
+# ``batches`` are (loss, params, grads, the memory of all gradients, where each begins and ends, data, scratch),
+# ``memory`` that of gradients and of their sums, ``steps`` (blocks, table, like, lanes, the steps applied before the
+# table's first row). ``blocks`` holds (p, g, state, group) for each kernel call, the table the hyperparameters by group
+# and step, ``like`` its first row.
 
 
 @stand_in
@@ -103,9 +116,21 @@ def gathered(data, scratch, order, start, end):
 
 
 def evaluate_batch(batches, order, start, end):
-    loss, params, grads, g, data, scratch = batches
-    g[:] = cast_like((0.0,), g)[0]
+    loss, params, grads, g, _, data, scratch = batches
+    g[:] = cast_like((-0.0,), g)[0]  # which is 0.0 to a loss that adds, and shows whether there was one that wrote
     return call_loss(loss, (params, grads, *batch_of(data, scratch, order, start, end)))
+
+
+def are_written(batches):
+    g, bounds = batches[3], batches[4]
+    for k in range(len(bounds)):
+        start, end = bounds[k, 0], bounds[k, 1]
+        i = start
+        while i < end and g[i] == 0.0 and math.copysign(1.0, g[i]) < 0.0:
+            i += 1
+        if i == end and start < end:
+            return False
+    return True
 
 
 def add_to_sums(memory, first):
@@ -138,9 +163,9 @@ def update_blocks(steps, numbers, counts):
         factor = clip_factor(norm_of_blocks((blocks, lanes), numbers[BOUND]), numbers[NORM])
     t = counts[T] + 1
     row = min(counts[T] - first, table.shape[1] - 1)
-    for p, g, state, group in blocks:
+    for p, g, state, group, missed in blocks:
         h = with_factor(take(table[group], row, like), factor)
-        sweep(p, g, state, cast_like(coefficients(t, *h), p))
+        sweep(p, g, state, cast_like(coefficients(t - missed, *h), p))
     counts[T] = t
 
 

@@ -1,0 +1,28 @@
+"""Copies and pickles of an optimiser: what it is made of again, which Python copies item by item."""
+
+from ..arrays.libraries import is_numbas
+from ..rules.keywords import spelt
+from ..targets.transfer import to_device, to_host
+from .inside import hyper_of, layout_of, options_of
+
+
+def parts_of(opt) -> tuple:
+    """The arguments of an optimiser, and its state."""
+    options, params = options_of(opt), opt.params
+    if options.capturable:
+        raise TypeError(
+            "opt must be made with capturable=False to be copied, got True: a graph would step the original"
+        )
+    on_gpu = all(map(is_numbas, layout_of(opt).given))
+    if on_gpu:  # Numba's own arrays there cannot be pickled
+        params = to_host(params)
+    hyper = [spelt(group.values) for group in hyper_of(opt)]
+    return params, on_gpu, opt.rule, options, hyper, opt.state_dict(), opt.skipped
+
+
+def keywords_of(params, on_gpu, rule, options, hyper, saved) -> dict:
+    """What the constructor is called with to make the same optimiser."""
+    params = to_device(params) if on_gpu else params
+    if isinstance(saved["hyper"], list):
+        return {"params": [{"params": p, **own} for p, own in zip(params, hyper)], "rule": rule, **options._asdict()}
+    return {"params": params, "rule": rule, **options._asdict(), **hyper[0]}
