@@ -20,18 +20,21 @@ TABLE = """
 gd | sgd  x, g, t, lr
 momentum  x, g, b, t, lr, momentum=0.9, dampening=0.0
 nesterov  x, g, b, t, lr, momentum=0.9
-adagrad  x, g, s, t, lr, lr_decay=0.0, eps=1e-10
+adagrad  x, g, s, t, lr, lr_decay=0.0, eps=1e-10, eps_in_sqrt=False
 adadelta  x, g, v, u, t, lr, rho=0.9, eps=1e-06
-rmsprop  x, g, v, t, lr, alpha=0.99, eps=1e-08
-rmsprop_centered  x, g, v, a, t, lr, alpha=0.99, eps=1e-08
-rmsprop_momentum  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9
-rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9
+rmsprop  x, g, v, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False
+rmsprop_centered  x, g, v, a, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False
+rmsprop_momentum  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False
+rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False
 adam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True
 adamw  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01, bias_correction=True
+adamw_amsgrad  x, g, m, v, vmax, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01, bias_correction=True
 amsgrad  x, g, m, v, vmax, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True
 adamax  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
 nadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_decay=0.004
+nadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_decay=0.004, weight_decay=0.0
 radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
+radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
 lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
 """
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]

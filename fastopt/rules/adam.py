@@ -3,7 +3,8 @@
 Variant: the paper's and PyTorch's: eps is added after the correction. ``bias_correction=False`` is the textbook form
 θ ← θ − lr·m/(√v + eps). ``amsgrad=True`` picks the rule AMSGrad.
 Agrees: PyTorch, optax, Apex, DeepSpeed, bitsandbytes, JAX's examples. Differs: Keras, scikit-learn, ensmallen and
-thinc add eps before the correction ("epsilon hat"), which matters while gradients are tiny.
+thinc add eps before the correction ("epsilon hat"), which matters while gradients are tiny: theirs is
+``eps=lambda step: 1e-7 / math.sqrt(1 - 0.999 ** (step + 1))`` here, and in AdamW and AMSGrad.
 
 Parameters
 ----------

@@ -13,6 +13,8 @@ lr
 weight_decay
     λ: each step shrinks the parameter by the factor 1 − lr·λ, whatever its gradient is, so it loses half of itself in
     0.7/(lr·λ) steps. No penalty on the loss: a parameter with large gradients is held as strongly as any.
+amsgrad
+    Whether to divide by the largest v so far, as AMSGrad does; one more state array.
 
 Examples
 --------
@@ -25,6 +27,7 @@ array([0.95, 0.85])
 """
 
 from .adam import update as step
+from .amsgrad import update as step_by_largest
 from .moments import HYPER, RANGES
 from .moments import coefficients as scales
 from .rule import Rule
@@ -38,14 +41,24 @@ def update(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, eps):
     return step(keep * p, g, m, v, beta1, rest1, beta2, rest2, lr, eps)
 
 
+def by_largest(p, g, m, v, vmax, keep, beta1, rest1, beta2, rest2, lr, eps):
+    return step_by_largest(keep * p, g, m, v, vmax, beta1, rest1, beta2, rest2, lr, eps)
+
+
+NUMBERS: dict = {
+    "coefficients": coefficients,
+    "hyper": HYPER | {"weight_decay": 1e-2, "bias_correction": True},
+    "ranges": RANGES | {"weight_decay": "[0, inf)"},
+}
+AMSGRAD = Rule(name="adamw_amsgrad", label="AdamW", update=by_largest, state=("m", "v", "vmax"), doc=__doc__, **NUMBERS)
+
 RULE = Rule(
     name="adamw",
     label="AdamW",
     update=update,
-    coefficients=coefficients,
     state=("m", "v"),
-    hyper=HYPER | {"weight_decay": 1e-2, "bias_correction": True},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
+    **NUMBERS,
+    variants={("amsgrad",): AMSGRAD},
     equation="θ ← θ − lr·λθ; then Adam",
     doc=__doc__,
 )

@@ -12,6 +12,11 @@ def bias(beta, t):
     return -math.expm1(x) if x > -40.0 else 1.0  # what is left rounds to 1, and costs no call
 
 
+def placed(eps, eps_in_sqrt):
+    """eps inside the root and eps after it: one of them is 0."""
+    return (eps, 0.0) if eps_in_sqrt else (0.0, eps)
+
+
 def moments(g, m, v, beta1, rest1, beta2, rest2):
     return beta1 * m + rest1 * g, beta2 * v + rest2 * (g * g)
 

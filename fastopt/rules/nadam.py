@@ -1,8 +1,9 @@
 """NAdam (Dozat 2016): Adam with Nesterov's look-ahead, and a momentum that grows during training.
 
 Variant: PyTorch's. The product Πₜ has a closed form, so a step needs no running scalar and resumes exactly.
-Agrees: PyTorch, ensmallen. Differs: Keras uses 0.96ᵗ (``momentum_decay=1``); optax's nadam keeps β₁ constant
-(``momentum_decay=1e4``).
+``decoupled=True`` is PyTorch's decoupled_weight_decay: θ ← θ − lr·λθ first, as in AdamW.
+Agrees: PyTorch, ensmallen. Differs: Keras uses 0.96ᵗ, which is ``NAdam(params, 1e-3, momentum_decay=1, eps=1e-7)``;
+optax's nadam keeps β₁ constant (``momentum_decay=1e4``).
 
 Parameters
 ----------
@@ -10,6 +11,8 @@ lr
     About the longest step that a parameter takes, in its own unit, as in Adam; it may be a little larger.
 momentum_decay
     ψ, how soon the momentum μₜ rises from β₁/2 to β₁: half of the way is done after 17/ψ steps, 4250 by default.
+decoupled
+    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------
@@ -22,34 +25,11 @@ Examples
 True
 """
 
-from math import expm1, log, log1p, sqrt
+from math import expm1, log, sqrt
 
+from .growing_momentum import factor, log_product
 from .moments import HYPER, RANGES, bias, moments
 from .rule import Rule
-
-
-def factor(t, beta1, momentum_decay):
-    """mu_t."""
-    return beta1 * (1.0 - 0.5 * 0.96 ** (t * momentum_decay))
-
-
-def log_product(t, beta1, momentum_decay):
-    """log(mu_1*...*mu_t) = t*log(beta1) - sum over k of (1/2)**k/k * q**k * (1-q**(kt))/(1-q**k), q = 0.96**decay.
-
-    The sum is the series of log(1 - q**i/2), added up over i first; 53 terms reach the last bit of a float64.
-    """
-    logq = momentum_decay * log(0.96)
-    total = t * log(beta1)
-    if logq == 0.0:
-        return total + t * log1p(-0.5)
-    one, many = expm1(logq), expm1(t * logq)
-    power, all_powers, half = one, many, 0.5
-    for k in range(1, 54):
-        total -= half / k * (1.0 + power) * all_powers / power
-        power += one + power * one  # expm1(k*logq) -> expm1((k+1)*logq)
-        all_powers += many + all_powers * many
-        half *= 0.5
-    return total
 
 
 def coefficients(t, lr, beta1, beta2, eps, momentum_decay):
@@ -67,6 +47,25 @@ def update(p, g, m, v, beta1, rest1, beta2, rest2, gain, pull, eps):
     return p - (gain * g + pull * m) / (sqrt(v) + eps), m, v
 
 
+def decoupled_coefficients(t, lr, beta1, beta2, eps, momentum_decay, weight_decay):
+    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps, momentum_decay))
+
+
+def decoupled(p, g, m, v, keep, beta1, rest1, beta2, rest2, gain, pull, eps):
+    return update(keep * p, g, m, v, beta1, rest1, beta2, rest2, gain, pull, eps)
+
+
+DECOUPLED = Rule(
+    name="nadam_decoupled",
+    label="NAdam",
+    update=decoupled,
+    coefficients=decoupled_coefficients,
+    state=("m", "v"),
+    hyper=HYPER | {"lr": 2e-3, "momentum_decay": 4e-3, "weight_decay": 0.0},
+    ranges=RANGES | {"momentum_decay": "[0, inf)", "weight_decay": "[0, inf)"},
+    doc=__doc__,
+)
+
 RULE = Rule(
     name="nadam",
     label="NAdam",
@@ -75,6 +74,7 @@ RULE = Rule(
     state=("m", "v"),
     hyper=HYPER | {"lr": 2e-3, "momentum_decay": 4e-3},
     ranges=RANGES | {"momentum_decay": "[0, inf)"},
+    variants={("decoupled",): DECOUPLED},
     equation="μₜ = β₁(1−½·0.96^(tψ)); θ ← θ − lr·[(1−μₜ)g/(1−Πₜ) + μₜ₊₁m/(1−Πₜ₊₁)]/(√v̂ + eps)",
     doc=__doc__,
 )

@@ -1,7 +1,8 @@
 """RAdam (Liu et al. 2020): Adam that begins with plain momentum, until v has seen enough gradients to be trusted.
 
 It takes the place of a warm-up of lr. By default the first five steps are lr·m̂, in the gradient's scale.
-Variant: PyTorch's: eps is added to the uncorrected root.
+Variant: PyTorch's: eps is added to the uncorrected root. ``decoupled=True`` is its decoupled_weight_decay:
+θ ← θ − lr·λθ first, as in AdamW.
 Agrees: PyTorch. Differs: optax adds eps to the corrected root; optax and thinc switch at ρₜ ≥ 5, and thinc counts each
 step twice.
 
@@ -10,6 +11,8 @@ Parameters
 lr
     About the longest step that a parameter takes, in its own unit, once v is in use. Before, steps are lr times the
     average gradient, so very large gradients at the start want clipping (``clip_norm``).
+decoupled
+    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------
@@ -47,6 +50,25 @@ def update(p, g, m, v, beta1, rest1, beta2, rest2, lr, use, eps):
     return p - lr * m / (use * sqrt(v) + eps), m, v
 
 
+def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
+    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
+
+
+def decoupled(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, use, eps):
+    return update(keep * p, g, m, v, beta1, rest1, beta2, rest2, lr, use, eps)
+
+
+DECOUPLED = Rule(
+    name="radam_decoupled",
+    label="RAdam",
+    update=decoupled,
+    coefficients=decoupled_coefficients,
+    state=("m", "v"),
+    hyper=HYPER | {"weight_decay": 0.0},
+    ranges=RANGES | {"weight_decay": "[0, inf)"},
+    doc=__doc__,
+)
+
 RULE = Rule(
     name="radam",
     label="RAdam",
@@ -55,6 +77,7 @@ RULE = Rule(
     state=("m", "v"),
     hyper=HYPER,
     ranges=RANGES,
+    variants={("decoupled",): DECOUPLED},
     equation="ρₜ > 5: θ ← θ − lr·m̂·r·√(1−β₂ᵗ)/(√v + eps), else θ ← θ − lr·m̂",
     doc=__doc__,
 )

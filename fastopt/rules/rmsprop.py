@@ -2,9 +2,10 @@
 
 ``centered`` divides by the standard deviation of the gradient instead (Graves 2013): a = αa+(1−α)g,
 d = √max(v−a², 0) + eps. ``momentum`` sums the scaled gradients: b = μb + g/d; θ ← θ − lr·b.
-Variant: PyTorch's: eps outside the root, lr outside b.
+Variant: PyTorch's: eps outside the root, lr outside b; with ``eps_in_sqrt=True`` eps is inside, d = √(v + eps).
 Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root and use
-alpha 0.9, and Keras and JAX keep lr inside b.
+alpha 0.9 (``RMSprop(params, lr, alpha=0.9, eps_in_sqrt=True)``, eps 1e-7 in Keras), and Keras and JAX keep lr inside b,
+which is the same at constant lr.
 
 Parameters
 ----------
@@ -14,6 +15,8 @@ lr
 alpha
     α, how much of the average v is kept each step: it looks back over about 1/(1−α) steps, 100 by default. 0.9 follows
     gradients that change quickly.
+eps_in_sqrt
+    Whether to add eps to v, under the root, instead of to the root; then in the unit of g².
 centered
     Whether to subtract the squared mean a². Steps get longer where gradients agree; one more state array.
 momentum
@@ -33,45 +36,41 @@ True
 
 from math import sqrt
 
+from .moments import placed
 from .rule import Rule
 
 
-def coefficients(t, lr, alpha, eps):
-    return lr, alpha, 1.0 - alpha, eps, 0.0
+def coefficients(t, lr, alpha, eps, eps_in_sqrt):
+    return (lr, alpha, 1.0 - alpha, *placed(eps, eps_in_sqrt), 0.0)
 
 
-def with_momentum(t, lr, alpha, eps, momentum):
-    return lr, alpha, 1.0 - alpha, eps, 0.0, momentum
+def with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt):
+    return (*coefficients(t, lr, alpha, eps, eps_in_sqrt), momentum)
 
 
-def average(alpha, old, rest, new):
-    return alpha * old + rest * new
+def spread(v, a, inside, zero):
+    return sqrt((zero if v < a * a else v - a * a) + inside)
 
 
-def spread(v, a, zero):
-    w = v - a * a
-    return sqrt(zero if w < zero else w)
+def update(p, g, v, lr, alpha, rest, inside, eps, zero):
+    v = alpha * v + rest * (g * g)
+    return p - lr * g / (sqrt(v + inside) + eps), v
 
 
-def update(p, g, v, lr, alpha, rest, eps, zero):
-    v = average(alpha, v, rest, g * g)
-    return p - lr * g / (sqrt(v) + eps), v
+def centered(p, g, v, a, lr, alpha, rest, inside, eps, zero):
+    v, a = alpha * v + rest * (g * g), alpha * a + rest * g
+    return p - lr * g / (spread(v, a, inside, zero) + eps), v, a
 
 
-def centered(p, g, v, a, lr, alpha, rest, eps, zero):
-    v, a = average(alpha, v, rest, g * g), average(alpha, a, rest, g)
-    return p - lr * g / (spread(v, a, zero) + eps), v, a
-
-
-def heavy(p, g, v, b, lr, alpha, rest, eps, zero, momentum):
-    v = average(alpha, v, rest, g * g)
-    b = momentum * b + g / (sqrt(v) + eps)
+def heavy(p, g, v, b, lr, alpha, rest, inside, eps, zero, momentum):
+    v = alpha * v + rest * (g * g)
+    b = momentum * b + g / (sqrt(v + inside) + eps)
     return p - lr * b, v, b
 
 
-def centered_heavy(p, g, v, a, b, lr, alpha, rest, eps, zero, momentum):
-    v, a = average(alpha, v, rest, g * g), average(alpha, a, rest, g)
-    b = momentum * b + g / (spread(v, a, zero) + eps)
+def centered_heavy(p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum):
+    v, a = alpha * v + rest * (g * g), alpha * a + rest * g
+    b = momentum * b + g / (spread(v, a, inside, zero) + eps)
     return p - lr * b, v, a, b
 
 
@@ -80,10 +79,9 @@ RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
 
 
 def variant(option, function, state, **more):
-    scale = with_momentum if more else coefficients
-    named: dict = {"name": f"rmsprop_{option}", "label": "RMSprop", "doc": __doc__}
-    ranges = RANGES | dict.fromkeys(more, "[0, inf)")
-    return Rule(update=function, coefficients=scale, state=state, hyper=HYPER | more, ranges=ranges, **named)
+    named: dict = {"name": f"rmsprop_{option}", "label": "RMSprop", "update": function, "state": state, "doc": __doc__}
+    numbers: dict = {"hyper": HYPER | more | {"eps_in_sqrt": False}, "ranges": RANGES | dict.fromkeys(more, "[0, inf)")}
+    return Rule(coefficients=with_momentum if more else coefficients, **named, **numbers)
 
 
 RULE = Rule(
@@ -92,7 +90,7 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     state=("v",),
-    hyper=HYPER,
+    hyper=HYPER | {"eps_in_sqrt": False},
     ranges=RANGES,
     variants={
         ("centered",): variant("centered", centered, ("v", "a")),

@@ -33,9 +33,9 @@ def nesterov(p, g, b, *, t, lr=1e-3, momentum=0.9):
 # ---------------------------------------------------------------- accumulated squares
 
 
-def adagrad(p, g, s, *, t, lr=1e-2, lr_decay=0.0, eps=1e-10):
+def adagrad(p, g, s, *, t, lr=1e-2, lr_decay=0.0, eps=1e-10, eps_in_sqrt=False):
     s = s + g**2
-    d = np.sqrt(s) + eps
+    d = np.sqrt(s + eps) if eps_in_sqrt else np.sqrt(s) + eps
     direction = np.divide(g, d, out=np.zeros_like(g), where=d != 0)  # no gradient so far: the parameter stays
     return p - lr / (1 + (t - 1) * lr_decay) * direction, s
 
@@ -47,29 +47,33 @@ def adadelta(p, g, v, u, *, t, lr=1.0, rho=0.9, eps=1e-6):
     return p - lr * delta, v, u
 
 
-def rmsprop(p, g, v, *, t, lr=1e-2, alpha=0.99, eps=1e-8):
+def root(v, eps, eps_in_sqrt):
+    return np.sqrt(v + eps) if eps_in_sqrt else np.sqrt(v) + eps
+
+
+def rmsprop(p, g, v, *, t, lr=1e-2, alpha=0.99, eps=1e-8, eps_in_sqrt=False):
     v = alpha * v + (1 - alpha) * g**2
-    return p - lr * g / (np.sqrt(v) + eps), v
+    return p - lr * g / root(v, eps, eps_in_sqrt), v
 
 
-def rmsprop_centered(p, g, v, a, *, t, lr=1e-2, alpha=0.99, eps=1e-8):
+def rmsprop_centered(p, g, v, a, *, t, lr=1e-2, alpha=0.99, eps=1e-8, eps_in_sqrt=False):
     v = alpha * v + (1 - alpha) * g**2
     a = alpha * a + (1 - alpha) * g
     variance = np.maximum(v - a**2, 0)  # rounding may make it negative
-    return p - lr * g / (np.sqrt(variance) + eps), v, a
+    return p - lr * g / root(variance, eps, eps_in_sqrt), v, a
 
 
-def rmsprop_momentum(p, g, v, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
+def rmsprop_momentum(p, g, v, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False):
     v = alpha * v + (1 - alpha) * g**2
-    b = momentum * b + g / (np.sqrt(v) + eps)
+    b = momentum * b + g / root(v, eps, eps_in_sqrt)
     return p - lr * b, v, b
 
 
-def rmsprop_centered_momentum(p, g, v, a, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
+def rmsprop_centered_momentum(p, g, v, a, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False):
     v = alpha * v + (1 - alpha) * g**2
     a = alpha * a + (1 - alpha) * g
     variance = np.maximum(v - a**2, 0)
-    b = momentum * b + g / (np.sqrt(variance) + eps)
+    b = momentum * b + g / root(variance, eps, eps_in_sqrt)
     return p - lr * b, v, a, b
 
 
@@ -102,6 +106,14 @@ def amsgrad(p, g, m, v, vmax, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, b
     return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v, vmax
 
 
+def adamw_amsgrad(
+    p, g, m, v, vmax, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2
+):
+    p = p * (1 - lr * weight_decay)
+    hyper = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "bias_correction": bias_correction}
+    return amsgrad(p, g, m, v, vmax, t=t, **hyper)
+
+
 def adamax(p, g, m, u, *, t, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     m = beta1 * m + (1 - beta1) * g
     u = np.maximum(beta2 * u, np.abs(g) + eps)
@@ -123,6 +135,14 @@ def nadam(p, g, m, v, *, t, mu_product, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-
     return p - lr * look_ahead / (np.sqrt(v_hat) + eps), m, v
 
 
+def nadam_decoupled(
+    p, g, m, v, *, t, mu_product, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3, weight_decay=0.0
+):
+    p = p * (1 - lr * weight_decay)
+    hyper = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "momentum_decay": momentum_decay}
+    return nadam(p, g, m, v, t=t, mu_product=mu_product, **hyper)
+
+
 def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**2
@@ -134,6 +154,11 @@ def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
     adaptive = np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps)
     return p - lr * m_hat * r * adaptive, m, v
+
+
+def radam_decoupled(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+    p = p * (1 - lr * weight_decay)
+    return radam(p, g, m, v, t=t, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
 
 def lion(p, g, m, *, t, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
@@ -157,10 +182,13 @@ RULES = {  # name: (rule, its state slots)
     "rmsprop_centered_momentum": (rmsprop_centered_momentum, ("v", "a", "b")),
     "adam": (adam, ("m", "v")),
     "adamw": (adamw, ("m", "v")),
+    "adamw_amsgrad": (adamw_amsgrad, ("m", "v", "vmax")),
     "amsgrad": (amsgrad, ("m", "v", "vmax")),
     "adamax": (adamax, ("m", "u")),
     "nadam": (nadam, ("m", "v")),
+    "nadam_decoupled": (nadam_decoupled, ("m", "v")),
     "radam": (radam, ("m", "v")),
+    "radam_decoupled": (radam_decoupled, ("m", "v")),
     "lion": (lion, ("m",)),
 }
 
@@ -220,7 +248,7 @@ class Reference:
 
     def update(self, i, g, hyper):
         hyper = hyper | {"t": self.counts[i]}
-        if self.rule is nadam:
+        if self.rule in (nadam, nadam_decoupled):
             self.mu_products[i] *= nadam_mu(self.counts[i], hyper["beta1"], hyper["momentum_decay"])
             hyper["mu_product"] = self.mu_products[i]
         if "weight_decay" not in self.rule.__kwdefaults__:  # L2; adamw and lion decay the parameter instead

@@ -137,7 +137,7 @@ def test_everything_scheduled(name, dtype):
     """
     rule = BY_NAME[name]
     numbers = {k: v for k, v in rule.hyper.items() if not isinstance(v, bool)} | {"weight_decay": 0.1}
-    if name == "nadam":
+    if name in ("nadam", "nadam_decoupled"):
         del numbers["beta1"], numbers["momentum_decay"]
     values = {k: START.get(k, v) for k, v in numbers.items()}
     hyper = {k: schedules.polynomial(v, 100, end=v / 2) for k, v in values.items()}

@@ -44,6 +44,7 @@ PAIRS = [
     ("AMSGrad", "Adam", BETAS, {"amsgrad": True}),
     ("AdamW", "AdamW", {}, {}),
     ("AdamW", "AdamW", {"lr": 0.1, "eps": 1e-2, "weight_decay": 0.3, **BETAS}, {}),
+    ("AdamW", "AdamW", {"amsgrad": True, **BETAS}, {}),
     ("Adamax", "Adamax", {}, {}),
     ("Adamax", "Adamax", {"eps": 1e-2, **BETAS}, {}),
     ("NAdam", "NAdam", {}, {}),
