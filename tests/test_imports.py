@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +136,14 @@ def test_nothing_else_needs_an_extra(answers):
     rest = {name: answer for name, answer in answers.items() if room(name) != "cli"}
     assert {answer[0] for answer in rest.values() if answer} == {"numba_cuda"}
     assert answers["fastopt"] is None
+
+
+def test_tests_that_need_an_extra_say_so():
+    """By the mark ``needs``, so that ci/test -m needs finds them; the extra ``cli`` belongs to ``test``."""
+    files = sorted(path for path in Path(__file__).parent.rglob("test_*.py") if path != Path(__file__))
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    assert not [
+        path for path, text in texts.items() if re.search(r"importorskip\(.(torch|jax|optax|numba_cuda|cuda)", text)
+    ]
+    peers = [path for path, text in texts.items() if re.search(r"^ *import (torch|jax|optax)\b", text, re.MULTILINE)]
+    assert not [path for path in peers if 'mark.needs("peers")' not in texts[path]]

@@ -38,6 +38,7 @@ class Flags(NamedTuple):
     stage: bool
     clips_norm: bool
     scheduled: bool
+    scaled: bool = False
 
 
 # Where the row of numbers that coefficients are made from comes from: the same for all steps (kept in registers, so
@@ -97,7 +98,12 @@ def evaluation(form, call_fun, call_jac, reads_value):
 
 def parts_of(flags):
     """What the flags compile into the loop."""
-    return {"READS_VALUE": flags.reads_value, "BOUNDED": flags.bounded, "KEEPS_BEST": flags.keeps_best}
+    return {
+        "READS_VALUE": flags.reads_value,
+        "BOUNDED": flags.bounded,
+        "KEEPS_BEST": flags.keeps_best,
+        "SCALED": flags.scaled,
+    }
 
 
 def columns(rule, flags, many):
@@ -130,7 +136,7 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, wh
     xs, state, numbers, counts = of_problems(x, rule, 1 + many)
     problem = types.Tuple((xs, xs, xs, xs, state, numbers, counts))
     course = types.Tuple((TABLE, types.UniTuple(types.float64, width), NUMBERS, types.UniTuple(types.int64, 4)))
-    arguments = [of_objective(x, args), problem, course]
+    arguments = [of_objective(xs, args), problem, course]
     if many:
         template = link(loop.loop_many, guarded=link(loop.guarded, one=template))
         arguments = [arguments[0], shared, *arguments[1:], PART]
@@ -145,7 +151,7 @@ PART = types.UniTuple(types.int64, 3)
 
 
 def of_objective(x, args):
-    return types.Tuple((types.int64, types.int64, args, x, x))
+    return types.Tuple((types.int64, types.int64, args, x, x, x))
 
 
 def of_problems(x, rule, ndim):
@@ -160,13 +166,13 @@ def evaluation_kernel(evaluate, x, args, *, shared=None, in_parallel=False, what
         template = link(once, evaluate=evaluate)
         return compiled(template, "once", types.float64(of_objective(x, args), x, x), besides=what)
     xs, numbers, counts = (types.Array(kind, 2, "C") for kind in (x.dtype, types.float64, types.int64))
-    signature = types.void(of_objective(x, args), shared, types.Tuple((xs, xs, numbers, counts)), PART)
+    signature = types.void(of_objective(xs, args), shared, types.Tuple((xs, xs, numbers, counts)), PART)
     template = link(loop.evaluate_many, guarded_evaluation=link(loop.guarded_evaluation, evaluate=evaluate))
     return compiled(template, f"each_{in_parallel}", signature, parallel=in_parallel, besides=what)
 
 
 def once(objective, x, g):
-    fun, jac, args, low, high = objective
+    fun, jac, args, low, high, _ = objective
     control = flush_on()
     f = evaluate(fun, jac, x, g, args, low, high)
     flush_off(control)
@@ -204,7 +210,8 @@ def interpreted(rule, form, fun, jac, flags, dtype):
     def after_gradient(table, like, nit, first, x, g, c):
         return (nit + 1, with_norm(source(table, like, nit, first), g)) if flags.clips_norm else c
 
-    helpers = {name: jitted(getattr(loop, name)) for name in ("copy", "project", "moved", "largest_projected")}
+    names = ("copy", "project", "moved", "largest_projected", "to_scale", "scaled_back")
+    helpers = {name: jitted(getattr(loop, name)) for name in names}
     return link(
         loop.loop,
         evaluate=python_evaluation(form, fun, jac, flags.reads_value),

@@ -1,7 +1,6 @@
 """What users hand to ``minimize`` and ``minimize_many``, as the loops take it: x0, bounds, args, callbacks."""
 
 import inspect
-from typing import Any
 
 import numpy as np
 from numba import typeof
@@ -25,36 +24,62 @@ def start(x0):
 
 
 def limits(bounds, x):
-    """Lower and upper bounds as arrays, empty where there are none; x is projected on them."""
+    """Lower and upper bounds as arrays like x (of one problem, or of many), without elements where there are none.
+
+    x is projected on them.
+    """
     if bounds is None:
-        return x[:0], x[:0]
-    low: Any
-    high: Any
-    if hasattr(bounds, "lb"):
-        try:
-            low, high = np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape)
-        except ValueError:
-            raise ValueError(
-                f"bounds must have shape {x.shape}, got {np.shape(bounds.lb)}, {np.shape(bounds.ub)}"
-            ) from None
-    else:
-        try:
-            pairs = [(low, high) for low, high in bounds]
-        except (TypeError, ValueError):
-            raise TypeError(f"bounds must be pairs (low, high), got {describe(bounds)}") from None
-        if len(pairs) != x.size:
-            raise ValueError(f"bounds must have one pair for each of the {x.size} variables, got {len(pairs)}")
-        low = [-np.inf if low is None else low for low, _ in pairs]
-        high = [np.inf if high is None else high for _, high in pairs]
+        return none_like(x), none_like(x)
+    low, high = _sides(bounds, x.shape[-1])
     try:
         low, high = np.array(low, x.dtype), np.array(high, x.dtype)
     except (TypeError, ValueError):
         raise TypeError(f"bounds must be numbers or None, got {describe(bounds)}") from None
+    try:
+        wide = [np.array(np.broadcast_to(side, x.shape), order="C") for side in (low, high)]
+    except ValueError:
+        raise ValueError(f"bounds must have shape {x.shape}, got {low.shape}, {high.shape}") from None
+    low, high = wide
     if not np.all(low <= high):
-        i = int(np.flatnonzero(~(low <= high))[0])
-        raise ValueError(f"bounds must have low <= high, got ({low[i]}, {high[i]}) for variable {i}")
+        i = tuple(np.argwhere(~(low <= high))[0].tolist())
+        of = f" of problem {i[0]}" if len(i) == 2 else ""
+        raise ValueError(f"bounds must have low <= high, got ({low[i]}, {high[i]}) for variable {i[-1]}{of}")
     np.clip(x, low, high, out=x)
     return low, high
+
+
+def _sides(bounds, d):
+    if hasattr(bounds, "lb"):
+        return bounds.lb, bounds.ub
+    try:
+        pairs = [(low, high) for low, high in bounds]
+    except (TypeError, ValueError):
+        raise TypeError(f"bounds must be pairs (low, high), got {describe(bounds)}") from None
+    if len(pairs) != d:
+        raise ValueError(f"bounds must have one pair for each of the {d} variables, got {len(pairs)}")
+    return [-np.inf if low is None else low for low, _ in pairs], [
+        np.inf if high is None else high for _, high in pairs
+    ]
+
+
+def scales(x_scale, x):
+    """The scale of each variable as an array like x, without elements where there is none."""
+    if x_scale is None:
+        return none_like(x)
+    try:
+        scale = np.array(x_scale, x.dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"x_scale must be numbers, got {describe(x_scale)}") from None
+    if not np.all((scale > 0.0) & (scale < np.inf)):
+        raise ValueError(f"x_scale must be positive and finite, got {scale[~((scale > 0.0) & (scale < np.inf))][0]}")
+    try:
+        return np.array(np.broadcast_to(scale, x.shape), order="C")
+    except ValueError:
+        raise ValueError(f"x_scale must have shape {x.shape}, got {scale.shape}") from None
+
+
+def none_like(x):
+    return x[..., :0]
 
 
 def argument_types(args, name="args"):
@@ -63,6 +88,17 @@ def argument_types(args, name="args"):
         if not isinstance(a, (np.ndarray, np.generic, int, float, complex)):
             raise TypeError(f"{name}[{i}] must be an array or a number for a Numba function, got {describe(a)}")
     return typeof(args)
+
+
+def collector(iterates, notify):
+    """A callback that keeps every iterate, and calls another."""
+
+    def keep(result):
+        iterates.append(result.x)
+        if notify is not None:
+            notify(type(result)(result | {"x": result.x.copy()}))
+
+    return keep
 
 
 def notifier(callback):

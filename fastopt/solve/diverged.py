@@ -13,13 +13,13 @@ start was called diverged.
 import numpy as np
 
 FAR = 5.0  # times the larger of 1 and the variable at the start
-HIGHER = {8: 1e-6, 4: 1e-4}  # by itemsize: how much more, relative to the value at the start or 1
+HIGHER = {8: 1e-6, 4: 1e-4}  # by itemsize: how much more, relative to the value at the start plus 1
 FLAT = {8: 1e-8, 4: 1e-5}  # how little, relative to the larger value
 
 
 def has_risen(last, first, sign, dtype):
     """Whether the values ended above where they began, or below when maximising."""
-    return sign * (last - first) > HIGHER[dtype.itemsize] * np.maximum(1.0, np.abs(first))
+    return sign * (last - first) > HIGHER[dtype.itemsize] * (1.0 + abs(first))
 
 
 def is_flat(there, last, first, dtype):
@@ -46,10 +46,14 @@ def as_far_again(X, X0, low, high):
     return out, is_far
 
 
-def goes_on(X, old, G, X0, nit, sign):
-    """Whether runs that were cut short went downhill in one direction, by steps that did not turn back."""
-    with np.errstate(all="ignore"):
-        step = X - old
-        downhill = sign * (G * step).sum(axis=1, dtype=np.float64) < 0.0
-        way, length = (np.abs(a).max(axis=1, initial=0.0) for a in (X - X0, step))
-        return downhill & (way >= 0.5 * nit * length)
+def goes_on(x, old, g, start, nit, sign, dot):
+    """Whether runs that were cut short went downhill, and in one direction, by steps that did not turn back.
+
+    Of one problem, or of many with ``dot=dot_of_rows``.
+    """
+    step = x - old
+    return (sign * dot(g, step) < 0.0) & (dot(x - start, step) >= 0.5 * nit * dot(step, step))
+
+
+def dot_of_rows(A, B):
+    return np.einsum("ij,ij->i", A, B)

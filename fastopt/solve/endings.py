@@ -11,6 +11,8 @@ BY_ITSELF = (*SUCCESS, MAXITER, MAXFUN)  # neither by time, nor by a callback, n
 ADVICE = "try a smaller lr, or check the sign of the gradient"
 FLAT = f"The gradient vanished where x ran off to and fun is flat: {ADVICE}."
 
+FIXED = "The bounds fix every variable."
+
 MESSAGES = {
     0: "The gradient is at most gtol.",
     1: "maxiter iterations are done.",
@@ -47,6 +49,11 @@ def too_short(s):
     return f"maxiter iterations are done, and the value was still falling: {faster(s)}."
 
 
+def too_noisy(form, noise):
+    other = "give the gradient" if form == "3-point" else "take '3-point'"
+    return f"But gtol is below the noise of {form} differences, about {noise:.0e}: raise it, or {other}."
+
+
 def not_finite(value, g):
     """What is not finite, at x or at the iterate that would have come next."""
     bad = [what for what, a in (("value", value), ("gradient", g)) if not np.isfinite(a).all()]
@@ -55,7 +62,7 @@ def not_finite(value, g):
     return f"The {' and the '.join(bad)} at x {'are' if len(bad) > 1 else 'is'} not finite."
 
 
-def counted(status, s, falling):
+def counted(status, s, falling, noisy):
     """One string on many problems: how many ended how, and what helps."""
     kinds, counts = np.unique(status, return_counts=True)
     listed = sorted(zip(counts.tolist(), kinds.tolist()), reverse=True)
@@ -63,6 +70,8 @@ def counted(status, s, falling):
     text += f": {', '.join(f'{count} {NAMES[kind]}' for count, kind in listed)}." if listed else "."
     if DIVERGED in kinds:
         text += f" Diverged: {ADVICE}."
+    if noisy.any():
+        text += f" gtol is below the noise of the differences in {noisy.sum()}: raise it, or give the gradient."
     if 2 * falling.sum() > (status == MAXITER).sum():
         text += f" At maxiter most were still falling: {faster(s)}."
     return text

@@ -11,7 +11,7 @@ from ..kernels.slices import FIRST_SLICE
 from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
 from .arguments import argument_types
-from .diverged import as_far_again, goes_on
+from .diverged import as_far_again, dot_of_rows, goes_on
 from .objective import Plan, compiled_plan, interpreted_plan
 from .problem_set import Problems
 from .unwritten import unwritten
@@ -23,11 +23,11 @@ class HostProblems(Problems):
     plan: Plan
     block = 1 << 15
 
-    def __init__(self, target, given, s, flags, X, args, shared):
+    def __init__(self, target, given, s, flags, X, args, shared, limited):
         super().__init__(target, given, s, flags, *X.shape)
         self.dtype, self.args, self.shared = X.dtype, args, shared
         self.place(X)
-        self.unbounded = (np.empty(0, X.dtype),) * 2
+        self.limited = limited  # lower and upper bounds, and the scale of X
 
     def _matrix(self, value):
         return np.full((self.k, self.d), value, self.dtype)
@@ -57,7 +57,7 @@ class HostProblems(Problems):
         return self.plan.once()(self.objective(i), self.kept.x[i], self.kept.g[i])
 
     def values_as_far_again(self, which):
-        X, is_far = as_far_again(self.kept.x, self.start, *self.unbounded)
+        X, is_far = as_far_again(self.kept.x, self.start, *self.limited[:2])
         is_far &= which & self._within_maxfun()
         if not is_far.any():
             return super().values_as_far_again(which)
@@ -74,19 +74,20 @@ class HostProblems(Problems):
     def go_on(self, which, nit):
         sign, out = -1.0 if self.s.maximize else 1.0, super().go_on(which, nit)
         x, old, g, start = (a[which] for a in (self.kept.x, self.kept.old, self.kept.g, self.start))
-        out[which] = goes_on(x, old, g, start, nit[which], sign)
+        with np.errstate(all="ignore"):
+            out[which] = goes_on(x, old, g, start, nit[which], sign, dot_of_rows)
         return out
 
     def objective(self, i):
         row = (*(a[i] for a in self.args), *self.shared)
-        return (*self.plan.addresses, row, *self.unbounded)
+        return (*self.plan.addresses, row, *(a[i] for a in self.limited))
 
 
 class CompiledProblems(HostProblems):
     """Each slice is one call of compiled code."""
 
-    def __init__(self, target, given, s, flags, X, args, shared):
-        super().__init__(target, given, s, flags, X, args, shared)
+    def __init__(self, target, given, s, flags, X, args, shared, limited):
+        super().__init__(target, given, s, flags, X, args, shared, limited)
         kinds = typeof(args) if args else types.Tuple(())
         whole = argument_types(shared, "shared") if shared else types.Tuple(())
         inline = True if s.inline is None else s.inline
@@ -111,7 +112,7 @@ class CompiledProblems(HostProblems):
     def _call(self, kernel, begin, end, *arguments):
         def run(chunks, in_parallel=True):
             plan = self._plan(in_parallel)
-            objective = (*plan.addresses, self.args, *self.unbounded)
+            objective = (*plan.addresses, self.args, *self.limited)
             (plan.loop if kernel == "loop" else plan.each())(objective, self.shared, *arguments, (begin, end, chunks))
 
         in_threads(run, lambda: run(1, False))
@@ -120,8 +121,8 @@ class CompiledProblems(HostProblems):
 class InterpretedProblems(HostProblems):
     """One problem after the other, for Python functions."""
 
-    def __init__(self, target, given, s, flags, X, args, shared):
-        super().__init__(target, given, s, flags, X, args, shared)
+    def __init__(self, target, given, s, flags, X, args, shared, limited):
+        super().__init__(target, given, s, flags, X, args, shared, limited)
         self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
 
     def run(self, begin, end, ends):

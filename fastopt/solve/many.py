@@ -12,14 +12,16 @@ from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
 from ..targets.places import target_of
-from .arguments import start
+from .arguments import limits, scales, start
 from .host_problems import CompiledProblems, InterpretedProblems
 from .many_ended import Ending
 from .objective import objective_of, reads_value
 from .options import settings
 
 
-def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=None, options=None, progress=False):
+def minimize_many(
+    fun, X0, args=(), shared=(), method="adam", jac=None, *, bounds=None, tol=None, options=None, progress=False
+):
     """Minimise k functions of d variables, independent of each other, in parallel over the problems.
 
     A problem that has converged takes no more time. The results do not depend on the number of threads.
@@ -40,8 +42,11 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
         a GPU if X0 is.
     shared : tuple
         Arrays and numbers that every problem is given as they are, after its rows. On a GPU if X0 is.
+    bounds : sequence of d pairs (low, high), or scipy.optimize.Bounds of shape (d,) or (k, d), optional
+        As for :func:`fastopt.minimize`, for all problems or for each. Refused on a GPU, as ``x_scale`` is.
     method, jac, tol, options
-        As for :func:`fastopt.minimize`; ``maxtime`` limits the whole call.
+        As for :func:`fastopt.minimize`, also what is said on ``lr`` there: one is chosen for all problems, so bring
+        them to one scale, and try it on a few. ``maxtime`` limits the whole call.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 
@@ -90,17 +95,21 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
            [3. , 1.5]])
     """
     s = settings(method, options, tol)
+    for name in ("disp", "return_all"):
+        if getattr(s, name):
+            raise ValueError(f"{name} must be left out for many problems, got True")
     given = objective_of(fun, jac)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     flags = Flags(
         reads_value=reads_value(given, s),
-        bounded=False,
+        bounded=bounds is not None,
         keeps_best=s.best,
         stage=s.staged,
         clips_norm=s.clip_norm is not None,
         scheduled=bool(s.hyper.scheduled),
+        scaled=s.x_scale is not None,
     )
-    problems = _problems(given, s, flags, X0, args, shared)
+    problems = _problems(given, s, flags, X0, args, shared, bounds)
     ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
     with progress_bar(progress, problems.k, "problems") as advance, restored_control(given.is_compiled):
         for begin in range(0, problems.k, problems.block):
@@ -115,16 +124,22 @@ def minimize_many(fun, X0, args=(), shared=(), method="adam", jac=None, *, tol=N
     return result
 
 
-def _problems(given, s, flags, X0, args, shared):
+def _problems(given, s, flags, X0, args, shared, bounds):
     """Where X0 is, there they are solved."""
     target = target_of([("X0", X0)])
     if target.is_gpu:
         from .device_problems import DeviceProblems
 
+        for name, value in (("bounds", bounds), ("x_scale", s.x_scale)):
+            if value is not None:
+                raise ValueError(f"{name} must be left out for arrays on the GPU, got {describe(value)}")
+
         return DeviceProblems(target, given, s, flags, X0, args, shared)
     X = _starts(X0)
     _check_rows(args, len(X))
-    return (CompiledProblems if given.is_compiled else InterpretedProblems)(target, given, s, flags, X, args, shared)
+    limited = (*limits(bounds, X), scales(s.x_scale, X))
+    kind = CompiledProblems if given.is_compiled else InterpretedProblems
+    return kind(target, given, s, flags, X, args, shared, limited)
 
 
 def _warn(problems, result):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..kernels.loops.minimize import MAXITER, MAXTIME, NIT, NONFINITE, RAISED, RUNNING, STARTED, STATUS
-from . import endings
+from . import endings, noise
 from .diverged import has_risen, is_flat
 
 
@@ -27,8 +27,18 @@ class Ending:
             problems.take_best()
             self._evaluate(self.begun & (self.status != RAISED))
         self.values = problems.values()
+        self.noisy = self._noisy()
         if problems.given.form == "inplace":
             problems.refuse_unwritten(self.values)
+
+    def _noisy(self):
+        """Which have differences that are not as good as gtol."""
+        problems, which = self.problems, np.isin(self.status, endings.BY_ITSELF) & (self.s.gtol > 0.0)
+        if problems.given.form in noise.ROOT and which.any():
+            error = noise.of_value(self.values, problems.dtype)
+            which &= noise.of_differences(problems.given.form, error, problems.points()) > self.s.gtol
+            return which
+        return np.zeros(problems.k, bool)
 
     def _first_values(self):
         which = np.isin(self.status, endings.BY_ITSELF)
@@ -64,5 +74,5 @@ class Ending:
             x=problems.X, fun=values, jac=problems.G, nit=self.nit,
             nfev=(nfev + more[0]) * self.begun, njev=(njev + more[1]) * self.begun,
             status=status, success=np.isin(status, endings.SUCCESS),
-            message=endings.counted(status, self.s, self.falls),
+            message=endings.counted(status, self.s, self.falls & ~self.noisy, self.noisy),
         )  # fmt: skip

@@ -12,8 +12,8 @@ def method(name):
     """A ``method=`` for ``scipy.optimize.minimize``.
 
     It follows SciPy's protocol for custom methods: ``tol`` sets ``gtol``, ``bounds`` are honoured by projection,
-    ``callback`` takes either form, ``jac=None`` means two-point differences. The loop is compiled where ``fun`` and
-    ``jac`` are Numba functions.
+    ``callback`` takes either form, ``jac=None`` means central differences ("3-point"). The loop is compiled where
+    ``fun`` and ``jac`` are Numba functions.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def method(name):
 def _solve(
     rule, fun, x0, args=(), jac=None, hess=None, hessp=None, bounds=None, constraints=(), callback=None, **options
 ):
-    if not isinstance(constraints, (tuple, list)) or len(constraints):
+    if constraints is not None and (not isinstance(constraints, (tuple, list, dict)) or len(constraints)):
         raise ValueError(f"constraints must be empty for {rule.name}, got {describe(constraints)}")
     known = known_options(rule)
     unknown = [key for key in options if key not in known and key != "tol"]
@@ -61,7 +61,7 @@ def _solve(
 def _unwrap(fun, jac):
     """What the user gave: SciPy hands ``jac=True`` on as two functions that share a memory."""
     if jac is None or jac is False:
-        return fun, "2-point"
+        return fun, None
     if type(fun).__name__ == "MemoizeJac" and hasattr(fun, "fun"):
         return fun.fun, True
     return fun, jac

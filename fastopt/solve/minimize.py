@@ -4,7 +4,7 @@ from numba import types
 
 from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
-from .arguments import argument_types, limits, notifier, start
+from .arguments import argument_types, collector, limits, notifier, scales, start
 from .endings import SUCCESS
 from .objective import compiled_plan, interpreted_plan, objective_of, reads_value
 from .options import settings
@@ -33,10 +33,15 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     args : tuple
         Further arguments of ``fun`` and ``jac``; arrays and numbers, if these are Numba functions.
     method : str or Rule
-        "adam", "nesterov" and so on (``fastopt rules`` lists them), or a rule of your own.
-    jac : callable, True, "inplace", "2-point", "3-point" or "cs"
-        The gradient as a function ``jac(x, *args)``; or how ``fun`` returns it (True, "inplace"); or finite differences
-        ("2-point", "3-point") or the complex step ("cs").
+        "adam", "nesterov" and so on (``fastopt rules`` lists them), or a rule of your own. What decides is ``lr``: for
+        "adam" begin with about a hundredth of the distance to go, for "gd", "momentum" and "nesterov" with one over the
+        largest curvature. Divide it by 3 where a run diverges or goes up and down, multiply it by 3 where it is still
+        falling at ``maxiter``.
+    jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
+        The gradient as a function ``jac(x, *args)``; or how ``fun`` returns it (True, "inplace", which must write every
+        element); or finite differences ("2-point", "3-point") or the complex step ("cs"). None, for Python and for
+        Numba functions, is "3-point": the rounding in "2-point" is often larger than ``gtol``. `fastopt.check_grad`
+        tests a gradient.
     bounds : sequence of (low, high), or scipy.optimize.Bounds, optional
         Lowest and highest value of each variable; None for no bound. Every iterate is projected onto them.
     tol : float, optional
@@ -51,7 +56,11 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         - ftol (0): stop when \\|f - f_before| <= ftol*max(1, \\|f|),
         - xtol (0): stop when max|x - x_before| <= xtol*max(1, max|x|),
         - maxiter (10000), maxfun (None), maxtime (None, in seconds),
+        - maximize (False): go uphill, to the largest value,
+        - x_scale (None): the size of each variable, an array like x0; steps are taken in x / x_scale, with one lr for
+          all, while tolerances, bounds and ``jac`` are those of x,
         - best (False): return the best iterate, not the last,
+        - disp (False): print how it ended; return_all (False): list the iterates in ``allvecs``,
         - inline (None): whether to compile a Numba objective into the loop, which is fastest per iteration, but costs a
           compilation for each objective. None does so from maxiter = 50000 on.
 
@@ -86,6 +95,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     given = objective_of(fun, jac)
     x = start(x0)
     low, high = limits(bounds, x)
+    scale = scales(s.x_scale, x)
     args = args if isinstance(args, tuple) else (args,)
     notify = None if callback is None else notifier(callback)
     flags = Flags(
@@ -95,6 +105,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         stage=s.staged,
         clips_norm=s.clip_norm is not None,
         scheduled=bool(s.hyper.scheduled),
+        scaled=scale.size > 0,
     )
     if given.is_compiled:
         inline = s.inline if s.inline is not None else s.maxiter >= INLINE_FROM
@@ -102,16 +113,22 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         plan = compiled_plan(given, s.rule, x.dtype, kinds, None, flags, inline)
     else:
         plan = interpreted_plan(given, s.rule, x.dtype, flags)
-    return _result(Run(plan, given, s, flags, args, x, low, high), notify)
+    return _result(Run(plan, given, s, flags, args, x, low, high, scale), notify)
 
 
 def _result(run, notify):
     from scipy.optimize import OptimizeResult  # not at import: it takes a fifth of a second
 
+    more = {}
+    if run.s.return_all:
+        more["allvecs"] = [run.x.copy()]
+        notify = collector(more["allvecs"], notify)
     with restored_control(run.given.is_compiled):
         value, status, message = run.end(run.go(notify))
+    if run.s.disp:
+        print(f"{message}\n  fun: {value:g}, nit: {run.nit}, nfev: {run.evaluations[0]}")
     nfev, njev = run.evaluations
     return OptimizeResult(
         x=run.x, fun=value, jac=run.g, nit=run.nit, nfev=nfev, njev=njev,
-        status=status, success=status in SUCCESS, message=message,
+        status=status, success=status in SUCCESS, message=message, **more,
     )  # fmt: skip

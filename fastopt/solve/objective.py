@@ -15,7 +15,7 @@ from ..kernels.bind import link
 from ..kernels.functions import compile_for
 from ..kernels.loops import objective
 
-JACS = "a function, True, 'inplace', '2-point', '3-point' or 'cs'"
+JACS = "a function, True, None, 'inplace', '2-point', '3-point' or 'cs'"
 
 
 class Objective(NamedTuple):
@@ -44,6 +44,8 @@ def objective_of(fun, jac) -> Objective:
         form: Any = "jac"
     elif jac is True or (isinstance(jac, str) and jac in looped.FORMS and jac != "jac"):
         form, jac = jac, None
+    elif jac is None:
+        form = "3-point"  # the noise of "2-point" is often above gtol
     else:
         raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
     is_compiled = isinstance(fun, Dispatcher) and (jac is None or isinstance(jac, Dispatcher))

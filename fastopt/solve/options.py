@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,9 @@ class Settings:
     maxtime: float | None
     best: bool
     inline: bool | None
+    disp: bool
+    return_all: bool
+    x_scale: Any
 
     @cached_property
     def staged(self):
@@ -67,6 +71,9 @@ DEFAULTS = {
     "maxtime": None,
     "best": False,
     "inline": None,
+    "disp": False,
+    "return_all": False,
+    "x_scale": None,
     "maximize": False,
     "clip_value": None,
     "clip_norm": None,
@@ -111,6 +118,9 @@ def _settings(method, options, tol):
             raise TypeError(f"options of {rule.name} must be {', '.join(known)}; got {name!r}")
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
     own = {name: value for name, value in options.items() if name not in DEFAULTS}
+    if np.ndim(own.get("lr", 0.0)):
+        lr = describe(own["lr"])
+        raise TypeError(f"lr must be one number or a schedule, got {lr}: for one of each variable give x_scale too")
     switches = variant_keywords(rule)
     rule = choose(rule, switches, own)
     check_options(Options(given["maximize"], given["clip_value"], given["clip_norm"]))
@@ -118,10 +128,11 @@ def _settings(method, options, tol):
         _check_number(name, given[name], least=0.0)
     for name, least in (("maxiter", 0), ("maxfun", 1)):
         if given[name] is not None or name == "maxiter":
-            _check_count(name, given[name], least)
+            given[name] = _count(name, given[name], least)
     if given["maxtime"] is not None:
         _check_number("maxtime", given["maxtime"], least=0.0)
-    for name in ("best", "inline"):
+    given["disp"] = bool(given["disp"]) if isinstance(given["disp"], int) else given["disp"]  # SciPy takes numbers
+    for name in ("best", "inline", "disp", "return_all"):
         if not isinstance(given[name], bool) and not (name == "inline" and given[name] is None):
             raise TypeError(f"{name} must be True or False, got {describe(given[name])}")
     return Settings(rule=rule, hyper=Hyper(rule, own, rule.name), **given)
@@ -134,8 +145,11 @@ def _check_number(name, value, least):
         raise ValueError(f"{name} must be at least {least:g}, got {value!r}")
 
 
-def _check_count(name, value, least):
+def _count(name, value, least) -> int:
+    if isinstance(value, (float, np.floating)) and value == np.floor(value) < np.inf:  # 1e4, as people write it
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number, got {describe(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)

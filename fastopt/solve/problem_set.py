@@ -158,6 +158,9 @@ class Problems:
     def counts(self):
         return self._read(self.kept.counts)
 
+    def points(self):
+        return self._read(self.kept.x)
+
     def first_values(self):
         return self._read(self.kept.numbers)[:, START].copy()
 

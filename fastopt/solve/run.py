@@ -1,23 +1,36 @@
 """One minimisation on its way: slices of the loop, callbacks and limits between them, and a judgement at its end."""
 
 import time
+from math import isfinite
 
 import numpy as np
 
-from ..kernels.loops.minimize import CALLBACK, MAXFUN, MAXITER, MAXTIME, NIT, NONFINITE, RUNNING, START, STATUS, VALUE
+from ..kernels.loops.minimize import (
+    CALLBACK,
+    GTOL,
+    MAXFUN,
+    MAXITER,
+    MAXTIME,
+    NIT,
+    NONFINITE,
+    RUNNING,
+    START,
+    STATUS,
+    VALUE,
+)
 from ..kernels.slices import FIRST_SLICE, next_slice
 from ..kernels.subnormals import restored_control
-from . import endings
-from .diverged import as_far_again, goes_on, has_risen, is_flat
+from . import endings, noise
+from .diverged import FAR, as_far_again, goes_on, has_risen, is_flat
 from .unwritten import refuse_unwritten, unwritten
 
 LONGEST_FIRST = 1024  # iterations to begin with, where an objective was measured before
 
 
 class Run:
-    def __init__(self, plan, given, s, flags, args, x, low, high):
+    def __init__(self, plan, given, s, flags, args, x, low, high, scale):
         self.plan, self.given, self.s, self.flags, self.bounds = plan, given, s, flags, (low, high)
-        self.objective = (*plan.addresses, args, low, high)
+        self.objective = (*plan.addresses, args, low, high, scale)
         self.x, self.g, self.old, self.start = x, unwritten(x.shape, x.dtype), x.copy(), x.copy()
         self.best = x.copy() if s.best else x
         self.sign = -1.0 if s.maximize else 1.0
@@ -25,6 +38,7 @@ class Run:
         state = first_state(s, x)
         self.problem = x, self.g, self.old, self.best, state, self.numbers, self.counts
         self.sizes = (x.size, *(getattr(a, "size", 1) for a in args))
+        self.is_fixed = low.size > 0 and bool((low == high).all())
         self.more = 0  # evaluations beside those of the loop
         if not flags.reads_value or s.best:
             plan.once()  # compiled now, so that maxtime does not pay for it
@@ -46,6 +60,7 @@ class Run:
         """Until it stops; the status."""
         s, (table, like) = self.s, self.s.first_rows
         most, reason = most_iterations(s, self.given, self.x.size, self.flags)
+        most = 0 if self.is_fixed else most
         limit = self.plan.pace.get(self.sizes, FIRST_SLICE) if notify is None else 1
         began, status = time.perf_counter(), RUNNING
         while status == RUNNING:
@@ -89,29 +104,43 @@ class Run:
         if self.s.best and status != NONFINITE:
             self.x[:] = self.best
             last = self._value_at(self.x, self.g)
-        if status == NONFINITE or not np.isfinite(last):
+        if status == NONFINITE or not isfinite(last):
             return last, NONFINITE, endings.not_finite(last, self.g)
         return last, status, message
 
     def _judged(self, status, last, falls):
         """The status, and what is said about it, once the last value is known."""
-        if status in endings.BY_ITSELF and np.isfinite(last):
+        if self.is_fixed and status in (GTOL, MAXITER):
+            return GTOL, endings.FIXED
+        if status in endings.BY_ITSELF and isfinite(last):
             first = float(self.numbers[START])
             if not self.flags.reads_value:
-                first = self._value_at(self.start.copy(), np.empty_like(self.g))
+                first = self._value_at(self.start, self.old)  # whose gradient nobody reads
             if status in endings.judged_by_value(self.s) and has_risen(last, first, self.sign, self.x.dtype):
                 return endings.DIVERGED, endings.risen(self.s)
             if status in endings.SUCCESS and self._ran_off(last, first):
                 return endings.DIVERGED, endings.FLAT
+            if self.s.gtol and (error := self._noise(last, status == MAXITER)) > self.s.gtol:
+                return status, f"{endings.MESSAGES[status]} {endings.too_noisy(self.given.form, error)}"
             if falls and self.sign * (last - first) < 0.0:
                 return status, endings.too_short(self.s)
         return status, endings.MESSAGES.get(status, "")
 
     def _goes_on(self):
-        x, old, g, start = (a[None] for a in (self.x, self.old, self.g, self.start))
-        return bool(goes_on(x, old, g, start, self.nit, self.sign)[0])
+        return bool(goes_on(self.x, self.old, self.g, self.start, self.nit, self.sign, np.dot))
+
+    def _noise(self, last, measured):
+        """Of the gradient, where it is one by differences; measured only where the run was long."""
+        if self.given.form not in noise.ROOT:
+            return 0.0
+        measured = measured and self.s.maxfun is None and not self.bounds[0].size
+        values = [self._value_at(x, np.empty_like(self.g)) for x in noise.near(self.x)] if measured else []
+        error = max(noise.of_value(last, self.x.dtype), *(abs(value - last) for value in (last, *values)))
+        return float(noise.of_differences(self.given.form, error, self.x[None])[0])
 
     def _ran_off(self, last, first):
+        if not np.abs(self.x - self.start).max(initial=0.0) > FAR:
+            return False
         there, is_far = as_far_again(self.x[None], self.start[None], *self.bounds)
         one = self.given.evaluations(1, self.x.size, True)[0]
         if not is_far[0] or (self.s.maxfun is not None and self.evaluations[0] + one > self.s.maxfun):

@@ -71,8 +71,8 @@ def test_a_stand_in_is_refused_where_it_is_compiled(function, name, within, way)
         way(function)
 
 
+@pytest.mark.needs("cuda")
 def test_a_stand_in_is_refused_in_a_cuda_kernel():
-    pytest.importorskip("numba_cuda")
     from fastopt.kernels.cuda import bind as cuda
     from fastopt.kernels.cuda.loops import norms
     from fastopt.kernels.cuda.loops import step as loops

@@ -141,6 +141,53 @@ def test_still_falling_at_maxiter(options, words):
     assert res.message.endswith(words)
 
 
+def rough(x):
+    """A function whose values are large, so that differences of it are rough."""
+    return 1e6 + float(x @ x)
+
+
+@pytest.mark.parametrize(("lr", "status"), [(0.1, 0), (0.9999, 1)])
+def test_gtol_below_the_noise_of_differences(lr, status):
+    """Differences of it are 0 at 0.003 from the minimum, which is as near as they get."""
+    options, calls = {"lr": lr, "maxiter": 50}, []
+
+    def counted(x):
+        calls.append(x)
+        return rough(x)
+
+    res = fastopt.minimize(counted, [1.0, 2.0], (), "gd", "2-point", options=options)
+    assert (res.status, res.nfev) == (status, len(calls))
+    assert res.message.endswith(
+        " But gtol is below the noise of 2-point differences, about 3e-02: raise it, or take '3-point'."
+    )
+    quiet = fastopt.minimize(lambda x: float(x @ x), [1.0, 2.0], (), "gd", "2-point", options=options)
+    assert "noise" not in quiet.message
+    many = fastopt.minimize_many(rough, np.ones((2, 2)), (), (), "gd", "2-point", options={"lr": 0.1})
+    assert many.message.endswith("gtol is below the noise of the differences in 2: raise it, or give the gradient.")
+
+
+def test_the_noise_of_a_long_sum_is_measured():
+    """Its terms cancel, so that its value does not show how rough it is."""
+    terms = np.random.default_rng(0).normal(size=1000) * 1e6
+
+    def fun(x):
+        total = 0.0
+        for term in terms:
+            total += term * x[0]
+        for term in terms:
+            total -= term * x[0]
+        return total + float((x[0] - 1.0) ** 2)
+
+    res = fastopt.minimize(fun, [2.0], (), "gd", options={"lr": 0.1, "maxiter": 100})
+    assert res.status == 1
+    assert "gtol is below the noise of 3-point differences" in res.message
+
+
+def test_differences_by_default_are_central():
+    a, b = (fastopt.minimize(rough, [1.0, 2.0], (), "gd", jac, options={"maxiter": 9}) for jac in (None, "3-point"))
+    assert (a.nfev, a.x.tolist()) == (b.nfev, b.x.tolist())
+
+
 # ---------------------------------------------------------------- not finite
 
 

@@ -261,7 +261,7 @@ def test_objectives_refused(call):
     def no(*given, **more):
         return refused(*given, call=call, **{"args": ()} | more)
 
-    no(ValueError, "jac", "2-point", "None", jac=None)
+    no(ValueError, "jac", "2-point", "4", jac=4)
     no(ValueError, "jac", "4-point", jac="4-point")
     no(TypeError, "fun", "callable", "3", fun=3)
     no(TypeError, "fun(x, grad", "square(x, grad, centre)")

@@ -81,7 +81,8 @@ def pair(x, *args):
 @each_path
 def test_the_doors_are_one(compiled):
     same(solve(here, compiled), solve(there, compiled))
-    same(solve(here, compiled, jac="2-point"), solve(there, compiled, jac=None))
+    same(solve(here, compiled, jac="3-point"), solve(there, compiled, jac=None))
+    same(solve(here, compiled, jac=None), solve(there, compiled, jac=None))
     box = list(zip(*BOX))
     same(solve(here, compiled, bounds=box, where=BOX), solve(there, compiled, bounds=box, where=BOX))
     same(solve(here, compiled, tol=0.1), solve(there, compiled, tol=0.1))
@@ -114,17 +115,47 @@ def test_one_argument_needs_no_tuple(door):
 
 def test_what_scipy_hands_on_and_a_first_order_method_does_not_use():
     wanted = solve(there, False)
-    for unused in ({"hess": lambda *args: A}, {"hessp": lambda *args: X0}, {"constraints": ()}, {"constraints": []}):
+    for unused in ({"hess": lambda *args: A}, {"hessp": lambda *args: X0}, {"constraints": ()}, {"constraints": []},
+                   {"constraints": None}, {"constraints": {}}):  # fmt: skip
         same(solve(there, False, **unused), wanted)
     constraint = {"type": "eq", "fun": lambda x: x[0]}
     for constraints in (constraint, [constraint], scipy.optimize.LinearConstraint(np.eye(3), 0, 1)):
         with pytest.raises(ValueError, match="constraints must be empty"):
             solve(there, False, constraints=constraints)
-    with pytest.warns(OptimizeWarning, match="eps_of_mine, disp") as warned:
-        same(solve(there, False, options={"eps_of_mine": 1, "disp": True}), wanted)
+    with pytest.warns(OptimizeWarning, match="eps_of_mine") as warned:
+        same(solve(there, False, options={"eps_of_mine": 1}), wanted)
     assert [w.filename for w in warned] == [__file__], "the place of the call"
     with pytest.raises(TypeError, match="eps_of_mine"):
         solve(here, False, options={"eps_of_mine": 1})
+
+
+@each_path
+@each_door
+def test_options_of_scipy(door, compiled, capsys):
+    plain = solve(door, compiled, options={"maxiter": 30})
+    assert capsys.readouterr().out == ""
+    same(solve(door, compiled, options={"maxiter": 30.0, "disp": 1}), plain)
+    assert capsys.readouterr().out == f"{plain.message}\n  fun: {plain.fun:g}, nit: 30, nfev: {plain.nfev}\n"
+    seen = []
+    for callback in (None, lambda xk: seen.append(xk.copy())):
+        res = solve(door, compiled, options={"maxiter": 30, "return_all": True}, callback=callback)
+        assert len(res.allvecs) == 31
+        assert bits(res.allvecs[0], res.allvecs[-1]) == bits(X0, plain.x)
+    assert bits(*seen) == bits(*res.allvecs[1:])
+    for name in ("disp", "return_all"):
+        with pytest.raises(ValueError, match=f"{name} must be left out for many problems"):
+            fastopt.minimize_many(value, X0[None], jac=gradient, options={name: True})
+
+
+def test_a_function_of_value_and_gradient_is_called_once_at_each_point():
+    points = []
+
+    def counted(x):
+        points.append(tuple(x))
+        return float(x @ x), 2 * x
+
+    res = here(counted, [1.0, 2.0], "gd", jac=True, options={"lr": 0.1})
+    assert len(points) == len(set(points)) == res.nfev == res.nit + 1
 
 
 def test_the_method_itself():
@@ -217,6 +248,16 @@ def test_a_variable_that_the_bounds_fix(jac, compiled):
         assert res.success, res.message
         assert res.x[0] == pytest.approx(0.5)
         np.testing.assert_allclose(res.x[1:], np.linalg.solve(A[1:, 1:], B[1:] - 0.5 * A[1:, 0]), atol=1e-4)
+
+
+@each_path
+@each_door
+def test_bounds_that_fix_all(door, compiled):
+    where = (X0, X0)
+    res = solve(door, compiled, bounds=Bounds(*where), where=where, options={"gtol": 0.0, "maxiter": 10**9})
+    assert (res.status, res.success, res.nit, res.message) == (0, True, 0, "The bounds fix every variable.")
+    assert bits(res.x) == bits(X0)
+    assert res.fun == value(X0, A, B, *FREE)
 
 
 @each_path

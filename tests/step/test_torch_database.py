@@ -10,12 +10,12 @@ from stepping import leaves, name_of, problem
 
 import fastopt
 
+pytestmark = pytest.mark.needs("peers")
 CLASSES = ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
 
 
 def configurations():
     """Of each class that we have too; the module needs expecttest for assertions of its own alone."""
-    pytest.importorskip("torch")
     if "expecttest" not in sys.modules:
         stand_in = ModuleType("expecttest")
         stand_in.TestCase = object

@@ -13,10 +13,11 @@ from numba import prange
 from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import control_word, flush_off, flush_on
 from ..tuples import at
-from .vectors import copy, largest, largest_projected, moved, project
+from .vectors import copy, largest, largest_projected, moved, project, scaled_back, to_scale
 
 # What the loops are handed, as plain tuples: a named tuple would cost each call another microsecond.
-# - objective (fun, jac, args, low, high): what is minimised, and the bounds, empty arrays where there are none
+# - objective (fun, jac, args, low, high, scale): what is minimised, the bounds and the scale of x, empty arrays where
+#   there are none; of many, arrays with an axis before
 # - problem (x, g, old, best, state, numbers, counts): all that is known of a minimisation on its way: the iterate, its
 #   gradient, the iterate before, the best one (or x itself), the rule's state; of many, arrays with an axis before
 # - course (table, like, tests, limit): what coefficients are made of, a row for each step or one for all; the first
@@ -30,6 +31,7 @@ BY_GRADIENT, BY_VALUE, BY_STEP = 0, 1, 2  # in tests: gtol, ftol, xtol, or -1 wh
 # What is compiled in or left out.
 READS_VALUE = UNBOUND  # whether anything reads the objective's value
 BOUNDED = UNBOUND  # whether there are bounds
+SCALED = UNBOUND  # whether steps are taken in x / scale
 KEEPS_BEST = UNBOUND
 
 
@@ -59,7 +61,7 @@ def loop(objective, problem, course):
     An iteration is an update and an evaluation after it; the very first call evaluates before. So value and gradient
     at x are known whenever the loop returns, unless the status is NONFINITE: then x is the iterate before.
     """
-    fun, jac, args, low, high = objective
+    fun, jac, args, low, high, scale = objective
     x, g, old, best, state, numbers, counts = problem
     table, like, tests, limit = course
     control = flush_on()
@@ -70,9 +72,13 @@ def loop(objective, problem, course):
     step = math.inf
     while True:
         if going:
-            c = after_gradient(table, like, nit, first, x, g, c)
             copy(x, old)
+            if SCALED:
+                to_scale(x, g, scale)
+            c = after_gradient(table, like, nit, first, x, g, c)
             advance(x, g, state, c)
+            if SCALED:
+                scaled_back(x, old, scale)
             if BOUNDED:
                 project(x, low, high)
             if tests[BY_STEP] >= 0.0:
@@ -113,7 +119,7 @@ HAND = 16  # problems dealt out at a time: neighbours share cache lines
 
 def loop_many(objectives, shared, problems, course, part):
     """The loop for each problem that still runs, of those in ``part``: (start, stop, chunks), dealt out like cards."""
-    fun, jac, args, low, high = objectives
+    fun, jac, args, low, high, scale = objectives
     x, g, old, best, state, numbers, counts = problems
     table, like, tests, limit = course  # a parallel region can be handed no tuple within a tuple
     start, stop, chunks = part
@@ -122,7 +128,7 @@ def loop_many(objectives, shared, problems, course, part):
             for i in range(hand, min(hand + HAND, stop)):
                 if counts[i, STATUS] == RUNNING:
                     problem = x[i], g[i], old[i], best[i], at(state, i), numbers[i], counts[i]
-                    objective = fun, jac, at(args, i) + shared, low, high
+                    objective = fun, jac, at(args, i) + shared, low[i], high[i], scale[i]
                     guarded(objective, problem, (table, like, tests, limit), counts[i])
 
 
@@ -143,17 +149,18 @@ def one(objective, problem, course):
 
 def evaluate_many(objective, shared, points, part):
     """Value and gradient of each problem that has not raised; ``points`` are (x, g, numbers, counts)."""
-    fun, jac, args, low, high = objective
+    fun, jac, args, low, high, scale = objective
     x, g, numbers, counts = points
     start, stop, chunks = part
     for k in prange(chunks):
         for i in range(start + k, stop, chunks):
             if counts[i, STATUS] != RAISED:
-                guarded_evaluation((fun, jac, at(args, i) + shared, low, high), x[i], g[i], numbers[i], counts[i])
+                one = fun, jac, at(args, i) + shared, low[i], high[i], scale[i]
+                guarded_evaluation(one, x[i], g[i], numbers[i], counts[i])
 
 
 def guarded_evaluation(objective, x, g, numbers, counts):
-    fun, jac, args, low, high = objective
+    fun, jac, args, low, high, _ = objective
     control = flush_on()
     try:
         numbers[VALUE] = evaluate(fun, jac, x, g, args, low, high)

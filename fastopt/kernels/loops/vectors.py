@@ -21,6 +21,19 @@ def project(x, low, high):
         x[i] = low[i] if x[i] < low[i] else high[i] if x[i] > high[i] else x[i]
 
 
+def to_scale(x, g, scale):
+    """x / scale, and the gradient to it."""
+    for i in range(x.size):
+        x[i] /= scale[i]
+        g[i] *= scale[i]
+
+
+def scaled_back(x, old, scale):
+    """x again, after a step in x / scale from ``old``; what did not move is what it was, to the bit."""
+    for i in range(x.size):
+        x[i] = old[i] + scale[i] * (x[i] - old[i] / scale[i])
+
+
 def moved(x, old):
     """The largest change of an element."""
     most = 0.0

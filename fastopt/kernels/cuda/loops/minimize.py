@@ -44,7 +44,7 @@ def many(args, shared, problems, course, part, running):
         none = tests[:0]
         counts[i, STATUS] = RAISED  # unless it returns
         problem = x[i], g[i], old[i], best[i], of_state(state, i), numbers[i], counts[i]
-        one((0, 0, rows(args, i) + shared, none, none), problem, (table, (), tests, limit))
+        one((0, 0, rows(args, i) + shared, none, none, none), problem, (table, (), tests, limit))
         if counts[i, STATUS] == RUNNING:
             running[0] = 1
 
