@@ -1,13 +1,20 @@
-"""Hyperparameters as attributes: a class for the optimisers of each rule, and one for its groups, with properties.
+"""What users read of an optimiser, and assign: a class for the optimisers of each rule, and one for its groups.
 
 Properties and slots cost a step nothing, where a ``__setattr__`` would run whenever the step assigns its count.
 """
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
-from ..rules import texts
+from ..errors import describe
+from ..rules import Rule, texts
 from ..rules.keywords import keywords
+from .hyperparameters import Hyper
+from .layout import Layout
+from .options import check_options
 
+NO_SCHEDULES = "hyperparameters must be numbers with capturable=True, got a schedule"
 CHANGEABLE = ("maximize", "clip_value", "clip_norm", "check_finite")  # options that may be assigned
 
 
@@ -71,3 +78,116 @@ def common(name, groups):
     if any(other is not value and other != value for other in others):
         raise AttributeError(f"{name} differs between the groups: read it as opt.groups[i].{name}")
     return value
+
+
+class Attributes:
+    """The attributes of an optimiser; the hyperparameters of its rule are in the class of the rule."""
+
+    __slots__ = ("_bound", "_measures", "_options", "_sign", "_staged")
+    _rule: Rule
+    _params: Any
+    _state: Mapping[str, Any]
+    _t: int
+    _skipped: int
+    _grouped: bool
+    _hyper: list[Hyper]
+    _layout: Layout
+    _steps: Any
+    _target: Any
+    _numbers: Any
+    _prepare: Any
+    _hold_fast_path: Any
+
+    @property
+    def rule(self) -> Rule:
+        """The update rule."""
+        return self._rule
+
+    @property
+    def params(self) -> Any:
+        """The parameters, as given; with groups, a list of each group's."""
+        return self._params
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The state arrays by name, each in the structure of ``params``."""
+        return self._state
+
+    @property
+    def t(self) -> int:
+        """Steps applied."""
+        return self._steps.count() if self._options.capturable else self._t
+
+    @property
+    def counts(self) -> Any:
+        """Steps applied to each array, in the structure of ``params``."""
+        t = self.t
+        return self._layout.nest([t - missed for missed in self._layout.missed])
+
+    @property
+    def skipped(self) -> int:
+        """Steps left out by ``check_finite="skip"``."""
+        return self._skipped
+
+    @property
+    def groups(self) -> tuple:
+        """The hyperparameters of each group."""
+        return tuple(group_of(self._rule)(hyper, self._assign) for hyper in self._hyper)
+
+    maximize, clip_value, clip_norm, check_finite = map(option, CHANGEABLE)
+
+    def _read(self, name):
+        return common(name, self._hyper)
+
+    def _assign(self, name, value, groups=None):
+        """Take a hyperparameter over, in some groups or in all."""
+        groups = self._hyper if groups is None else groups
+        values = groups[0].checked(name, value)
+        if self._options.capturable and any(map(callable, values.values())):
+            raise ValueError(NO_SCHEDULES)
+        for mine in groups:
+            mine.values.update(values)
+        if self._needs_stage() != self._staged:
+            self._bind()
+        if self._options.capturable:
+            self._steps.take_numbers(self._numbers(1, self._sign))
+        self._hold_fast_path()
+
+    def _read_option(self, name):
+        return getattr(self._options, name)
+
+    def _assign_option(self, name, value):
+        options = self._options._replace(**{name: value})
+        check_options(options)
+        if options.capturable and name == "clip_norm":
+            raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
+        self._take_options(options)
+        if options.capturable:
+            self._bind()
+            self._steps.take_numbers(self._numbers(1, self._sign))
+        else:
+            self._steps = self._target.steps(self._rule, self._layout, options)
+            self._prepare()
+
+    def _take_options(self, options):
+        self._options, self._bound, self._sign = options, options.bound, -1.0 if options.maximize else 1.0
+        self._measures = options.clip_norm is not None or bool(options.check_finite)
+
+    def _bind(self):
+        """Give the blocks their kernels: with a stage where something is done to gradients before the rule sees them.
+
+        Where a graph was captured the kernels stay what they are, so they have a stage from the start.
+        """
+        self._staged = self._needs_stage()
+        self._layout.bind(self._staged, self._options)
+        self._steps.prepare(self._staged)
+
+    def _needs_stage(self):
+        options = self._options
+        return options.modifies or options.capturable or any(mine.decays() for mine in self._hyper)
+
+    def __repr__(self):
+        n, size = len(self._layout.leaves), sum(leaf.size for leaf in self._layout.leaves)
+        hyper = self._hyper[0] if not self._grouped else f"{len(self._hyper)} groups"
+        what = f"{n} array{'s' if n > 1 else ''}, {size} parameter{'s' if size != 1 else ''}"
+        return f"<{self._rule.label or self._rule.name}({hyper}) on {what}, t={self.t}>"

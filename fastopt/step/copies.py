@@ -3,7 +3,7 @@
 from ..arrays.libraries import is_numbas
 from ..rules.keywords import spelt
 from ..targets.transfer import to_device, to_host
-from .inside import hyper_of, layout_of, options_of
+from .inside import hyper_of, layout_of, options_of, set_counts
 
 
 def parts_of(opt) -> tuple:
@@ -26,3 +26,12 @@ def keywords_of(params, on_gpu, rule, options, hyper, saved) -> dict:
     if isinstance(saved["hyper"], list):
         return {"params": [{"params": p, **own} for p, own in zip(params, hyper)], "rule": rule, **options._asdict()}
     return {"params": params, "rule": rule, **options._asdict(), **hyper[0]}
+
+
+def restored(base, kind, params, on_gpu, rule, options, hyper, saved, skipped):
+    """The optimiser that ``parts_of`` took apart: of this class, made as its base is."""
+    opt = kind.__new__(kind)
+    base.__init__(opt, **keywords_of(params, on_gpu, rule, options, hyper, saved))
+    opt.load_state_dict(saved)
+    set_counts(opt, saved["t"], skipped)
+    return opt

@@ -1,6 +1,5 @@
 """The optimiser object: parameters, state and hyperparameters, and a step in place."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,18 +10,16 @@ from ..arrays.nests import flatten
 from ..errors import describe
 from ..rules import Rule
 from ..targets import target_of
-from .attributes import CHANGEABLE, class_of, common, group_of, option
-from .copies import keywords_of, parts_of
+from .attributes import NO_SCHEDULES, Attributes, class_of
+from .copies import parts_of, restored
 from .groups import is_groups, roots_of
 from .hyperparameters import hyper_of_groups
 from .layout import Layout
 from .options import Options, check_options
 from .state_dict import counts_of, hyper_of
 
-NO_SCHEDULES = "hyperparameters must be numbers with capturable=True, got a schedule"
 
-
-class Optimizer:
+class Optimizer(Attributes):
     """Step parameters in place by a rule.
 
     The constructors (:func:`fastopt.Adam` and the others) make one with their rule; use the class for your own.
@@ -105,8 +102,8 @@ class Optimizer:
 
     # Slots, so that a name that means nothing is refused, at no cost to the step, which assigns ``_t``.
     __slots__ = (
-        *("_rule", "_params", "_state", "_t", "_skipped", "_grouped", "_hyper", "_options"),
-        *("_bound", "_sign", "_measures", "_staged", "_target", "_layout", "_steps", "_general", "__weakref__"),
+        *("_rule", "_params", "_state", "_t", "_skipped", "_grouped", "_hyper"),
+        *("_target", "_layout", "_steps", "_general", "__weakref__"),
         *("_kind", "_leaf", "_shape", "_c_order", "_run", "_p", "_slots", "_h"),  # of the fast path
     )
 
@@ -159,19 +156,6 @@ class Optimizer:
             self._steps.count_from(self._t, self._numbers(1, self._sign))
         self._hold_fast_path()
 
-    def _bind(self):
-        """Give the blocks their kernels: with a stage where something is done to gradients before the rule sees them.
-
-        Where a graph was captured the kernels stay what they are, so they have a stage from the start.
-        """
-        self._staged = self._needs_stage()
-        self._layout.bind(self._staged, self._options)
-        self._steps.prepare(self._staged)
-
-    def _needs_stage(self):
-        options = self._options
-        return options.modifies or options.capturable or any(mine.decays() for mine in self._hyper)
-
     def _hold_fast_path(self):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
         block, leaf = self._layout.all[0], self._layout.leaves[0]
@@ -181,83 +165,6 @@ class Optimizer:
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
             self._run, self._p, self._slots = block.run, block.p, block.state
             self._h = None if self._hyper[0].scheduled else self._hyper[0].at(1)
-
-    # --- what users read and assign; the rule's own hyperparameters are in the class of the rule (attributes.py) ------
-
-    @property
-    def rule(self) -> Rule:
-        """The update rule."""
-        return self._rule
-
-    @property
-    def params(self) -> Any:
-        """The parameters, as given; with groups, a list of each group's."""
-        return self._params
-
-    @property
-    def state(self) -> Mapping[str, Any]:
-        """The state arrays by name, each in the structure of ``params``."""
-        return self._state
-
-    @property
-    def t(self) -> int:
-        """Steps applied."""
-        return self._steps.count() if self._options.capturable else self._t
-
-    @property
-    def counts(self) -> Any:
-        """Steps applied to each array, in the structure of ``params``."""
-        t = self.t
-        return self._layout.nest([t - missed for missed in self._layout.missed])
-
-    @property
-    def skipped(self) -> int:
-        """Steps left out by ``check_finite="skip"``."""
-        return self._skipped
-
-    @property
-    def groups(self) -> tuple:
-        """The hyperparameters of each group."""
-        return tuple(group_of(self._rule)(hyper, self._assign) for hyper in self._hyper)
-
-    maximize, clip_value, clip_norm, check_finite = map(option, CHANGEABLE)
-
-    def _read(self, name):
-        return common(name, self._hyper)
-
-    def _assign(self, name, value, groups=None):
-        """Take a hyperparameter over, in some groups or in all."""
-        groups = self._hyper if groups is None else groups
-        values = groups[0].checked(name, value)
-        if self._options.capturable and any(map(callable, values.values())):
-            raise ValueError(NO_SCHEDULES)
-        for mine in groups:
-            mine.values.update(values)
-        if self._needs_stage() != self._staged:
-            self._bind()
-        if self._options.capturable:
-            self._steps.take_numbers(self._numbers(1, self._sign))
-        self._hold_fast_path()
-
-    def _read_option(self, name):
-        return getattr(self._options, name)
-
-    def _assign_option(self, name, value):
-        options = self._options._replace(**{name: value})
-        check_options(options)
-        if options.capturable and name == "clip_norm":
-            raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
-        self._take_options(options)
-        if options.capturable:
-            self._bind()
-            self._steps.take_numbers(self._numbers(1, self._sign))
-        else:
-            self._steps = self._target.steps(self._rule, self._layout, options)
-            self._prepare()
-
-    def _take_options(self, options):
-        self._options, self._bound, self._sign = options, options.bound, -1.0 if options.maximize else 1.0
-        self._measures = options.clip_norm is not None or bool(options.check_finite)
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -360,19 +267,4 @@ class Optimizer:
 
     def __reduce__(self):
         """Copies and pickles are made anew, of copied parameters; schedules must be picklable themselves."""
-        return _restored, (type(self).__base__, *parts_of(self))
-
-    def __repr__(self):
-        n, size = len(self._layout.leaves), sum(leaf.size for leaf in self._layout.leaves)
-        hyper = self._hyper[0] if not self._grouped else f"{len(self._hyper)} groups"
-        what = f"{n} array{'s' if n > 1 else ''}, {size} parameter{'s' if size != 1 else ''}"
-        return f"<{self._rule.label or self._rule.name}({hyper}) on {what}, t={self.t}>"
-
-
-def _restored(kind, params, on_gpu, rule, options, hyper, saved, skipped):
-    """The optimiser that ``parts_of`` took apart."""
-    opt = kind.__new__(kind)
-    Optimizer.__init__(opt, **keywords_of(params, on_gpu, rule, options, hyper, saved))
-    opt.load_state_dict(saved)
-    opt._skipped = skipped
-    return opt
+        return restored, (Optimizer, type(self).__base__, *parts_of(self))
