@@ -49,7 +49,11 @@ class Gradients:
             absent = [i for i, g in enumerate(gradients) if g is None]
         found: list = []
         for block, buffer in zip(self._blocks, self._gathered):
-            runs = runs_of(block.members, self._missed, gradients) if absent else block.runs
+            if not absent and block.missed is not None:
+                g = buffer if block.packed else flat(gradients[block.members[0][0]])
+                found.append((block, block.p, g, block.state, block.missed))
+                continue
+            runs = runs_of(block.members, self._missed, gradients)
             if runs:
                 found += pieces_of(block, buffer if block.packed else flat(gradients[block.members[0][0]]), runs)
         return found, absent
@@ -78,6 +82,6 @@ class Gradients:
 
 def pieces_of(block, g, runs):
     """One piece for each run of a block."""
-    if runs is block.runs and block.missed is not None:
+    if block.missed is not None and len(runs) == 1 and runs[0][1] - runs[0][0] == block.p.size:
         return ((block, block.p, g, block.state, block.missed),)
     return [(block, block.p[i:j], g[i:j], tuple(s[i:j] for s in block.state), missed) for i, j, missed in runs]
