@@ -31,12 +31,11 @@ from .examples import refuse_mixed_floats
 
 def training_of(loss_and_grad, opt) -> type["Training"]:
     """The compiled way where it can be taken, and where no step was to be parallel."""
+    if not isinstance(loss_and_grad, Dispatcher) or config.DISABLE_JIT or target_of(opt).is_gpu:
+        return Training
     blocks = layout_of(opt).all
-    compilable = isinstance(loss_and_grad, Dispatcher) and not config.DISABLE_JIT
     serial = all(block.run is cpu.kernel(opt.rule, block.p.dtype, stage=is_staged(opt)) for block in blocks)
-    if compilable and serial and len({block.p.dtype for block in blocks}) == 1:
-        return CompiledTraining
-    return Training
+    return CompiledTraining if serial and len({block.p.dtype for block in blocks}) == 1 else Training
 
 
 class Training:
