@@ -15,7 +15,7 @@ from fastopt.cli import EXTRA
 
 ROOT = Path(fastopt.__file__).parent
 FLOORS = [  # the lowest first
-    {"errors", "checks", "schedules", "progress"},
+    {"errors", "checks", "plateau", "schedules", "progress"},
     {"rules"},
     {"arrays"},
     {"kernels"},

@@ -160,7 +160,8 @@ class Optimizer(Attributes):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
         block, leaf = self._layout.all[0], self._layout.leaves[0]
         self._kind = None
-        if self._params is leaf and not self._staged and not self._options.check_finite:
+        plain = not self._staged and not self._options.check_finite and not block.missed
+        if self._params is leaf and plain:
             self._kind = np.ndarray
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
             self._run, self._p, self._slots = block.run, block.p, block.state

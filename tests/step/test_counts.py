@@ -129,6 +129,19 @@ def test_counts_are_read_only_and_of_one_array_a_number():
         opt.counts = 2
 
 
+@pytest.mark.parametrize("hold", [lambda a: a, lambda a: [a]], ids=["array", "list"])
+def test_loaded_counts_hold_for_a_single_array(hold):
+    """Which is stepped by a shorter way while its count is that of the optimiser."""
+    x, y = np.ones(3), np.ones(3)
+    opt, young = fastopt.Adam(hold(x), lr=0.1), fastopt.Adam(hold(y), lr=0.1)
+    opt.load_state_dict(opt.state_dict() | {"t": 1000})
+    for _ in range(3):
+        opt.step(hold(np.full(3, 0.5)))
+        young.step(hold(np.full(3, 0.5)))
+    assert (opt.t, opt.counts) == (1003, hold(3))
+    assert bits(x) == bits(y)
+
+
 def test_a_skipped_step_ages_no_array():
     opt = fastopt.Adam([np.zeros(1), np.zeros(1)], check_finite="skip")
     opt.step([np.array([np.nan]), None])

@@ -15,9 +15,9 @@ from fastopt.schedules import plateau
 LOSSES = [5.0, 4.0, 4.0, 4.0, 3.99999, 3.0, 3.1, 3.2, np.nan, 3.3, 3.0, 2.0, *[2.5] * 20]
 
 
+@pytest.mark.needs("peers")
 @pytest.mark.parametrize("settings", [{}, {"patience": 0}, {"cooldown": 3, "factor": 0.5}, {"lowest": 0.2}], ids=str)
-def test_as_pytorch_does(settings):
-    torch = pytest.importorskip("torch")
+def test_as_pytorch_does(torch, settings):
     ours = plateau(1.0, **{"patience": 2} | settings)
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     spelt = {"min_lr" if k == "lowest" else k: v for k, v in settings.items()}
