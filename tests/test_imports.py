@@ -15,7 +15,9 @@ from fastopt.cli import EXTRA
 
 ROOT = Path(fastopt.__file__).parent
 FLOORS = [  # the lowest first
-    {"errors", "checks", "plateau", "schedules", "progress"},
+    {"errors", "checks", "progress"},
+    {"plateau"},
+    {"schedules"},
     {"rules"},
     {"arrays"},
     {"kernels"},
