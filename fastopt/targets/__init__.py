@@ -32,7 +32,7 @@ What is different on a GPU:
 
 - Answers are those of the CPU up to rounding, not to the bit.
 - Gradients are read on the caller's stream: queue them there before ``step``, as PyTorch does by itself.
-- A step costs about 55 µs of the host's time, whatever its size, and one launch per array: `fastopt.pack` small arrays,
+- A step costs 55 to 95 µs of the host's time, whatever its size, and one launch per array: `fastopt.pack` small arrays,
   or make the optimiser with ``capturable=True`` and replay the step in a CUDA graph.
 - ``check_finite`` waits for the device in every step.
 - A forked child cannot use a GPU that its parent used; that is refused in one sentence. Start processes by "spawn".
