@@ -25,12 +25,16 @@ def examples_of(name, data, opt, loss_and_grad):
     return arrays, shapes
 
 
-def held_out_of(validation, opt, loss_and_grad, shapes):
-    """Validation data like data of these shapes: the arrays, and how many examples they hold."""
+def held_out_of(validation, opt, loss_and_grad, data, shapes):
+    """Validation data like these data of these shapes: the arrays, and how many examples they hold."""
     arrays, others = examples_of("validation", validation, opt, loss_and_grad)
     if [shape[1:] for shape in others] != [shape[1:] for shape in shapes]:
         got = ", ".join(map(str, others))
         raise ValueError(f"validation must hold arrays like those of data, got shapes {got}")
+    for i, (a, like) in enumerate(zip(arrays, data)):
+        kinds = [str(getattr(one, "dtype", "")) for one in (a, like)]
+        if kinds[0] != kinds[1] and any("float" in kind for kind in kinds):  # a loss would compute in another precision
+            raise TypeError(f"validation[{i}] must have dtype {kinds[1]} like data[{i}], got {kinds[0]}")
     return arrays, others[0][0]
 
 

@@ -111,7 +111,7 @@ def fit(
         raise ValueError(
             f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD need not"
         )
-    held_out = None if validation is None else held_out_of(validation, opt, loss_and_grad, shapes)
+    held_out = None if validation is None else held_out_of(validation, opt, loss_and_grad, data, shapes)
     train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, n, batch_size, accumulate)
     history, best, waited = History(), None, 0
     began = time.perf_counter()

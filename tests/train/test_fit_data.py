@@ -166,3 +166,22 @@ def test_counts_of_any_kind_of_integer(kind):
         hist = fit(linear, fastopt.GD(w, lr=1e-3), (np.tile(X, (9, 1)), np.tile(Y, 9)), **counts)
         ends.append((w.tobytes(), hist.loss))
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("make", [lambda f: f, njit], ids=["python", "compiled"])
+def test_validation_data_have_the_dtypes_of_data(make):
+    def product(w, g, X, y):
+        r = X @ w - y
+        g += X.T @ r
+        return 0.5 * (r * r).sum()
+
+    opt = fastopt.SGD(np.zeros(3), lr=0.01)
+    held_out = X[:4].astype(np.float32), Y[:4]
+    words = "validation[0] must have dtype float64 like data[0], got float32"
+    refuse(
+        lambda: fit(make(product), opt, (X, Y), batch_size=5, epochs=1, validation=held_out),
+        TypeError,
+        words,
+        unchanged=[opt],
+    )
+    fit(make(product), opt, (X, LABELS), batch_size=5, epochs=1, validation=(X[:4], LABELS[:4] > 0))
