@@ -14,6 +14,7 @@ import typer
 import fastopt
 from fastopt.cli.commands import app
 from fastopt.rules.table import rules_markdown
+from fastopt.step.attributes import Attributes
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parents[1] / "bench"))
@@ -49,6 +50,9 @@ def prepare():
     for room in ROOMS:
         import_module(f"fastopt.{room}").__all__ = []
     fastopt.__all__ = [*CHAPTERS, *(name for name in fastopt.__all__ if name not in CHAPTERS)]
+    for name, member in vars(Attributes).items():  # a base class that nobody asks for by name
+        if not name.startswith("_"):
+            setattr(fastopt.Optimizer, name, member)
     rules = [name for name in dir(fastopt.jit) if name not in vars(fastopt.jit)]
     for name in rules:  # functions of Numba, made when they are asked for
         setattr(fastopt.jit, name, getattr(fastopt.jit, name).py_func)
