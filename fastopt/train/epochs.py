@@ -2,6 +2,7 @@
 
 import time
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import config, typeof
@@ -168,6 +169,7 @@ class CompiledTraining(Training):
         self.data = tuple(data)
         rows = [np.empty((self.size, *a.shape[1:]), a.dtype) for a in data] if self.size < self.n else []
         self.scratch = tuple(rows)  # for the examples of a batch
+        self._compiled_for: Any = None
         self._prepare()
 
     def _prepare(self):
@@ -176,7 +178,10 @@ class CompiledTraining(Training):
         self.blocks = tuple((p, g, state, block.group, missed) for block, p, g, state, missed in pieces)
         self.lanes = norms.workspace(max(block[0].size for block in self.blocks))
         self.scheduled = has_schedules(self.opt)
-        self.kernel, self.address = self._kernel()
+        flags = self._flags()
+        if self._compiled_for != (flags, len(self.blocks)):  # to look at all types costs as much as an epoch
+            self.kernel, self.address = self._kernel(flags)
+            self._compiled_for = flags, len(self.blocks)
 
     def epoch(self, order) -> float:
         self._prepare()
@@ -217,18 +222,20 @@ class CompiledTraining(Training):
                 break  # the steps before it are taken first; then it comes again
         return np.array(rows).swapaxes(0, 1).copy()
 
-    def _kernel(self):
-        """The compiled epoch for these data, and the address of the loss."""
-        opt, options = self.opt, options_of(self.opt)
-        flags = compiled_loop.Flags(
+    def _flags(self):
+        options = options_of(self.opt)
+        return compiled_loop.Flags(
             gathers=bool(self.scratch),
             accumulates=self.accumulate > 1,
             mean=self.mean,
             checks=bool(options.check_finite),
             skips=options.check_finite == "skip",
             clips=options.clip_norm is not None,
-            stage=is_staged(opt),
+            stage=is_staged(self.opt),
         )
+
+    def _kernel(self, flags):
+        """The compiled epoch for these data, and the address of the loss."""
         native = [a.dtype.kind in "fiucb" and a.dtype.isnative and a.dtype != "f2" for a in self.data]
         if not all(native):
             wrong = self.data[native.index(False)].dtype.str
@@ -236,7 +243,7 @@ class CompiledTraining(Training):
         held = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory[0])
         kinds = tuple(typeof(a) for a in held)
         try:
-            return compiled_epoch(self.loss_and_grad, opt.rule, flags, *kinds)[:2]
+            return compiled_epoch(self.loss_and_grad, self.opt.rule, flags, *kinds)[:2]
         except TypeError as error:
             refuse_mixed_floats(self.data, self.memory[0].dtype, error)
             raise
