@@ -1,5 +1,6 @@
 """Whether a gradient is that of its function: it is held against central differences."""
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from .arrays.host import refuse_device
 from .arrays.nests import flatten, rebuild
 from .errors import describe
+from .kernels.functions import call_of
 from .kernels.loops.objective import precision, step
 from .solve.arguments import start
 from .solve.objective import evaluation_in_python, objective_of
@@ -119,6 +121,8 @@ def _of_objective(fun, x0, args, jac):
     """Names of arrays, the arrays and their gradients, and a function of nothing that returns the value."""
     given = objective_of(fun, jac)
     x = start(x0)
+    with contextlib.suppress(ValueError):  # a builtin without a signature
+        call_of(getattr(fun, "py_func", fun), len(args) + 1 + (given.form == "inplace"), "fun", given.form)
     evaluate, g, none = evaluation_in_python(given), unwritten(x.shape, x.dtype), x[:0]
     first = evaluate(None, None, x, g, args, none, none)
     if given.form == "inplace":

@@ -114,3 +114,13 @@ def test_refusals():
         fastopt.check_grad(3, np.ones(1), (), jac="fit")
     with pytest.raises(ValueError, match="jac must be"):
         fastopt.check_grad(value, np.ones(1), (), jac="nothing")
+
+
+@pytest.mark.parametrize("compile_it", [lambda f: f, njit], ids=["python", "numba"])
+def test_a_function_that_takes_no_gradient_is_told_how_it_is_called(compile_it):
+    def value(x, y):
+        return ((x - y) ** 2).sum()
+
+    with pytest.raises(TypeError) as caught:
+        fastopt.check_grad(compile_it(value), np.ones(2), (np.zeros(2),))
+    assert str(caught.value) == "fun must be callable as fun(x, grad, arg1) -> float, but it is value(x, y)"

@@ -9,17 +9,22 @@ from ..errors import shorten
 from .bind import first_reason
 
 
+def call_of(function, count, role, form) -> str:
+    """How a user's function, a plain one, is called with so many arguments; raises where it cannot be."""
+    names = {"inplace": ["x", "grad"], "loss": ["params", "grads"]}.get(form, ["x"])
+    names = names + [f"arg{i}" for i in range(1, count - len(names) + 1)]
+    call, signature = f"{role}({', '.join(names)}) -> {RETURNS.get(form, 'float')}", inspect.signature(function)
+    try:
+        signature.bind(*names)
+    except TypeError:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise TypeError(f"{role} must be callable as {call}, but it is {name}{signature}") from None
+    return call
+
+
 def compile_for(function, takes, role, form):
     """Compile a user's Numba function for these types: a function that has them, and what it returns."""
-    name = function.py_func.__name__
-    names = {"inplace": ["x", "grad"], "loss": ["params", "grads"]}.get(form, ["x"])
-    names = names + [f"arg{i}" for i in range(1, len(takes) - len(names) + 1)]
-    call = f"{role}({', '.join(names)}) -> {RETURNS.get(form, 'float')}"
-    try:
-        inspect.signature(function.py_func).bind(*takes)
-    except TypeError:
-        signature = inspect.signature(function.py_func)
-        raise TypeError(f"{role} must be callable as {call}, but it is {name}{signature}") from None
+    name, call = function.py_func.__name__, call_of(function.py_func, len(takes), role, form)
     fixed = not function._can_compile and takes not in function.overloads  # compiled for other types only
     if fixed or not _has_arity(function.py_func, len(takes)):
         function = _of_arity(function, len(takes))

@@ -19,7 +19,7 @@ JACS = "a function, True, None, 'inplace', '2-point', '3-point' or 'cs'"
 
 
 class Objective(NamedTuple):
-    """``form`` is a key of :data:`fastopt.kernels.looped.FORMS`; ``jac`` is None but in the form "jac"."""
+    """``form`` is a key of :data:`fastopt.kernels.minimize.FORMS`; ``jac`` is None but in the form "jac"."""
 
     form: Any
     fun: Any
