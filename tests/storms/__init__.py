@@ -1,0 +1,21 @@
+"""Storms: the promises that are easily broken, tried at random, for as long as one likes (``ci/stress``).
+
+A storm is a module with
+
+- ``TRIED``, ``LOST``: what it tries and what may be lost, as the README's table says it; ``PROMISE`` besides;
+- ``draw(rng) -> case``: a random case, of what JSON can hold;
+- ``run(case) -> int``: try it, and say how many things were tried; raises where a promise is broken;
+- ``PATIENCE``: after how many seconds a case counts as hung;
+- ``SHORT``: how many cases the test suite tries.
+
+``__main__`` lets the storms take turns, each in a process of its own (``child``), since what is broken may end the
+process. What fails is made smaller (``shrink``) and becomes a script.
+"""
+
+from importlib import import_module
+
+NAMES = ("steps", "interrupts", "clocks", "schedules", "returns", "evaluations", "threads", "kills")
+
+
+def storm(name):
+    return import_module(f"storms.{name}")
