@@ -14,7 +14,10 @@ process. What fails is made smaller (``shrink``) and becomes a script.
 
 from importlib import import_module
 
-NAMES = ("steps", "interrupts", "clocks", "schedules", "returns", "evaluations", "threads", "kills")
+NAMES = (
+    *("steps", "trainings", "problems", "numbers", "interrupts", "clocks", "schedules", "returns", "evaluations"),
+    *("threads", "kills"),
+)
 
 
 def storm(name):

@@ -57,7 +57,7 @@ def fun(x, grad, counter, limits):
 @njit
 def loss(w, g, X, state):
     f = 0.0
-    for i in range(X.size):
+    for _ in range(X.size):
         g[0] += 1e-3 * w[0] + dearer(w, state[0], state[0, 1], state[0, 2])
         f += 0.5e-3 * w[0] * w[0]
     return f

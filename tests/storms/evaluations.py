@@ -44,8 +44,8 @@ def run(case):
     try:
         res = fastopt.minimize(fun, np.ones(d), jac=jac, bounds=bounds, options=options)
     except ValueError as refused:
-        assert "maxfun" in str(refused), str(refused)
-        assert not calls[0] or calls[0] <= case["maxfun"]
+        if "maxfun" not in str(refused) or calls[0]:
+            raise
         return 1
     gradient = {None: 2 * d + 1, "3-point": 2 * d + 1, "2-point": d + 1, "cs": d + 1}.get(form, 1)
     assert calls[0] == res.nfev, f"called {calls[0]} times, nfev is {res.nfev}"

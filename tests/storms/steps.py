@@ -2,6 +2,7 @@
 changes nothing."""
 
 import numpy as np
+import refusals
 from reference import Reference
 from refusals import WRONG_GRADIENT, contents
 from stepping import BY_NAME, CASES, assert_close, bits, leaves, spelt
@@ -102,11 +103,4 @@ def refuse(opts, grads, at, rng):
         return
     wrong = [*grads[:at], make(grads[at]), *grads[at + 1 :]]
     for opt in opts:
-        before = contents(opt)
-        try:
-            opt.step(wrong)
-        except error as raised:
-            assert len(str(raised)) <= 300, f"{len(str(raised))} characters"
-        else:
-            raise AssertionError(f"{kind} was taken for a gradient")
-        assert contents(opt) == before, f"{kind} changed something"
+        refusals.refuse(lambda opt=opt: opt.step(wrong), error, unchanged=[opt])

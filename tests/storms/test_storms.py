@@ -1,6 +1,7 @@
 """A short form of each storm, with the same cases in every run."""
 
 import pytest
+
 from storms import NAMES, child, shrink, storm, table
 
 
@@ -28,6 +29,7 @@ def test_a_failing_case_is_made_smaller():
 def test_the_table_is_written_into_the_readme():
     run = {"date": "2026-01-01", "minutes": 60, "storms": [{"promise": "p", "tried": "t", "times": 12345, "lost": 0}]}
     text = table.with_table(f"before\n{table.BEGIN}old\n{table.END}after\n", run)
-    assert text.startswith("before\n") and text.endswith(f"{table.END}after\n")
+    assert text.startswith("before\n")
+    assert text.endswith(f"{table.END}after\n")
     assert "| p | t | 12,345 | 0 |" in text
     assert "old" not in text

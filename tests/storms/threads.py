@@ -72,7 +72,8 @@ def work(kind):
         return True
     if kind in ("many", "many with prange"):
         which = fun if kind == "many" else parallel_fun
-        res = fastopt.minimize_many(which, np.zeros((50, 3)), jac="inplace", options={"lr": 0.1, "maxiter": 50, "gtol": 0})
+        options = {"lr": 0.1, "maxiter": 50, "gtol": 0}
+        res = fastopt.minimize_many(which, np.zeros((50, 3)), jac="inplace", options=options)
         return (res.nit == 50).all() and (res.x == res.x[0, 0]).all()
     if kind == "own prange":
         a = np.zeros(10_000)
