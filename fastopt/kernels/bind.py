@@ -99,15 +99,17 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
     """Compile for one signature, or take it from the disk cache.
 
     ``besides`` names what the compiled code depends on and the function's globals do not show. A folder that cannot
-    be written and a damaged cache file cost a compilation, never an error.
+    be written and a damaged cache file cost a compilation, never an error. What the digest cannot see through is kept
+    in no file.
     """
     if config.DISABLE_JIT:
         return function
     check(function)
     bound = inner(function)
-    bound.__qualname__ = f"{name}_{digest(function, besides)}"
+    seen = digest(function, *signature.args, besides=besides)
+    bound.__qualname__ = f"{name}_{seen}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
-    return ready(lambda cache: njit(cache=cache, **options)(bound), signature, cached)
+    return ready(lambda cache: njit(cache=cache, **options)(bound), signature, cached and seen is not None)
 
 
 def ready(make, signature, cached=True):

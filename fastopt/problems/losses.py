@@ -30,7 +30,7 @@ MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
 
 @cache
 def _digest():
-    return digest(tuple(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
+    return digest(*(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
 
 
 def _compiled(loss_and_grad, distribution, check_data):

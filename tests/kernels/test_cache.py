@@ -2,7 +2,9 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import edits
 import numpy as np
 import pytest
 from processes import INSTALLED, Place
@@ -127,6 +129,29 @@ def test_a_changed_rule_never_runs_old_code(place):
         place.edit(file, new, old)
     assert (again := place.run(code))["answers"] == before["answers"]
     assert not [name for name in again["compiled"] if "_float64_" in name]
+
+
+def run_edits(place):
+    """What the functions of helpers/edits.py give when called and in kernels, and the names of those compiled anew."""
+    done = place.run(edits.CODE)
+    called, kernels = (
+        {e.name: done["answers"][f"{way} {e.name}"] for e in edits.EDITS} for way in ("called", "kernel")
+    )
+    return called, kernels, {e.name for e in edits.EDITS if any(f"kernel_{e.name}_" in c for c in done["compiled"])}
+
+
+def test_no_edit_of_what_numba_compiles_leaves_old_code(place):
+    place.write({f"user_{edit.name}.py": edit.module() for edit in edits.EDITS})
+    place.write({"edits.py": Path(edits.__file__).read_text()})
+    old, kernels, _ = run_edits(place)
+    assert kernels == old
+    assert run_edits(place) == (old, old, {edit.name for edit in edits.EDITS if not edit.kept})
+    for edit in edits.EDITS:
+        place.edit(f"user_{edit.name}.py", edit.old, edit.new)
+    new, kernels, compiled = run_edits(place)
+    assert [edit.name for edit in edits.EDITS if new[edit.name] == old[edit.name]] == [], "nothing was edited"
+    assert [edit.name for edit in edits.EDITS if kernels[edit.name] != new[edit.name]] == []
+    assert len(compiled) == len(edits.EDITS)
 
 
 def test_a_changed_package_never_runs_old_code(place):
