@@ -93,7 +93,8 @@ class _Walk:
 
     def add_extensions(self):
         """The overloads that the code may call, and those that these call."""
-        known, done = extensions(), set()
+        known: dict = extensions()
+        done: set[str] = set()
         while names := sorted((known.keys() & self.names) - done):
             for name in names:
                 done.add(name)
@@ -109,7 +110,7 @@ class _Walk:
 
 @cache
 def _templates():
-    """The sources of what users' code calls of this package, whose edits the cache would not see, and NumPy's version."""
+    """The sources of what compiled code has of this package, whose edits no cache would see, and NumPy's version."""
     room = Path(__file__).parent
     files = sorted(room.rglob("*.py"))
     return b"".join(file.read_bytes() for file in (*files, room.parent / "jit.py")) + np.__version__.encode()

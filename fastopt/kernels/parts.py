@@ -85,6 +85,6 @@ def _of_callable(value):
 
 def _of_library(value):
     """A name under which it is found there."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__name__", "")
+    module, name = getattr(value, "__module__", None) or "", getattr(value, "__name__", "")
     found = isinstance(value, FunctionType) or getattr(sys.modules.get(module), name, None) is value
     return (f"{module}.{name}",) if found and is_library(module) else None

@@ -151,7 +151,7 @@ EDITS = [
         "return cut(x[2])",
         "'b': float64",
         "'b': int64",
-    ),  # fmt: skip
+    ),
     Edit("closure", "def make(k): return njit(lambda a: a * k)\nf = make(2.0)", "return f(x[0])", "2.0", "3.0"),
     Edit("type", "KIND = numba.int32", "return np.array([3.75, 1.0]).astype(KIND)[0] + 0.0", "numba.int32", "float64"),
     Edit(
