@@ -10,10 +10,13 @@ import os
 import pickle
 import uuid
 from pathlib import Path
+from types import FunctionType
 
 import llvmlite
 import numba
+from numba.core.caching import FunctionCache
 
+PACKAGE = Path(__file__).parent.parent
 SUFFIX = ".fastopt"
 LIMIT = 256 * 2**20  # bytes of a folder: some thousand kernels
 
@@ -75,6 +78,18 @@ class _Files:
         """Of the file's name, too, and of the versions that can read it."""
         versions = f"{self._name} {numba.__version__} {llvmlite.__version__}".encode()
         return hashlib.blake2b(content, digest_size=32, key=hashlib.sha256(versions).digest()).digest()
+
+
+def folders() -> list[str]:
+    """Where the kernels of this package are kept; none where no folder can be written."""
+    rooms = (PACKAGE / "kernels", PACKAGE / "problems")
+    files = {file.parent: file for room in rooms for file in sorted(room.rglob("*.py"))}
+    found = set()
+    for file in files.values():
+        code = folders.__code__.replace(co_filename=str(file))  # Numba chooses by the file of a function
+        with contextlib.suppress(RuntimeError):
+            found.add(FunctionCache(FunctionType(code, {})).cache_path)
+    return sorted(found)
 
 
 def files_in(folder) -> list[tuple[float, int, str]]:
