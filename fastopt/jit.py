@@ -6,7 +6,8 @@ radam_decoupled lion``. Each takes the parameters, the gradient, the state array
 (1 at the first), and the hyperparameters, by position or keyword, of which all but ``lr`` have the constructors'
 defaults; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and one
 size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``, also
-across processes; a cached function is recompiled when a rule has changed.
+across processes; a cached function is recompiled when a rule has changed, and in every process where it calls a rule of
+your own whose functions cannot be looked up by their names (a lambda, or made inside a function).
 
 >>> import numpy as np
 >>> from numba import njit
@@ -76,7 +77,7 @@ def step(rule: Rule):
 @cache
 def _function(rule):
     bound = link(templates.sweep, elements=link(templates.elements, update=rule.update))
-    run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=mark_of(rule))
+    run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=mark_of(rule.update, rule.coefficients))
     hyper, state = ", ".join(map(partial(_argument, rule), rule.hyper)), "".join(f"{slot}, " for slot in rule.state)
     numbers = "".join(f"1.0 * number_{name}({name}), " for name in rule.hyper)
     checks = "".join(f"    if not {_in_range(rule, name)}:\n        raise ValueError({_refusal(rule, name)!r})\n"
@@ -170,6 +171,7 @@ def _number(rule, name):
 
 
 _norm, _clip_factor = jitted(norms.norm_of_one), jitted(norms.clip_factor)
+_mark = mark_of()  # of this package's code
 
 
 @njit(**OPTIONS)
@@ -192,6 +194,7 @@ def clip_norm(g, max_norm):
     >>> g.round(3)
     array([0.6, 0.8])
     """
+    _mark()
     g = flat(g)
     norm = _norm(g)
     factor = _clip_factor(norm, max_norm)
@@ -212,6 +215,7 @@ def all_finite(g):
     >>> fastopt.jit.all_finite(np.array([1.0, np.nan]))
     False
     """
+    _mark()
     g = flat(g)
     finite = True
     for i in range(g.size):

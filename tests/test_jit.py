@@ -431,6 +431,55 @@ def test_a_rule_whose_functions_were_renamed(place):
     run_users(place)
 
 
+FORMS = """
+import fastopt
+from numba import njit
+from fastopt import jit
+K = 2.0
+def times(k):
+    def update(p, g, lr): return (p - lr * k * g,)
+    return update
+class Space:
+    @staticmethod
+    def update(p, g, lr): return (p - lr * K * g,)
+def plain(p, g, lr): return (p - lr * K * g,)
+def constant(t, lr): return (lr,)
+def step_of(update, coefficients=constant):
+    return jit.step(fastopt.Rule(name="mine", update=update, coefficients=coefficients, hyper={"lr": 0.1}))
+by = {
+    "plain": step_of(plain), "static": step_of(Space.update), "factory": step_of(times(2.0)),
+    "lambda": step_of(lambda p, g, lr: (p - lr * 2.0 * g,)), "jitted": step_of(njit(plain)),
+    "coefficients": step_of(plain, lambda t, lr: (2.0 * lr,)),
+}
+"""
+USERS = "from numba import njit\nfrom forms import by\n" + "".join(f"""
+by_{name} = by["{name}"]
+@njit(cache=True)
+def user_{name}(x, g): by_{name}(x, g, 1, 0.5)
+""" for name in ("plain", "static", "factory", "lambda", "jitted", "coefficients"))  # fmt: skip
+FORMS_CODE = """
+import forms, users
+for name, step in forms.by.items():
+    for way, call in (("called", lambda x, g: step(x, g, 1, 0.5)), ("cached", getattr(users, f"user_{name}"))):
+        x = np.zeros(1)
+        call(x, np.ones(1))
+        answers[f"{way} {name}"] = x
+"""
+
+
+def test_a_changed_rule_that_cannot_be_looked_up_never_runs_old_code(place):
+    place.write({"forms.py": FORMS, "users.py": USERS})
+    old = place.run(FORMS_CODE)["answers"]
+    again = place.run(FORMS_CODE)
+    assert again["answers"] == old
+    compiled = {name for name in again["compiled"] if name.startswith("user_")}
+    assert compiled == {"user_factory", "user_lambda", "user_coefficients"}
+    place.write({"forms.py": FORMS.replace("2.0", "3.0")})
+    new = place.run(FORMS_CODE)["answers"]
+    for name in ("plain", "static", "factory", "lambda", "jitted", "coefficients"):
+        assert old[f"called {name}"] == old[f"cached {name}"] != new[f"called {name}"] == new[f"cached {name}"], name
+
+
 def test_nothing_is_made_at_import(place):
     code = "assert fastopt.jit._function.cache_info().currsize == 0 and 'adam' not in vars(fastopt.jit)"
     assert place.run(code)["compiled"] == []

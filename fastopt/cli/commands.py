@@ -99,6 +99,15 @@ def info():
 
 @app.command()
 @refusing()
+def cache(clear: Annotated[bool, Option("--clear", help="Delete the compiled kernels.")] = False):
+    """Print where compiled kernels are kept and how much they take, or delete them: fastopt's, no others of Numba's."""
+    from . import cache as commands
+
+    (commands.clear if clear else commands.show)(output())
+
+
+@app.command()
+@refusing()
 def warmup(
     rule: Annotated[list[str] | None, Option(help="A rule to prepare; repeatable.", show_default="all")] = None,
     dtype: Annotated[list[str] | None, Option(help="float32 or float64; repeatable.", show_default="both")] = None,

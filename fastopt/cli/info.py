@@ -15,6 +15,7 @@ from ..kernels import cpu
 from ..rules import RULES
 from ..step.constructors import CONSTRUCTORS
 from ..targets import missing
+from .cache import total
 from .warmup import DTYPES, NO_CACHE, cache_folder
 
 
@@ -29,6 +30,7 @@ def facts() -> Iterator[tuple[str, str]]:
     yield "threads", f"{numba.get_num_threads()} of {numba.config.NUMBA_NUM_THREADS}"
     yield "threading layer", threading_layer()
     yield "kernel cache", cache_folder(cpu.kernel(RULES[0], np.dtype("float64"))) or NO_CACHE
+    yield "cache size", total()
 
 
 def cuda() -> str:

@@ -15,6 +15,7 @@ from numba.core.errors import NumbaError
 
 from ..errors import shorten
 from .digest import codes_in, digest
+from .kept import kept
 from .overloads import OVERLOADED
 from .stand_ins import is_stand_in
 
@@ -99,42 +100,33 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
     """Compile for one signature, or take it from the disk cache.
 
     ``besides`` names what the compiled code depends on and the function's globals do not show. A folder that cannot
-    be written and a damaged cache file cost a compilation, never an error.
+    be written and a damaged cache file cost a compilation, never an error. What the digest cannot see through is kept
+    in no file.
     """
     if config.DISABLE_JIT:
         return function
     check(function)
     bound = inner(function)
-    bound.__qualname__ = f"{name}_{digest(function, besides)}"
+    seen = digest(function, *signature.args, besides=besides)
+    bound.__qualname__ = f"{name}_{seen}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
-    return ready(lambda cache: njit(cache=cache, **options)(bound), signature, cached)
+    return ready(lambda cache: njit(cache=cache, **options)(bound), signature, cached and seen is not None)
 
 
 def ready(make, signature, cached=True):
     """What ``make(cache)`` makes of a decorator of Numba's, compiled for one signature or taken from the disk cache."""
     if cached:
         try:
-            return _from_cache(make, signature)
+            return _ready(kept(make), signature)
         except NumbaError:
             raise
-        except Exception:  # no folder to write in, for one
+        except Exception:  # a folder that can no longer be written in, for one
             pass
-    kernel = make(cache=False)
+    return _ready(make(cache=False), signature)
+
+
+def _ready(kernel, signature):
     kernel.compile(signature)
-    kernel.disable_compile()
-    return kernel
-
-
-def _from_cache(make, signature):
-    kernel = make(cache=True)
-    try:
-        kernel.compile(signature)
-    except NumbaError:
-        raise
-    except Exception:  # a damaged file, which Numba would stumble over for ever
-        kernel._cache.flush()
-        kernel = make(cache=True)
-        kernel.compile(signature)
     kernel.disable_compile()
     return kernel
 

@@ -6,6 +6,10 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import numpy as np
+from numba import types
+
+from .extensions import extensions
+from .parts import is_library, parts
 
 
 def codes_in(code: CodeType):
@@ -16,69 +20,97 @@ def codes_in(code: CodeType):
             yield from codes_in(constant)
 
 
-def digest(function, besides=""):
-    """Of everything that decides what the function computes, its own file's text aside."""
-    found = hashlib.sha256(_templates() + besides.encode())
-    seen = set()
+def digest(*things, besides="") -> str | None:
+    """Of everything that decides what these functions compute, their own file's text aside.
 
-    def note(*things):
-        found.update(repr(things).encode())
+    None where some of it cannot be seen (the code at an address, an object of a class that is not Numba's): what was
+    compiled from that must not be kept.
+    """
+    walk = _Walk()
+    walk.note(besides)
+    for thing in things:
+        walk.add(thing)
+    walk.add_extensions()
+    return walk.found.hexdigest()[:16] if walk.sees_all else None
 
-    def add(value, names=()):
+
+class _Walk:
+    """From function to function, and to what they use."""
+
+    def __init__(self):
+        self.found, self.sees_all = hashlib.sha256(_templates()), True
+        self.seen, self.names = {}, {""}  # what was walked, kept alive for its id; all names in the code
+
+    def note(self, *things):
+        self.found.update(repr(things).encode())
+
+    def add(self, value, names=frozenset()):
         """``names``: the names in the code that uses the value, of which some may be its attributes."""
-        if hasattr(value, "py_func"):  # a Numba function
-            note(sorted(getattr(value, "targetoptions", {}).items()))
-            value = value.py_func
-        if isinstance(value, FunctionType) and not _is_library(value.__module__):
-            if value not in seen:
-                seen.add(value)
-                add_function(value)
-        elif isinstance(value, ModuleType):
-            note(value.__name__)
-            if value not in seen and not _is_library(value.__name__):
-                for name in names:  # helpers.f: Numba resolves it, so its code counts
+        if isinstance(value, ModuleType):
+            self.note(value.__name__)
+            if not is_library(value.__name__) and self._is_new(value, names):
+                for name in sorted(names):  # helpers.f: Numba resolves it, so its code counts
                     if hasattr(value, name):
-                        add(getattr(value, name), names)
-        elif isinstance(value, (tuple, list)):
-            note(len(value))
-            for item in value:
-                add(item, names)
-        elif isinstance(value, np.ndarray):
-            note(value.dtype, value.shape, value.tobytes())
-        elif hasattr(value, "_dispatcher"):  # of numba.vectorize
-            add(value._dispatcher, names)
-        elif callable(value):  # its repr may hold an address
-            note(getattr(value, "__module__", ""), getattr(value, "__qualname__", type(value).__name__))
+                        self.note(name)
+                        self.add(getattr(value, name), names)
+        elif isinstance(value, FunctionType) and not is_library(value.__module__):
+            if self._is_new(value):
+                self.add_function(value)
         else:
-            note(value)
+            self.add_parts(value, names)
 
-    def add_function(function):
-        names = sorted({name for code in codes_in(function.__code__) for name in code.co_names})  # attributes, too
-        add_code(function.__code__)
-        add(function.__defaults__ or ())
+    def add_parts(self, value, names):
+        inside = parts(value)
+        if inside is None:
+            self.sees_all = False
+            return
+        self.note(type(value).__name__, *(part for part in inside if isinstance(part, (str, bytes))))
+        if isinstance(value, (tuple, list, dict, types.Type)) or self._is_new(value, names):
+            for part in inside:
+                if not isinstance(part, (str, bytes)):
+                    self.add(part, names)
+
+    def add_function(self, function):
+        names = frozenset(name for code in codes_in(function.__code__) for name in code.co_names)  # attributes, too
+        self.names |= names
+        self.add_code(function.__code__)
+        self.add([function.__defaults__, function.__kwdefaults__])
         for cell in function.__closure__ or ():
-            add(cell.cell_contents, names)
-        for name in names:
+            try:
+                self.add(cell.cell_contents, names)
+            except ValueError:
+                self.note("not assigned yet")
+        for name in sorted(names):
             if name in function.__globals__:
-                note(name)
-                add(function.__globals__[name], names)
+                self.note(name)
+                self.add(function.__globals__[name], names)
 
-    def add_code(code):
-        note(code.co_code, code.co_names, code.co_varnames, code.co_argcount)
+    def add_code(self, code):
+        self.note(code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+        self.note(code.co_argcount, code.co_kwonlyargcount, code.co_flags, getattr(code, "co_exceptiontable", b""))
         for constant in code.co_consts:
-            add_code(constant) if isinstance(constant, CodeType) else note(constant)
+            self.add_code(constant) if isinstance(constant, CodeType) else self.add(constant)
 
-    add(function)
-    return found.hexdigest()[:16]
+    def add_extensions(self):
+        """The overloads that the code may call, and those that these call."""
+        known: dict = extensions()
+        done: set[str] = set()
+        while names := sorted((known.keys() & self.names) - done):
+            for name in names:
+                done.add(name)
+                for function in known[name]:
+                    self.note(name)
+                    self.add(function)
 
-
-def _is_library(module):
-    """Whether a module changes with its version only."""
-    return (module or "").partition(".")[0] in ("math", "cmath", "numpy", "numba", "scipy")
+    def _is_new(self, value, names=frozenset()):
+        is_new = (id(value), names) not in self.seen
+        self.seen[id(value), names] = value
+        return is_new
 
 
 @cache
 def _templates():
-    """The sources of this package's kernels, whose edits the cache would not see either, and NumPy's version."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return b"".join(file.read_bytes() for file in files) + np.__version__.encode()
+    """The sources of what compiled code has of this package, whose edits no cache would see, and NumPy's version."""
+    room = Path(__file__).parent
+    files = sorted(room.rglob("*.py"))
+    return b"".join(file.read_bytes() for file in (*files, room.parent / "jit.py")) + np.__version__.encode()

@@ -22,6 +22,7 @@ from numba.core.dispatcher import Dispatcher
 
 from ..kernels.bind import link
 from ..kernels.digest import digest
+from ..kernels.kept import kept
 from ..kernels.stand_ins import stand_in
 from . import checks, pieces
 
@@ -30,7 +31,7 @@ MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
 
 @cache
 def _digest():
-    return digest(tuple(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
+    return digest(*(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
 
 
 def _compiled(loss_and_grad, distribution, check_data):
@@ -40,7 +41,7 @@ def _compiled(loss_and_grad, distribution, check_data):
     """
     bound = link(loss_and_grad, likelihood=distribution)
     bound.__qualname__ += f"_{distribution.__name__}_{_digest()}"
-    loss = njit(cache=True, nogil=True, error_model="numpy")(bound)
+    loss = kept(lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(bound))
     loss.check_data = check_data
     return loss
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from command_line import QUICK, fresh, run, write_csv
+from processes import with_package
 from stepping import BY_NAME
 
 import fastopt
@@ -176,6 +177,26 @@ def test_info_respects_the_cache_folder(tmp_path):
     done = fresh("info", NUMBA_CACHE_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert re.search(rf"^kernel cache +{re.escape(str(tmp_path))}", done.stdout, re.MULTILINE)
+    assert re.search(r"^cache size +0\.[1-9] MB in [1-9]\d* files$", done.stdout, re.MULTILINE)
+
+
+def test_cache_says_what_kernels_take_and_clears_no_other_file(tmp_path):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    step = "import fastopt, numpy as np; fastopt.GD(np.ones(2)).step(np.ones(2))"
+    subprocess.run([sys.executable, "-c", step], env=with_package(**place), check=True, timeout=300)
+    ours = [file for file in tmp_path.rglob("*") if file.is_file()]
+    others = [ours[0].parent / "user.nbi", tmp_path / "mine.fastopt"]
+    for other in others:
+        other.write_text("a user's")
+    says = fresh("cache", **place).stdout
+    sizes = re.findall(r"^([\d.]+) MB in (\d+) files +(.+)$", says, re.MULTILINE)
+    assert sum(int(count) for _, count, folder in sizes if folder != "in all") == len(ours)
+    assert sizes[-1] == (f"{sum(file.stat().st_size for file in ours) / 1e6:.1f}", str(len(ours)), "in all")
+    assert {str(file.parent) for file in ours} <= {folder for *_, folder in sizes}
+    done = fresh("cache", "--clear", **place)
+    assert done.stdout.startswith(f"freed {sizes[-1][0]} MB in {len(ours)} files; ")
+    assert sorted(file for file in tmp_path.rglob("*") if file.is_file()) == sorted(others)
+    assert re.search(r"^0\.0 MB in 0 files +in all$", fresh("cache", **place).stdout, re.MULTILINE)
 
 
 def test_warmup_leaves_nothing_to_compile():

@@ -2,7 +2,9 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import edits
 import numpy as np
 import pytest
 from processes import INSTALLED, Place
@@ -129,6 +131,29 @@ def test_a_changed_rule_never_runs_old_code(place):
     assert not [name for name in again["compiled"] if "_float64_" in name]
 
 
+def run_edits(place):
+    """What the functions of helpers/edits.py give when called and in kernels, and the names of those compiled anew."""
+    done = place.run(edits.CODE)
+    called, kernels = (
+        {e.name: done["answers"][f"{way} {e.name}"] for e in edits.EDITS} for way in ("called", "kernel")
+    )
+    return called, kernels, {e.name for e in edits.EDITS if any(f"kernel_{e.name}_" in c for c in done["compiled"])}
+
+
+def test_no_edit_of_what_numba_compiles_leaves_old_code(place):
+    place.write({f"user_{edit.name}.py": edit.module() for edit in edits.EDITS})
+    place.write({"edits.py": Path(edits.__file__).read_text()})
+    old, kernels, _ = run_edits(place)
+    assert kernels == old
+    assert run_edits(place) == (old, old, {edit.name for edit in edits.EDITS if not edit.kept})
+    for edit in edits.EDITS:
+        place.edit(f"user_{edit.name}.py", edit.old, edit.new)
+    new, kernels, compiled = run_edits(place)
+    assert [edit.name for edit in edits.EDITS if new[edit.name] == old[edit.name]] == [], "nothing was edited"
+    assert [edit.name for edit in edits.EDITS if kernels[edit.name] != new[edit.name]] == []
+    assert len(compiled) == len(edits.EDITS)
+
+
 def test_a_changed_package_never_runs_old_code(place):
     code = """
 p = np.ones(3)
@@ -181,9 +206,13 @@ def test_a_read_only_package_is_cached_in_the_home(place):
 def test_a_full_disk(place):
     full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
     assert place.run(full + SMALL)["answers"] == SMALL_ANSWERS
-    assert not [file for file in place.files() if file.endswith("nbc")]
+    assert not [file for file in place.files() if ".fastopt" in file]
     assert place.run(SMALL)["answers"] == SMALL_ANSWERS
     assert place.run(SMALL) == {"answers": SMALL_ANSWERS, "compiled": []}
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
 
 
 DAMAGES = {
@@ -192,24 +221,28 @@ DAMAGES = {
     "half": lambda data: data[: len(data) // 2],
     "shorter": lambda data: data[:-1],
     "noise": lambda data: np.random.default_rng(0).bytes(len(data)),
+    **{f"bit{i}": lambda data, i=i: flipped(data, i * len(data) // 8) for i in range(8)},
 }
 
 
 def test_a_damaged_file_costs_one_compilation(place):
-    names = [f"{kind}_{damage}" for kind in ("nbi", "nbc") for damage in DAMAGES]
+    names = [*DAMAGES, "swapped0", "swapped1"]
     code = f"import mine\nfor n in {names}: answers[n] = stepped(mine.rule(n, lambda p, g, lr: (p - lr * g,)))"
+    code = code.replace("lr * g", "lr * g * (2.0 if n == 'swapped0' else 1.0)")
     first = place.run(code)
-    for name in names:
-        kind, damage = name.split("_")
-        (file,) = place.cache.rglob(f"*.{name}_*.{kind}")
-        data = file.read_bytes()
-        file.unlink()
-        if DAMAGES[damage]:
-            file.write_bytes(DAMAGES[damage](data))
-    assert place.run(code)["answers"] == first["answers"]
+    paths = [one for name in names for one in place.cache.rglob(f"*.{name}_*.fastopt")]
+    assert len(paths) == len(names)
+    *files, last, other = [(path, path.read_bytes()) for path in paths]
+    for (path, data), damage in zip(files, DAMAGES.values(), strict=True):
+        path.unlink()
+        if damage:
+            path.write_bytes(damage(data))
+    last[0].write_bytes(other[1])
+    other[0].write_bytes(last[1])
     again = place.run(code)
     assert again["answers"] == first["answers"]
-    assert [name for name in names if any(f.startswith(name) for f in again["compiled"])] == [], "damaged for good"
+    assert {name for name in names if any(f.startswith(f"{name}_") for f in again["compiled"])} == set(names)
+    assert place.run(code) == {"answers": first["answers"], "compiled": []}, "damaged for good"
 
 
 def test_processes_that_start_at_once_on_an_empty_cache(place):
@@ -217,7 +250,18 @@ def test_processes_that_start_at_once_on_an_empty_cache(place):
         for done in pool.map(lambda _: place.run(SMALL), range(2)):
             assert done["answers"] == SMALL_ANSWERS
     assert place.run(SMALL) == {"answers": SMALL_ANSWERS, "compiled": []}
-    assert not [file for file in place.files() if ".tmp" in file]
+    assert all(file.endswith(".fastopt") for file in place.files()), "something half written is left"
+
+
+def test_a_folder_stays_within_its_limit(place):
+    code = f"{place.rules}\nfor k in KS: answers[str(k)] = stepped(made(float(k)))"
+    place.edit("fastopt/kernels/kept.py", "LIMIT = 256 * 2**20", "LIMIT = 100_000")
+    assert place.run(code.replace("KS", "(1, 2, 3)"))["compiled"]
+    assert place.run(code.replace("KS", "(3,)"))["compiled"] == []  # used last
+    place.run(code.replace("KS", "(1, 4)"))
+    sizes = [(place.cache / file).stat().st_size for file in place.files() if "loops" in file]
+    assert 50_000 < sum(sizes) <= 100_000
+    assert place.run(code.replace("KS", "(4,)"))["compiled"] == []
 
 
 # --- Numba's modes -------------------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_a_closure_leaves_no_file(place):
         found = place.run(MANY)["answers"]
         assert (found["function"], found["loop of function"]) == (state, state)
         assert FOUND not in (found["closure"], found["loop of closure"])
-    assert len([file for file in place.files() if file.endswith("nbc")]) == 2
+    assert len([file for file in place.files() if file.endswith(".fastopt")]) == 2
 
 
 WARMUP = """

@@ -94,8 +94,9 @@ def barrier():
 
 def compiled(function, signature, cached):
     """The kernel's function compiled, or taken from the disk cache, which finds it by its name (bind.py)."""
-    function.__qualname__ = f"{function.__name__}_{digest(function)}"
-    return ready(lambda cache: cuda.jit(cache=cache)(function), signature, cached)
+    seen = digest(function, *signature.args)
+    function.__qualname__ = f"{function.__name__}_{seen}"
+    return ready(lambda cache: cuda.jit(cache=cache)(function), signature, cached and seen is not None)
 
 
 def flattened(args):
