@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays.host import check_kind
 from ..arrays.nests import flatten, leaves_like, rebuild
-from ..arrays.placed import check_like
+from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
 from ..targets.blocks import Block, of_gradient, with_runs
@@ -171,6 +171,7 @@ class Layout:
             for name, view, a in zip(self.names, self.state_leaves(k), new):
                 check_kind(f"{slot!r} of {name}", a)
                 check_like(f"{slot!r} of {name}", a, view)
+                check_writable(f"{slot!r} of {name}", _is_writable(view))
                 pairs.append((view, a))
         for view, a in pairs:
             self._target.write(view, a)
@@ -179,10 +180,19 @@ class Layout:
         """The parameters as NumPy arrays, which may be the parameters themselves."""
         return [self._target.on_host(name, leaf) for name, leaf in zip(self.names, self.leaves)]
 
+    def check_writable(self):
+        """Raise where a parameter was made read-only since the optimiser was made."""
+        for name, leaf in zip(self.names, self.leaves):
+            check_writable(name, _is_writable(leaf))
+
     def write_leaves(self, arrays):
         """Copy NumPy arrays into the parameters."""
         for leaf, a in zip(self.leaves, arrays):
             self._target.write(leaf, a)
+
+
+def _is_writable(a):
+    return not isinstance(a, np.ndarray) or a.flags.writeable
 
 
 def _children(tree):
