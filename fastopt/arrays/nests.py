@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import describe, listing, quote, shorten_within
 
-DEEPEST = 100  # levels: a nest that holds itself has more, and Python's own stack ends at a thousand
+DEEPEST = 200  # levels: a nest that holds itself has more, and Python's own stack ends at a thousand
 
 
 def flatten(tree, name: str) -> Iterator[tuple[str, Any]]:
@@ -51,6 +51,17 @@ def rebuild(tree, leaves: Iterator):
     if _is_sequence(tree):
         return (tuple if isinstance(tree, tuple) else list)(rebuild(child, leaves) for child in tree)
     return next(leaves)
+
+
+def copied(tree):
+    """What ``rebuild`` made, in containers of its own, with the same leaves."""
+    if type(tree) is dict:
+        return {key: copied(child) for key, child in tree.items()}
+    if type(tree) is list:
+        return [copied(child) for child in tree]
+    if isinstance(tree, tuple):
+        return type(tree)(*map(copied, tree)) if hasattr(tree, "_fields") else tuple(map(copied, tree))
+    return tree
 
 
 def leaves_like(tree, other, name: str, path: tuple = ()) -> Iterator[Any]:
@@ -100,7 +111,7 @@ def _text_of(name, key, of_mapping):
         return hex(key)  # Python writes no more than 4300 digits
     for kind in (str, bool, int):  # also of a subclass: in a mapping it is what it equals
         if isinstance(key, kind):
-            return kind.__repr__(key)  # type: ignore[arg-type]
+            return kind.__repr__(key)
     try:
         return repr(key) if type(key) in (float, bytes, type(None)) else f"{type(key).__qualname__} {key!r}"
     except Exception as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ..arrays.nests import copied
 from ..errors import describe
 from ..rules import Rule, texts
 from ..rules.keywords import keywords
@@ -105,8 +106,11 @@ class Attributes:
 
     @property
     def params(self) -> Any:
-        """The parameters, as given; with groups, a list of each group's."""
-        return self._params
+        """The parameters, in the structure given; with groups, a list of each group's.
+
+        Every reading makes new containers of the same arrays: what is put into one is no parameter.
+        """
+        return copied(self._params)
 
     @property
     def state(self) -> Mapping[str, Any]:

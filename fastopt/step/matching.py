@@ -16,6 +16,7 @@ def places_of(layout) -> list[tuple]:
 def matched(layout, header, path) -> list[int]:
     """Of each parameter which one in the file it is; raises unless they are the same, in whatever order."""
     mine: list[Any]
+    theirs: list[Any]
     if "paths" in header:
         mine, theirs = places_of(layout), [tuple(place) for place in header["paths"]]
         names = [named("params", place) for place in mine + theirs]
