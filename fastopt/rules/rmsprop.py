@@ -6,7 +6,7 @@ Variant: PyTorch's: eps outside the root, lr outside b; with ``eps_in_sqrt=True`
 Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root and use
 alpha 0.9 (``RMSprop(params, lr, alpha=0.9, eps_in_sqrt=True)``, eps 1e-7 in Keras), and Keras and JAX keep lr inside b,
 which is the same at constant lr.
-In float32 v is infinite after one |g| > 1.8e20, or many > 1.8e19: the parameter stands still from then on, as in PyTorch.
+In float32 v is infinite after one |g| > 1.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
 ----------

@@ -146,7 +146,7 @@ class Attributes:
     def _assign(self, name, value, groups=None):
         """Take a hyperparameter over, in some groups or in all."""
         groups = self._hyper if groups is None else groups
-        values = groups[0].checked(name, value)
+        values = [mine.checked(name, value) for mine in groups][0]
         if self._options.capturable and any(map(callable, values.values())):
             raise ValueError(NO_SCHEDULES)
         for mine in groups:
@@ -163,6 +163,7 @@ class Attributes:
     def _assign_option(self, name, value):
         options = self._options._replace(**{name: value})
         check_options(options)
+        self._layout.check_options(options)
         if options.capturable and name == "clip_norm":
             raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
         self._take_options(options)

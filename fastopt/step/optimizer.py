@@ -146,7 +146,8 @@ class Optimizer(Attributes):
         target.check_options(options)
         if options.capturable and any(mine.scheduled for mine in self._hyper):
             raise ValueError(NO_SCHEDULES)
-        self._layout = Layout(target, self._params, roots, rule, [mine.start for mine in self._hyper], options)
+        self._layout = Layout(target, self._params, roots, rule, self._hyper, options)
+        self._layout.check_options(options)
         self._steps = target.steps(rule, self._layout, options)
         self._general = target.within(Optimizer._apply)  # a plain function: a bound one would keep its object alive
 
