@@ -1,4 +1,8 @@
-"""How a wrong value is described: every refusal says in one line what must be and what was given."""
+"""How a wrong value is described: every refusal says in one short line what must be and what was given.
+
+A value may be anything, so its text is taken here alone: of any length, with a ``repr`` that raises, with more digits
+than Python writes.
+"""
 
 import numpy as np
 
@@ -6,11 +10,28 @@ import numpy as np
 def describe(value) -> str:
     """A few words for a value: ``a float64 array of shape (3,)``, ``a list``, ``2.5``."""
     if type(value) is np.ndarray:
-        return f"a {value.dtype} array of shape {value.shape}"
+        return f"a {shorten(str(value.dtype), 60)} array of shape {spell(value.shape)}"
     if value is None or isinstance(value, (bool, int, float, complex, str, np.generic)):
-        return shorten(repr(value))
-    name = type(value).__name__
+        return quote(value)
+    name = shorten(type(value).__name__, 60)
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def spell(value) -> str:
+    """A shape, a dtype or strides in a few words."""
+    return shorten(str(value), 50)
+
+
+def quote(value, width: int = 80) -> str:
+    """What Python would write for a value, in one line of at most this width."""
+    if type(value) in (str, bytes):  # of a long one no more is written than is shown
+        value = value[: width + 1]
+    try:
+        return shorten(repr(value), width)
+    except Exception as error:  # a repr may raise anything, and Python writes no int of 4300 digits
+        big = isinstance(value, int) and isinstance(error, ValueError)
+        name = shorten(type(value).__name__, 40)
+        return f"an int of {value.bit_length()} bits" if big else f"a {name} whose repr raises"
 
 
 def shorten(text: str, width: int = 80) -> str:
@@ -19,6 +40,18 @@ def shorten(text: str, width: int = 80) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def listing(names) -> str:
+def shorten_within(text: str, width: int = 80) -> str:
+    """One line of at most this width that keeps both ends, of a name or a path."""
+    text = " ".join(text.split())
+    end = width // 2
+    return text if len(text) <= width else f"{text[: width - end - 1]}…{text[-end:]}"
+
+
+def listing(names, width: int = 80) -> str:
     """``'W', 'b'``, cut when there are many."""
-    return shorten(", ".join(repr(name) for name in names))
+    text = ""
+    for name in names:
+        text += (", " if text else "") + quote(name, width)
+        if len(text) > width:
+            break
+    return shorten(text, width)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import describe
+from ..errors import describe, spell
 from .libraries import is_on_device, library_of
 from .placed import Placed, check_contiguous, check_like, wrong_order
 from .spans import check_apart
@@ -34,7 +34,7 @@ def placed(name, a) -> Placed:
     """Where an array is; raises unless a kernel can read it as one piece of memory."""
     check_kind(name, a)
     order = "C" if a.flags.c_contiguous else "F" if a.flags.f_contiguous else None
-    check_contiguous(name, order, f"strides {a.strides}")
+    check_contiguous(name, order, f"strides {spell(a.strides)}")
     return Placed(a.__array_interface__["data"][0], a.shape, a.dtype, order, a.flags.writeable)
 
 
@@ -46,7 +46,7 @@ def check_gradient(name, g, p, spans):
     check_like(name, g, p)
     order = order_of(p)
     if not (g.flags.c_contiguous if order == "C" else g.flags.f_contiguous):
-        raise wrong_order(name, order, f"strides {g.strides}")
+        raise wrong_order(name, order, f"strides {spell(g.strides)}")
     check_apart(name, span(g), spans)
     return g
 

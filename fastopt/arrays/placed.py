@@ -3,6 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
+from ..errors import spell
+
 
 class Placed(NamedTuple):
     """An array in memory, of the CPU or of a GPU.
@@ -39,9 +41,9 @@ class Placed(NamedTuple):
 def check_like(name, found, wanted):
     """Raise unless two arrays, or what is known of them, have the same dtype and shape."""
     if found.dtype != wanted.dtype:
-        raise TypeError(f"{name} must have dtype {wanted.dtype}, got {found.dtype}")
+        raise TypeError(f"{name} must have dtype {spell(wanted.dtype)}, got {spell(found.dtype)}")
     if found.shape != wanted.shape:
-        raise ValueError(f"{name} must have shape {wanted.shape}, got {found.shape}")
+        raise ValueError(f"{name} must have shape {spell(wanted.shape)}, got {spell(found.shape)}")
 
 
 def check_contiguous(name, order, got):

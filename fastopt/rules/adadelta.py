@@ -2,6 +2,7 @@
 
 Variant: PyTorch's, with a learning rate (1 is the paper). One root of the quotient instead of two roots.
 Agrees: PyTorch, optax, ensmallen. Differs: Keras has lr 1e-3, rho 0.95, eps 1e-7.
+In float32 a parameter with |g| > 9e15 stands still: its quotient is below the smallest normal number.
 
 Parameters
 ----------
@@ -34,7 +35,7 @@ def coefficients(t, lr, rho, eps):
 
 
 def update(p, g, v, u, lr, rho, rest, eps):
-    v = rho * v + rest * (g * g)
+    v = rho * v + rest * g * g
     delta = sqrt((u + eps) / (v + eps)) * g
     u = rho * u + rest * (delta * delta)
     return p - lr * delta, v, u

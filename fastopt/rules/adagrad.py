@@ -7,6 +7,7 @@ as zero, so in float32 ``eps=0`` ignores |g| < 1.1e-19.
 Agrees: PyTorch, ensmallen, Apex, bitsandbytes, DeepSpeed. Differs: optax and Keras put eps inside the root and start
 s at 0.1, so their first steps are up to hundreds of times smaller: they are ``Adagrad(params, lr, eps=1e-7,
 eps_in_sqrt=True, initial_accumulator_value=0.1)``.
+In float32 a parameter with |g| > 1.8e19 stands still from then on: g² is infinite, as it is in PyTorch.
 
 Parameters
 ----------

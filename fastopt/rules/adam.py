@@ -5,6 +5,7 @@ Variant: the paper's and PyTorch's: eps is added after the correction. ``bias_co
 Agrees: PyTorch, optax, Apex, DeepSpeed, bitsandbytes, JAX's examples. Differs: Keras, scikit-learn, ensmallen and
 thinc add eps before the correction ("epsilon hat"), which matters while gradients are tiny: theirs is
 ``eps=lambda step: 1e-7 / math.sqrt(1 - 0.999 ** (step + 1))`` here, and in AdamW and AMSGrad.
+In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
 ----------

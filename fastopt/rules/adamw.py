@@ -4,6 +4,7 @@ Variant: PyTorch's: the decay is multiplied by lr and comes before the step.
 Agrees: PyTorch, DeepSpeed (and optax and Apex, whose form is the same algebra). Differs: Keras adds eps before the
 correction, as its Adam does; thinc and bitsandbytes on a GPU decay after the step; optax's default weight_decay is
 1e-4, Keras's 4e-3.
+In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
 ----------

@@ -3,6 +3,7 @@
 Variant: PyTorch's: the maximum of the raw v, corrected afterwards. ``bias_correction=False`` is the paper.
 Agrees: PyTorch. Differs: Keras and ensmallen take the same maximum but add eps before the correction, as in their
 Adam; optax takes the maximum of the corrected v.
+In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
 ----------

@@ -18,7 +18,7 @@ def placed(eps, eps_in_sqrt):
 
 
 def moments(g, m, v, beta1, rest1, beta2, rest2):
-    return beta1 * m + rest1 * g, beta2 * v + rest2 * (g * g)
+    return beta1 * m + rest1 * g, beta2 * v + rest2 * g * g
 
 
 def coefficients(t, lr, beta1, beta2, eps, bias_correction):

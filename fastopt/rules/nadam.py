@@ -4,6 +4,7 @@ Variant: PyTorch's. The product Πₜ has a closed form, so a step needs no runn
 ``decoupled=True`` is PyTorch's decoupled_weight_decay: θ ← θ − lr·λθ first, as in AdamW.
 Agrees: PyTorch, ensmallen. Differs: Keras uses 0.96ᵗ, which is ``NAdam(params, 1e-3, momentum_decay=1, eps=1e-7)``;
 optax's nadam keeps β₁ constant (``momentum_decay=1e4``).
+In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
 ----------

@@ -5,6 +5,8 @@ Variant: PyTorch's: eps is added to the uncorrected root. ``decoupled=True`` is 
 θ ← θ − lr·λθ first, as in AdamW.
 Agrees: PyTorch. Differs: optax adds eps to the corrected root; optax and thinc switch at ρₜ ≥ 5, and thinc counts each
 step twice.
+In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter stands still once v is in use, as in
+PyTorch.
 
 Parameters
 ----------
@@ -38,7 +40,7 @@ def coefficients(t, lr, beta1, beta2, eps):
     limit = 2.0 / (1.0 - beta2) - 1.0
     r = limit - 2.0 * t * (1.0 - gathered) / gathered
     lr = lr / bias(beta1, t)
-    use, eps_ = 0.0, 1.0  # the denominator is use*sqrt(v) + eps_: 1 until the variance is tractable
+    use, eps_ = 0.0, 1.0  # the denominator is sqrt(v) + eps_ if v is in use, and 1 until the variance is tractable
     if r > 5.0:
         lr *= sqrt((r - 4.0) * (r - 2.0) * limit / ((limit - 4.0) * (limit - 2.0) * r)) * sqrt(gathered)
         use, eps_ = 1.0, eps
@@ -47,7 +49,7 @@ def coefficients(t, lr, beta1, beta2, eps):
 
 def update(p, g, m, v, beta1, rest1, beta2, rest2, lr, use, eps):
     m, v = moments(g, m, v, beta1, rest1, beta2, rest2)
-    return p - lr * m / (use * sqrt(v) + eps), m, v
+    return p - lr * m / (sqrt(v) + eps if use else eps), m, v  # 0 times an infinite v would be NaN
 
 
 def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):

@@ -34,6 +34,9 @@ class Range(NamedTuple):
 
 ANYWHERE = Range()
 NOT_NEGATIVE = Range(0.0, math.inf, True)
+SIZES = {  # of the numbers of a dtype, the smallest that kernels do not count as zero, and the largest
+    np.dtype(kind): (float(np.finfo(kind).tiny), float(np.finfo(kind).max)) for kind in (np.float32, np.float64)
+}
 FORM = re.compile(r"([\[(])\s*([^,\s]+)\s*,\s*([^,\s]+)\s*([\])])")
 
 
@@ -61,3 +64,12 @@ def check_number(where, value, range_):
         number = math.inf
     if number not in range_:
         raise ValueError(f"{where} must be {range_}, got {describe(value)}")
+
+
+def check_fits(where, number, dtype):
+    """Raise where a number would become zero, or infinite, in arrays of this dtype."""
+    smallest, largest = SIZES[dtype]
+    if number and not smallest <= abs(number) <= largest:
+        raise ValueError(
+            f"{where} must have a size from {smallest:.4g} to {largest:.4g} for {dtype} arrays, got {number!r}"
+        )

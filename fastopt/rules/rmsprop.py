@@ -6,6 +6,7 @@ Variant: PyTorch's: eps outside the root, lr outside b; with ``eps_in_sqrt=True`
 Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root and use
 alpha 0.9 (``RMSprop(params, lr, alpha=0.9, eps_in_sqrt=True)``, eps 1e-7 in Keras), and Keras and JAX keep lr inside b,
 which is the same at constant lr.
+In float32 v is infinite after one |g| > 1.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
 ----------
@@ -53,23 +54,23 @@ def spread(v, a, inside, zero):
 
 
 def update(p, g, v, lr, alpha, rest, inside, eps, zero):
-    v = alpha * v + rest * (g * g)
+    v = alpha * v + rest * g * g
     return p - lr * g / (sqrt(v + inside) + eps), v
 
 
 def centered(p, g, v, a, lr, alpha, rest, inside, eps, zero):
-    v, a = alpha * v + rest * (g * g), alpha * a + rest * g
+    v, a = alpha * v + rest * g * g, alpha * a + rest * g
     return p - lr * g / (spread(v, a, inside, zero) + eps), v, a
 
 
 def heavy(p, g, v, b, lr, alpha, rest, inside, eps, zero, momentum):
-    v = alpha * v + rest * (g * g)
+    v = alpha * v + rest * g * g
     b = momentum * b + g / (sqrt(v + inside) + eps)
     return p - lr * b, v, b
 
 
 def centered_heavy(p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum):
-    v, a = alpha * v + rest * (g * g), alpha * a + rest * g
+    v, a = alpha * v + rest * g * g, alpha * a + rest * g
     b = momentum * b + g / (spread(v, a, inside, zero) + eps)
     return p - lr * b, v, a, b
 

@@ -94,6 +94,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     s = settings(method, options, tol)
     given = objective_of(fun, jac)
     x = start(x0)
+    s.check_fits(x.dtype)
     low, high = limits(bounds, x)
     scale = scales(s.x_scale, x)
     args = args if isinstance(args, tuple) else (args,)

@@ -39,6 +39,11 @@ class Settings:
     return_all: bool
     x_scale: Any
 
+    def check_fits(self, dtype):
+        """Raise where an option is no number in arrays of this dtype."""
+        self.hyper.check_fits(dtype)
+        Options(clip_value=self.clip_value).check_fits(dtype)
+
     @cached_property
     def staged(self):
         return self.maximize or self.clip_value is not None or self.clip_norm is not None or self.hyper.decays()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ..arrays.nests import copied
 from ..errors import describe
 from ..rules import Rule, texts
 from ..rules.keywords import keywords
@@ -105,8 +106,11 @@ class Attributes:
 
     @property
     def params(self) -> Any:
-        """The parameters, as given; with groups, a list of each group's."""
-        return self._params
+        """The parameters, in the structure given; with groups, a list of each group's.
+
+        Every reading makes new containers of the same arrays: what is put into one is no parameter.
+        """
+        return copied(self._params)
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -142,7 +146,7 @@ class Attributes:
     def _assign(self, name, value, groups=None):
         """Take a hyperparameter over, in some groups or in all."""
         groups = self._hyper if groups is None else groups
-        values = groups[0].checked(name, value)
+        values = [mine.checked(name, value) for mine in groups][0]
         if self._options.capturable and any(map(callable, values.values())):
             raise ValueError(NO_SCHEDULES)
         for mine in groups:
@@ -159,6 +163,7 @@ class Attributes:
     def _assign_option(self, name, value):
         options = self._options._replace(**{name: value})
         check_options(options)
+        self._layout.check_options(options)
         if options.capturable and name == "clip_norm":
             raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
         self._take_options(options)

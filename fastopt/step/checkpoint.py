@@ -1,26 +1,27 @@
 """Save an optimiser with its parameters to a file, and load it back to the bit: NumPy's .npz format, no pickle."""
 
 import json
-import os
-import threading
-from pathlib import Path
 
 import numpy as np
 
 from ..arrays.nests import flatten
-from ..arrays.placed import check_like
-from ..errors import describe, shorten
+from ..errors import describe, listing
+from .archive import Archive, checksum
 from .inside import layout_of
+from .matching import matched, places_of
 from .optimizer import Optimizer
+from .replacing import checked_path, replacing, shown
+from .state_dict import check_rule
 
-FORMAT = "fastopt checkpoint 1"
+FORMATS = ("fastopt checkpoint 1", "fastopt checkpoint 2")  # the first has names instead of paths, and no sums
 
 
 def save(path, opt) -> None:
     """Write parameters, state, step counts and numeric hyperparameters to a file.
 
     The file appears whole or not at all: it is written beside ``path`` and then renamed, so a crash leaves an older
-    file as it was. Schedules are functions and are not saved, but for the state of plateaus; give
+    file as it was; what a killed process left there, the next save of that file removes. A symbolic link is followed,
+    and an older file's mode kept. Schedules are functions and are not saved, but for the state of plateaus; give
     them again to the optimiser that loads.
 
     Parameters
@@ -28,12 +29,13 @@ def save(path, opt) -> None:
     path : str or path
         The file's name, used as it is (no ending is added).
     opt : Optimizer
-        The optimiser to save, with the parameters it holds.
+        The optimiser to save, with the parameters it holds. Keys of its nests that are no strings or numbers are told
+        apart by their ``repr``.
 
     Raises
     ------
-    TypeError
-        If ``opt`` is not an Optimizer.
+    TypeError, ValueError
+        If ``opt`` is not an Optimizer, ``path`` not the name of a file, or if two keys have one ``repr``.
     OSError
         If the file cannot be written.
 
@@ -50,26 +52,17 @@ def save(path, opt) -> None:
     (True, 1)
     """
     _check(opt)
+    path, places = checked_path(path), places_of(layout_of(opt))
     saved = opt.state_dict()
-    names, params = layout_of(opt).names, layout_of(opt).host_leaves()
-    header = {"format": FORMAT, **{key: saved[key] for key in ("rule", "t", "hyper")}, "names": names}
-    header["state"] = list(opt.rule.state)
-    header["counts"] = [count for _, count in flatten(saved["counts"], "")]
-    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
-    arrays |= {f"params/{i}": a for i, a in enumerate(params)}
+    arrays = {f"params/{i}": a for i, a in enumerate(layout_of(opt).host_leaves())}
     for slot, nest in saved["state"].items():
         arrays |= {f"state/{slot}/{i}": a for i, (_, a) in enumerate(flatten(nest, ""))}
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    header = {"format": FORMATS[-1], **{key: saved[key] for key in ("rule", "t", "hyper")}, "paths": places}
+    header["state"] = list(opt.rule.state)
+    header["counts"] = [count for _, count in flatten(saved["counts"], "")]
+    header["sums"] = {member: checksum(a) for member, a in arrays.items()}
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
 
 def load(path, opt) -> None:
@@ -82,15 +75,16 @@ def load(path, opt) -> None:
     path : str or path
         The file that :func:`save` wrote.
     opt : Optimizer
-        Made with the same rule, and with parameters of the same names, shapes and dtypes. These and the state are
-        overwritten.
+        Made with the same rule, and with parameters of the same keys (in any order), shapes and dtypes. These and the
+        state are overwritten.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     TypeError, ValueError
-        If the file is not a checkpoint, is damaged, or does not fit ``opt``. Nothing is changed then.
+        If the file is not a checkpoint, is damaged (the message names the array), or does not fit ``opt``, or if its
+        arrays are read-only. Nothing is changed then.
 
     Examples
     --------
@@ -103,21 +97,11 @@ def load(path, opt) -> None:
     array([0.5, 0.5])
     """
     _check(opt)
-    with open(path, "rb") as file:
-        header, arrays = _read(path, file)
-    layout = layout_of(opt)
-    names = layout.names
-    if header["names"] != names:
-        theirs = next((n for n in header["names"] if n not in names), "them in another order")
-        wanted = shorten(", ".join(names), 100)
-        raise ValueError(f"{path} must hold the parameters {wanted}, got {shorten(str(theirs), 60)}")
-    params = [arrays[f"params/{i}"] for i in range(len(names))]
-    for name, mine, a in zip(names, layout.leaves, params):
-        check_like(f"{name} in {path}", a, mine)
-    state = {slot: layout.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]}
-    counts = {"counts": layout.nest(header["counts"])} if "counts" in header else {}
-    opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | counts | {"state": state})
-    layout.write_leaves(params)
+    with open(checked_path(path), "rb") as file:
+        d, params = _read(Archive(file, shown(path)), opt, shown(path))
+    layout_of(opt).check_writable()
+    opt.load_state_dict(d)
+    layout_of(opt).write_leaves(params)
 
 
 def _check(opt):
@@ -125,25 +109,56 @@ def _check(opt):
         raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
 
 
-def _read(path, file):
-    """The header and the arrays of a checkpoint, which are all there."""
+def _read(archive, opt, path) -> tuple[dict, list]:
+    """The state dict in a checkpoint, and the parameters in the order of the optimiser's."""
+    header, layout = _header(archive, path), layout_of(opt)
+    places, sums = matched(layout, header, path), header.get("sums", {})
+
+    def read(what, member):
+        members = [f"{member}/{i}" for i in places]
+        named = zip(layout.names, members, layout.leaves)
+        return [archive.array(what + name, member, like, sums.get(member)) for name, member, like in named]
+
+    params = read("", "params")
+    check_rule(f"the rule in {path}", header["rule"], opt.rule)
+    if header["state"] != list(opt.rule.state):
+        raise ValueError(f"{path} must hold the state {listing(opt.rule.state)}, got {describe(header['state'])}")
+    state = {slot: layout.nest(read(f"{slot!r} of ", f"state/{slot}")) for slot in opt.rule.state}
+    d = {key: header[key] for key in ("rule", "t", "hyper")} | {"state": state}
+    if "counts" in header:
+        d["counts"] = layout.nest([header["counts"][i] for i in places])
+    return d, params
+
+
+def _header(archive, path) -> dict:
+    """What is in the file beside arrays, of the right kinds."""
+    text = archive.text("header")
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays["header"].tobytes())
+        header = json.loads(text)
         known = header.get("format")
-    except Exception as error:  # zip, NumPy and JSON have many ways to say that a file is damaged
-        raise ValueError(f"{path} must be a file that fastopt.save wrote, got one that cannot be read") from error
-    if known != FORMAT:
-        raise ValueError(f"{path} must have the format {FORMAT!r}, got {describe(known)}")
-    missing = [key for key in ("rule", "t", "hyper") if key not in header]
-    missing += [key for key in ("names", "state") if not isinstance(header.get(key), list)]
-    if not missing:
-        counts = header.get("counts", header["names"])  # files from before there were counts
-        missing += [] if isinstance(counts, list) and len(counts) == len(header["names"]) else ["a count of each"]
-        for i, name in enumerate(header["names"]):
-            missing += [name] if f"params/{i}" not in arrays else []
-            missing += [f"{slot} of {name}" for slot in header["state"] if f"state/{slot}/{i}" not in arrays]
-    if missing:
-        raise ValueError(f"{path} must hold {shorten(str(missing[0]), 60)}, got a file without it")
-    return header, arrays
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise archive.foreign() from error
+    if known not in FORMATS:
+        raise ValueError(f"{path} must have the format {FORMATS[-1]!r}, got {describe(known)}")
+    names, later = ("names", ()) if known == FORMATS[0] else ("paths", ("counts", "sums"))
+    needed = ("rule", "t", "hyper", "state", names, *later)
+    missing = next((key for key in needed if key not in header), None)
+    if missing is not None:
+        raise ValueError(f"{path} must hold {missing!r}, got a file without it")
+    header = {key: header[key] for key in (*needed, "counts") if key in header}
+    if not _fits_together(header, names):
+        raise archive.foreign()
+    return header
+
+
+def _fits_together(header, names) -> bool:
+    """Whether there is a path, or a name, and a count of each parameter, and sums are by member."""
+    places = header[names]
+    if not isinstance(places, list) or not isinstance(header.get("sums", {}), dict):
+        return False
+    for place in places:
+        kinds = {type(step) for step in place} if isinstance(place, list) else {type(place)}
+        if not kinds <= {str, int} or isinstance(place, list) != (names == "paths"):
+            return False
+    counts = header.get("counts", places)  # files from before there were any
+    return isinstance(counts, list) and len(counts) == len(places)

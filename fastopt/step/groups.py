@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, ValuesView
 from typing import Any
 
+from ..arrays.nests import flatten, rebuild
 from ..errors import describe
+from ..targets.packed import Packed
 
 
 def is_groups(params) -> bool:
@@ -15,7 +17,10 @@ def is_groups(params) -> bool:
 
 
 def roots_of(params) -> dict[str, Any]:
-    """The nest of parameters of each group, by the name that its arrays begin with; one where there are no groups."""
+    """The nest of parameters of each group, by the name that its arrays begin with; one where there are no groups.
+
+    In containers of our own: what is put into the caller's later is not what is stepped.
+    """
     roots = {"params": params}
     if is_groups(params):
         roots = {f"params[{i}]": group["params"] for i, group in enumerate(params)}
@@ -23,4 +28,9 @@ def roots_of(params) -> dict[str, Any]:
         if isinstance(root, (Iterator, ValuesView)):
             wanted = "an array, or a sequence or mapping of arrays"
             raise TypeError(f"{where} must be {wanted}, got {describe(root)}: pass list(...) of it")
-    return roots
+    return {where: _own(root, where) for where, root in roots.items()}
+
+
+def _own(root, where):
+    leaves = [leaf for _, leaf in flatten(root, where)]
+    return root if isinstance(root, Packed) else rebuild(root, iter(leaves))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import describe, shorten
 from ..rules.keywords import BETAS, keywords, spelt
+from ..rules.ranges import check_fits
 from ..schedules import plateaus_in
 
 
@@ -19,10 +20,10 @@ class Hyper:
             raise TypeError(f"{where} must be given only {', '.join(known)}, got {shorten(repr(unknown[0]), 40)}")
         values = {**known, **given}
         self.rule = rule
-        self.start = {}
-        for keyword, (slot, _) in rule.initial.items():
-            rule.check(keyword, values[keyword])
-            self.start[slot] = float(values.pop(keyword))
+        self.dtype = np.dtype(np.float64)  # that numbers are cast to; of a group's, the narrowest
+        self.initial = {keyword: values.pop(keyword) for keyword in rule.initial}
+        for keyword, value in self.initial.items():
+            self._check(keyword, value)
         self.values: dict[str, Any] = {}
         for keyword, value in values.items():
             self.values |= self.checked(keyword, value)
@@ -30,10 +31,38 @@ class Hyper:
     def checked(self, keyword, value) -> dict:
         """What a keyword sets, by the names of the rule; raises unless it can be that."""
         if keyword != "betas" or keyword in self.rule.hyper:
-            return {keyword: _checked(self.rule, keyword, value)}
+            return {keyword: self._checked(keyword, value)}
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(value)}")
-        return {beta: _checked(self.rule, beta, one) for beta, one in zip(BETAS, value)}
+        return {beta: self._checked(beta, one) for beta, one in zip(BETAS, value)}
+
+    def check_fits(self, dtype):
+        """Raise where a number is none in arrays of this dtype."""
+        for name, value in (self.initial | self.values).items():
+            if not callable(value):
+                check_fits(name, float(value), dtype)
+
+    def settle(self, dtype):
+        """Hold numbers for arrays of this dtype from now on."""
+        self.check_fits(dtype)
+        self.dtype = dtype
+
+    def _check(self, name, value, where=None):
+        """Raise unless a hyperparameter may have this value, in the arrays' dtype too."""
+        self.rule.check(name, value, where)
+        check_fits(where or name, float(value), self.dtype)
+
+    def _checked(self, name, value):
+        if not callable(value):
+            self._check(name, value)
+        elif isinstance(self.rule.hyper.get(name), bool):
+            raise TypeError(f"{name} must be True or False, got {describe(value)}")
+        return value
+
+    @property
+    def start(self) -> dict[str, float]:
+        """What state arrays start from, where that is not zero."""
+        return {slot: float(self.initial[keyword]) for keyword, (slot, _) in self.rule.initial.items()}
 
     def read(self, keyword):
         """The value of a keyword, as it was given."""
@@ -58,7 +87,7 @@ class Hyper:
         value = self.values[name]
         if callable(value):
             value = value(t - 1)
-            self.rule.check(name, value, f"{name} (a schedule, at step {t - 1})")
+            self._check(name, value, f"{name} (a schedule, at step {t - 1})")
         return float(value)
 
     def numbers(self) -> dict:
@@ -78,7 +107,7 @@ class Hyper:
                 for plateau, state in zip(mine, value):
                     plateau.check_state(f"{where}[{name!r}]", state)
             elif value is not None:
-                self.rule.check(name, value, f"{where}[{name!r}]")
+                self._check(name, value, f"{where}[{name!r}]")
             elif not callable(self.values[name]):
                 raise ValueError(f"{name} was a schedule when saved and must be given again, got {self.values[name]!r}")
 
@@ -110,11 +139,3 @@ def _states(schedule):
 def _plain(value):
     """As a Python bool or float, which every file format knows."""
     return bool(value) if isinstance(value, (bool, np.bool_)) else float(value)
-
-
-def _checked(rule, name, value):
-    if not callable(value):
-        rule.check(name, value)
-    elif isinstance(rule.hyper.get(name), bool):
-        raise TypeError(f"{name} must be True or False, got {describe(value)}")
-    return value

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays.host import check_kind
 from ..arrays.nests import flatten, leaves_like, rebuild
-from ..arrays.placed import check_like
+from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
 from ..targets.blocks import Block, of_gradient, with_runs
@@ -22,7 +22,7 @@ class Layout:
     ----------
     target : where the arrays are
     params, roots : the nest that gradients must match, and its parts by name, one per group
-    rule, starts : the rule, and per group the start of its state
+    rule, hyper : the rule, and per group its numbers, which are settled for the dtype of its arrays
     options : of the optimiser
 
     Attributes
@@ -33,7 +33,7 @@ class Layout:
     spans : the addresses of parameters and state, sorted
     """
 
-    def __init__(self, target, params, roots, rule, starts, options):
+    def __init__(self, target, params, roots, rule, hyper, options):
         self._target, self._rule = target, rule
         self.all: list[Block] = []
         self.names: list[str] = []
@@ -43,7 +43,7 @@ class Layout:
         self.missed: list[int] = []
         self._block_of: dict[int, int] = {}  # by parameter
         for group, (where, root) in enumerate(roots.items()):
-            self._add(group, where, root, starts[group])
+            self._add(group, where, root, hyper[group])
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
         owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]
@@ -54,7 +54,7 @@ class Layout:
         self._flat = all(child is leaf for child, leaf in zip_longest(_children(self._tree), self.leaves))
         self._gradients = target.gradients(self, options)
 
-    def _add(self, group, where, root, starts):
+    def _add(self, group, where, root, hyper):
         """The parameters of a group; raises unless they can be stepped in place."""
         first, target = len(self.leaves), self._target
         for name, a in flatten(root, where):
@@ -64,9 +64,11 @@ class Layout:
             self.places.append(place)
             self.leaves.append(target.array(place, a))
             self.missed.append(0)
+        for dtype in sorted({place.dtype for place in self.places[first:]}, reverse=True):  # the narrowest last
+            hyper.settle(dtype)
         packed = isinstance(root, Packed) and bool(root.buffers)
         for p, members in self._split(root if packed else None, first):
-            state = tuple(target.full(p.size, p.dtype, starts.get(slot, 0.0)) for slot in self._rule.state)
+            state = tuple(target.full(p.size, p.dtype, hyper.start.get(slot, 0.0)) for slot in self._rule.state)
             self._block_of |= {index: len(self.all) for index, _, _ in members}
             self.all.append(with_runs(Block(None, p, state, group, tuple(members), packed), self.missed))
 
@@ -84,6 +86,11 @@ class Layout:
                     members.append((index, end, end + places[index].size))
                     end += places[index].size
             yield buffer, members
+
+    def check_options(self, options):
+        """Raise where an option is no number in the dtype of an array."""
+        for dtype in {place.dtype for place in self.places}:
+            options.check_fits(dtype)
 
     def bind(self, staged, options):
         """Give each block its kernel, with the modifiers of the gradient or without them."""
@@ -171,6 +178,7 @@ class Layout:
             for name, view, a in zip(self.names, self.state_leaves(k), new):
                 check_kind(f"{slot!r} of {name}", a)
                 check_like(f"{slot!r} of {name}", a, view)
+                check_writable(f"{slot!r} of {name}", _is_writable(view))
                 pairs.append((view, a))
         for view, a in pairs:
             self._target.write(view, a)
@@ -179,10 +187,19 @@ class Layout:
         """The parameters as NumPy arrays, which may be the parameters themselves."""
         return [self._target.on_host(name, leaf) for name, leaf in zip(self.names, self.leaves)]
 
+    def check_writable(self):
+        """Raise where a parameter was made read-only since the optimiser was made."""
+        for name, leaf in zip(self.names, self.leaves):
+            check_writable(name, _is_writable(leaf))
+
     def write_leaves(self, arrays):
         """Copy NumPy arrays into the parameters."""
         for leaf, a in zip(self.leaves, arrays):
             self._target.write(leaf, a)
+
+
+def _is_writable(a):
+    return not isinstance(a, np.ndarray) or a.flags.writeable
 
 
 def _children(tree):

@@ -66,7 +66,8 @@ class Optimizer(Attributes):
     Attributes
     ----------
     params : array or nest of arrays
-        The parameters, as given; with groups, a list of each group's.
+        The parameters, in dicts, lists and tuples as those given; with groups, a list of each group's. They are what
+        is stepped, also where another array was put into the given nest since; what is put into ``params`` is none.
     state : mapping
         From the name of each state array of the rule to arrays in the structure of ``params``; read-only.
     groups : tuple of Group
@@ -132,7 +133,7 @@ class Optimizer(Attributes):
         self._grouped = is_groups(params)
         roots = roots_of(params)
         self._hyper = hyper_of_groups(rule, params if self._grouped else None, hyper)
-        self._params: Any = list(roots.values()) if self._grouped else params
+        self._params: Any = list(roots.values()) if self._grouped else roots["params"]
         self._take_options(options)
         self._place(roots)
         self._state = MappingProxyType({slot: self._layout.views(k) for k, slot in enumerate(rule.state)})
@@ -145,7 +146,8 @@ class Optimizer(Attributes):
         target.check_options(options)
         if options.capturable and any(mine.scheduled for mine in self._hyper):
             raise ValueError(NO_SCHEDULES)
-        self._layout = Layout(target, self._params, roots, rule, [mine.start for mine in self._hyper], options)
+        self._layout = Layout(target, self._params, roots, rule, self._hyper, options)
+        self._layout.check_options(options)
         self._steps = target.steps(rule, self._layout, options)
         self._general = target.within(Optimizer._apply)  # a plain function: a bound one would keep its object alive
 

@@ -7,6 +7,7 @@ import numba
 import numpy as np
 
 from ..errors import describe
+from ..rules.ranges import check_fits
 
 
 class Options(NamedTuple):
@@ -25,6 +26,11 @@ class Options(NamedTuple):
     def bound(self) -> float:
         """What every element of a gradient is clipped to."""
         return math.inf if self.clip_value is None else float(self.clip_value)
+
+    def check_fits(self, dtype):
+        """Raise unless what elements are clipped to is a number in arrays of this dtype."""
+        if self.clip_value is not None:
+            check_fits("clip_value", float(self.clip_value), dtype)
 
     @property
     def modifies(self) -> bool:

@@ -3,23 +3,29 @@
 from collections.abc import Mapping
 
 from ..arrays.nests import leaves_like
-from ..errors import describe
+from ..errors import describe, quote
+
+MOST = 2**62  # steps: kernels count on from there in 64 bits
 
 
 def hyper_of(d, rule, groups, grouped) -> list:
     """The hyperparameters in a state dict, for each group; raises unless it is one of this rule and so many groups."""
     if not isinstance(d, Mapping) or d.keys() - {"counts"} != {"rule", "t", "hyper", "state"}:
         raise TypeError(f"d must be a mapping with the keys 'rule', 't', 'hyper', 'state', got {describe(d)}")
-    if d["rule"] != rule.name:
-        raise ValueError(f"d['rule'] must be {rule.name!r}, got {describe(d['rule'])}")
-    if not isinstance(d["t"], int) or isinstance(d["t"], bool) or d["t"] < 0:
-        raise ValueError(f"d['t'] must be a count of steps, got {describe(d['t'])}")
+    check_rule("d['rule']", d["rule"], rule)
+    if not isinstance(d["t"], int) or isinstance(d["t"], bool) or not 0 <= d["t"] < MOST:
+        raise ValueError(f"d['t'] must be a count of steps below 2**62, got {describe(d['t'])}")
     hyper = d["hyper"] if grouped else [d["hyper"]]
     if not isinstance(hyper, list) or len(hyper) != len(groups):
         raise ValueError(f"d['hyper'] must have one mapping per group, {len(groups)}, got {describe(hyper)}")
     for mine, numbers in zip(groups, hyper):
         mine.check_numbers(numbers, "d['hyper']")
     return hyper
+
+
+def check_rule(where, name, rule):
+    if name != rule.name:
+        raise ValueError(f"{where} must be {quote(rule.name)}, got {describe(name)}")
 
 
 def counts_of(d, layout, capturable) -> list[int]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..arrays.nests import flatten, rebuild
-from ..errors import describe, shorten
+from ..arrays.nests import flatten, rebuild, steps
+from ..errors import describe, quote
 from . import target_of
 
 
@@ -24,7 +24,7 @@ class Packed:
     def __init__(self, children, target):
         self._children, self._target = children, target
         self.buffers: tuple[np.ndarray, ...] = ()
-        self.layout = None  # names, shapes, dtypes and orders of the leaves, where this is the root
+        self.layout = None  # places in the nest, shapes, dtypes and orders of the leaves, where this is the root
 
     def __getitem__(self, key):
         return self._children[key]
@@ -36,7 +36,7 @@ class Packed:
         return len(self._children)
 
     def __setitem__(self, key, value):
-        view, name = self._children[key], f"entry {shorten(repr(key), 40)}"
+        view, name = self._children[key], f"entry {quote(key, 40)}"
         if value is view:
             return
         if isinstance(view, (Packed, list)):
@@ -116,7 +116,7 @@ def pack(params, *, _fill=True):
         views.append(view)
     packed = _packed_node(params, iter(views), target)
     packed.buffers = tuple(buffers.values())
-    packed.layout = tuple((name, p.shape, p.dtype, p.order) for (name, _), p in zip(leaves, places))
+    packed.layout = tuple((path, p.shape, p.dtype, p.order) for path, p in zip(steps(params, "params"), places))
     return packed
 
 

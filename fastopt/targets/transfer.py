@@ -5,7 +5,7 @@ import numpy as np
 from ..arrays.libraries import is_on_device
 from ..arrays.nests import flatten, rebuild
 from ..arrays.placed import check_contiguous
-from ..errors import describe
+from ..errors import describe, spell
 from . import current_gpu
 from .packed import Packed, pack
 
@@ -42,7 +42,7 @@ def to_device(params):
     for name, leaf in flatten(params, "params"):
         if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "fiucb":
             raise TypeError(f"{name} must be a NumPy array of numbers, got {describe(leaf)}")
-        check_contiguous(name, "C" if leaf.flags.forc else None, f"strides {leaf.strides}")
+        check_contiguous(name, "C" if leaf.flags.forc else None, f"strides {spell(leaf.strides)}")
     target = current_gpu("to_device")
     moved = rebuild(params, (target.copy_to_device(leaf) for _, leaf in flatten(params, "")))
     return pack(moved) if isinstance(params, Packed) else moved

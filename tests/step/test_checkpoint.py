@@ -164,6 +164,8 @@ WRONG = [
     ("t below 0", ["t"], -1, ValueError, "-1"),
     ("t of another kind", ["t"], 1.5, ValueError, "1.5"),
     ("t of bool", ["t"], True, ValueError, "True"),
+    ("t beyond all counts", ["t"], 2**63 - 1, ValueError, "2**62"),
+    ("t of many digits", ["t"], 10**5000, ValueError, "2**62"),
     ("hyper of another kind", ["hyper"], [], ValueError, "d['hyper']"),
     ("no lr", ["hyper", "lr"], None, ValueError, "d['hyper']"),
     ("another number", ["hyper", "rho"], 0.5, ValueError, "d['hyper']"),

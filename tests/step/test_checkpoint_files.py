@@ -1,5 +1,6 @@
 """Files of save and load: whole or not at all, without pickle, checked before anything is written."""
 
+import hashlib
 import json
 import os
 import stat
@@ -7,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkpoints import kill_while_saving, leftovers, start_saver
 from refusals import contents, refuse
 from test_checkpoint import draw, made, train
 
 import fastopt
 from fastopt import schedules
+
+posix = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes are of POSIX")
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -27,7 +31,7 @@ def test_the_path_is_used_as_it_is(kind, tmp_path, monkeypatch):
         os.unlink(name)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+@posix
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_the_mode_is_that_of_any_new_file(mask, tmp_path):
     old = os.umask(mask)
@@ -87,14 +91,25 @@ CHANGES = [
     ("no format", lambda a, h: h.pop("format"), "format"),
     ("another format", lambda a, h: h.update(format="fastopt checkpoint 9"), "format"),
     ("no header", lambda a, h: a.pop("header"), "run"),
-    ("no names", lambda a, h: h.pop("names"), "run"),
+    ("no paths", lambda a, h: h.pop("paths"), "run"),
     ("no rule", lambda a, h: h.pop("rule"), "run"),
     ("no hyper", lambda a, h: h.pop("hyper"), "run"),
-    ("names of another kind", lambda a, h: h.update(names=3), "run"),
+    ("no counts", lambda a, h: h.pop("counts"), "run"),
+    ("no sums", lambda a, h: h.pop("sums"), "run"),
+    ("no state of the rule", lambda a, h: h.update(state=["m"]), "'v'"),
+    ("paths of another kind", lambda a, h: h.update(paths=3), "run"),
+    ("paths of numbers", lambda a, h: h.update(paths=[1, 2, 3, 4]), "run"),
+    ("paths of lists", lambda a, h: h.update(paths=[[[]]] * 4), "run"),
+    ("a path twice", lambda a, h: h["paths"].append(h["paths"][0]) or h["counts"].append(0), "params['W']"),
+    ("counts of another kind", lambda a, h: h.update(counts={}), "run"),
+    ("sums of another kind", lambda a, h: h.update(sums=[]), "run"),
     ("no parameter", lambda a, h: a.pop("params/1"), "params['F']"),
     ("no state", lambda a, h: a.pop("state/v/2"), "v"),
     ("t", lambda a, h: h.update(t=-1), "t"),
     ("t of another kind", lambda a, h: h.update(t="many"), "t"),
+    ("t beyond all counts", lambda a, h: h.update(t=2**63 - 1), "2**62"),
+    ("a count above t", lambda a, h: h.update(counts=[1, 0, 0, 0]), "params['W']"),
+    ("a count of another kind", lambda a, h: h.update(counts=[0, 0.0, 0, 0]), "params['F']"),
     ("lr out of range", lambda a, h: h["hyper"].update(lr=-0.5), "lr"),
     ("beta out of range", lambda a, h: h["hyper"].update(beta1=2.0), "beta1"),
     ("nan", lambda a, h: h["hyper"].update(eps=float("nan")), "eps"),
@@ -139,7 +154,6 @@ def test_dtypes_and_names_and_rules_are_checked(tmp_path):
         (fastopt.Adam(arrays | {"b": np.ones(8, "f4")}), ValueError, "params['b']", "(8,)", "(7,)"),
         (fastopt.Adam(arrays | {"c": np.ones(7)}), ValueError, "params['c']"),
         (fastopt.Adam({key: arrays[key] for key in "WFb"}), ValueError, "params['s']"),
-        (fastopt.Adam(dict(reversed(arrays.items()))), ValueError, "order"),
         (fastopt.Adam(list(arrays.values())), ValueError, "params['W']"),
         (fastopt.SGD(arrays | {"b": np.ones(7)}), TypeError, "params['b']", "float64", "float32"),
         (fastopt.AdamW(arrays), ValueError, "'adamw'", "'adam'"),
@@ -209,3 +223,149 @@ def test_what_is_no_optimizer(opt, tmp_path):
     refuse(lambda: fastopt.save(tmp_path / "run", opt), TypeError, "opt", "Optimizer")
     refuse(lambda: fastopt.load(tmp_path / "run", opt), TypeError, "opt", "Optimizer")
     assert os.listdir(tmp_path) == []
+
+
+# ---------------------------------------------------------------- what is at the path
+
+
+@pytest.mark.parametrize("path", [True, 0, None, b"run", "", "r\0n", np.ones(2), 2.5, ["run"]], ids=repr)
+def test_what_is_no_path(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opt = made("dict")
+    refuse(lambda: fastopt.save(path, opt), (TypeError, ValueError), "path")
+    refuse(lambda: fastopt.load(path, opt), (TypeError, ValueError), "path", unchanged=[opt])
+    assert os.listdir() == []
+
+
+def test_open_files_are_left_alone(tmp_path):
+    """A number would be the descriptor of one, which would be written to, and closed."""
+    opt = made("dict")
+    with open(tmp_path / "run", "w+b") as file:
+        for given in (file, file.fileno()):
+            refuse(lambda given=given: fastopt.save(given, opt), TypeError, "path")
+            refuse(lambda given=given: fastopt.load(given, opt), TypeError, "path", unchanged=[opt])
+        os.fstat(file.fileno())  # OSError if it was closed
+
+
+def test_a_folder_is_no_file(tmp_path):
+    (tmp_path / "run").mkdir()
+    refuse(lambda: fastopt.save(tmp_path / "run", made("dict")), ValueError, "a folder")
+    with pytest.raises(OSError, match="directory"):
+        fastopt.load(tmp_path / "run", made("dict"))
+    assert os.listdir(tmp_path) == ["run"]
+
+
+@posix
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "run")
+    refuse(lambda: fastopt.save(tmp_path / "run", made("dict")), ValueError, "something else")
+    assert stat.S_ISFIFO((tmp_path / "run").stat().st_mode)
+
+
+@posix
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing yet"])
+def test_links_are_followed(there, tmp_path):
+    (tmp_path / "far").mkdir()
+    if there:
+        (tmp_path / "far" / "run").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "run")
+    (tmp_path / "run").symlink_to("link")
+    opt, other = made("dict"), made("dict", seed=5)
+    fastopt.save(tmp_path / "run", opt)
+    assert (tmp_path / "run").is_symlink()
+    assert (tmp_path / "link").is_symlink()
+    fastopt.load(tmp_path / "far" / "run", other)
+    assert contents(other) == contents(opt)
+    assert os.listdir(tmp_path / "far") == ["run"]
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
+def test_an_old_files_mode_is_kept(mode, tmp_path):
+    (tmp_path / "run").touch()
+    (tmp_path / "run").chmod(mode)
+    fastopt.save(tmp_path / "run", made("dict"))
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == mode
+
+
+def test_a_secret_is_secret_while_it_is_written(tmp_path, monkeypatch):
+    (tmp_path / "run").touch(mode=0o600)
+    modes = []
+    monkeypatch.setattr("numpy.savez", lambda file, **_: modes.append(stat.S_IMODE(os.stat(file.name).st_mode)))
+    fastopt.save(tmp_path / "run", made("dict"))
+    assert modes == [0o600]
+
+
+# ---------------------------------------------------------------- several savers, and dead ones
+
+
+def test_a_save_in_the_midst_of_a_save(tmp_path, monkeypatch):
+    """As a handler of signals does: both succeed, and the outer one ends last."""
+    inner, outer, savez = made("dict", seed=1), made("dict", seed=2), np.savez
+
+    def interrupted(file, **arrays):
+        monkeypatch.setattr(np, "savez", savez)
+        fastopt.save(tmp_path / "run", inner)
+        other = made("dict")
+        fastopt.load(tmp_path / "run", other)
+        assert contents(other) == contents(inner)
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    fastopt.save(tmp_path / "run", outer)
+    other = made("dict")
+    fastopt.load(tmp_path / "run", other)
+    assert contents(other) == contents(outer)
+    assert os.listdir(tmp_path) == ["run"]
+
+
+@posix
+def test_a_killed_save_leaves_the_old_file_and_its_own_is_removed(tmp_path):
+    path = tmp_path / "run"
+    left = kill_while_saving(path, start_saver(path))
+    assert left, "no save was caught in its midst"
+    opt = fastopt.SGD(np.zeros(1 << 20))
+    fastopt.load(path, opt)
+    assert (opt.params == 1.0).all()
+    (tmp_path / "another").touch()
+    fastopt.save(tmp_path / "walk", opt)
+    assert leftovers(path) == left  # it may belong to anyone else
+    fastopt.save(path, opt)
+    assert sorted(os.listdir(tmp_path)) == ["another", "run", "walk"]
+
+
+@posix
+def test_what_a_living_saver_writes_is_left(tmp_path):
+    path, opt = tmp_path / "run", fastopt.SGD(np.zeros(1 << 17))
+    saver = start_saver(path, opt.params.size)
+    for _ in range(20):
+        fastopt.save(path, opt)
+        fastopt.load(path, opt)
+    assert saver.poll() is None  # else it found its file gone
+    kill_while_saving(path, saver)
+
+
+@posix
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    """Nothing is removed there, as no one can know whose it is."""
+
+    def flock(file, how):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    fastopt.save(tmp_path / "run", made("dict"))
+    name = ".saving-" + hashlib.sha256(b"run").hexdigest()[:16] + "-dead"
+    (tmp_path / name).touch()
+    fastopt.save(tmp_path / "run", made("dict"))
+    assert sorted(os.listdir(tmp_path)) == [name, "run"]
+
+
+def test_a_platform_without_fcntl(tmp_path, monkeypatch):
+    """There no file that is open can be removed."""
+    monkeypatch.setattr("fastopt.step.replacing.fcntl", None)
+    (tmp_path / (".saving-" + hashlib.sha256(b"run").hexdigest()[:16] + "-dead")).touch()
+    opt, other = made("dict"), made("dict", seed=5)
+    fastopt.save(tmp_path / "run", opt)
+    fastopt.load(tmp_path / "run", other)
+    assert contents(opt) == contents(other)
+    assert os.listdir(tmp_path) == ["run"]
