@@ -1,12 +1,45 @@
 """A user's Numba function, compiled for the arguments that it will get."""
 
 import inspect
+from functools import lru_cache, wraps
 
 from numba import njit, types
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
 from ..errors import shorten
 from .bind import first_reason
+
+
+def first(function):
+    """What a Numba function was first compiled to since it was last recompiled."""
+    return next(iter(dict.values(function.overloads)), None)  # an OrderedDict's own would hash the types: 3 µs
+
+
+def remembered(functions, maxsize):
+    """``lru_cache`` for what is compiled from users' functions, and made anew once one of them was recompiled.
+
+    ``functions`` gives them, of the same arguments; those that are not Numba's never change.
+    """
+
+    def decorate(make):
+        @lru_cache(maxsize)
+        def made(*args):
+            result = make(*args)
+            return result, [(f, first(f)) for f in functions(*args) if isinstance(f, Dispatcher)]
+
+        @wraps(make)
+        def remembering(*args):
+            result, then = made(*args)
+            for function, compiled in then:
+                if first(function) is not compiled:
+                    made.cache_clear()
+                    return made(*args)[0]
+            return result
+
+        return remembering
+
+    return decorate
 
 
 def call_of(function, count, role, form) -> str:

@@ -1,6 +1,6 @@
 """A user's objective: in which form it comes, and how a compiled loop gets hold of it."""
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numba
@@ -12,7 +12,7 @@ from ..errors import describe
 from ..kernels import minimize as looped
 from ..kernels.addresses import address_of, by_address
 from ..kernels.bind import link
-from ..kernels.functions import compile_for
+from ..kernels.functions import compile_for, remembered
 from ..kernels.loops import objective
 
 JACS = "a function, True, None, 'inplace', '2-point', '3-point' or 'cs'"
@@ -66,7 +66,7 @@ class Plan(NamedTuple):
     pace: dict  # by the sizes of x and args: how many iterations a slice had, when it was last run
 
 
-@lru_cache(maxsize=256)
+@remembered(lambda given, *_: (given.fun, given.jac), maxsize=256)
 def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in_parallel=False) -> Plan:
     """For Numba functions; ``args`` and ``shared`` are Numba types. Compiled, or taken from the disk cache.
 
@@ -125,9 +125,12 @@ def _both_checked(given):
 
 
 def _inlined(function):
-    """The same function, which LLVM must inline: references counted around a call would cost more than the call."""
-    options = {name: value for name, value in function.targetoptions.items() if name != "nopython"}
-    return njit(**options | {"forceinline": True})(function.py_func)
+    """The same function, which LLVM must inline: references counted around a call would cost more than the call.
+
+    Numba's own ``inline`` would compile its body with the options of the loop.
+    """
+    options = {name: value for name, value in function.targetoptions.items() if name not in ("nopython", "inline")}
+    return njit(**options | {"forceinline": True, "locals": function.locals})(function.py_func)
 
 
 def _row(kind):

@@ -1,7 +1,6 @@
 """An epoch of minibatch training: in Python, or compiled where the loss is a Numba function. Both to the same bits."""
 
 import time
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..arrays.libraries import STREAMS, library_of
 from ..arrays.nests import flatten
 from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
-from ..kernels.functions import compile_for
+from ..kernels.functions import compile_for, remembered
 from ..kernels.loops import epoch
 from ..kernels.slices import next_slice
 from ..step.inside import (
@@ -249,7 +248,7 @@ class CompiledTraining(Training):
             raise
 
 
-@lru_cache(maxsize=64)
+@remembered(lambda loss_and_grad, *_: (loss_and_grad,), maxsize=64)
 def compiled_epoch(loss_and_grad, rule, flags, params, grads, data, scratch, blocks, memory):
     """The epoch for arguments of these Numba types, the address of the loss, and the loss, which must stay alive."""
     takes = (params, grads, *(scratch if flags.gathers else data))
