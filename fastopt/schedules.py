@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .checks import count, integer, number, positive, shown
+from .errors import quote
 from .plateau import Plateau, plateau
 
 __all__ = ["Schedule", "chain", "constant", "cosine", "exponential", "inverse_time", "piecewise"]
@@ -196,10 +197,10 @@ def piecewise(values: Mapping[int, float]) -> Schedule:
     """
     if not isinstance(values, Mapping):
         raise TypeError(f"values must be a mapping from steps to numbers, got {shown(values)}")
-    pieces = {integer("a step of values", b): number(f"values[{b!r}]", v) for b, v in values.items()}
+    pieces = {integer("a step of values", b): number(f"values[{quote(b, 40)}]", v) for b, v in values.items()}
     begins = sorted(pieces)
     if begins[:1] != [0]:
-        raise ValueError(f"the first step of values must be 0, got {begins[0] if begins else 'none'}")
+        raise ValueError(f"the first step of values must be 0, got {shown(begins[0]) if begins else 'none'}")
     return Schedule(lambda step: pieces[begins[bisect_right(begins, step) - 1]], piecewise, (pieces,))
 
 
