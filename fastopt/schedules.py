@@ -216,19 +216,20 @@ def chain(*phases: Any) -> Schedule:
     """
     if len(phases) < 2:
         raise TypeError(f"chain takes (schedule, steps) pairs and a last schedule, got only {len(phases)}")
-    begins, schedules = [0], []
+    begins, schedules, kept = [0], [], []
     for i, phase in enumerate(phases[:-1]):
         if not (isinstance(phase, tuple) and len(phase) == 2):
             raise TypeError(f"phase {i} of chain must be a pair (schedule, steps), got {shown(phase)}")
         schedules.append(_schedule(f"the schedule of phase {i}", phase[0]))
-        begins.append(begins[-1] + count(f"the steps of phase {i}", phase[1]))
+        kept.append((phase[0], count(f"the steps of phase {i}", phase[1])))
+        begins.append(begins[-1] + kept[-1][1])
     schedules.append(_schedule("the last phase", phases[-1]))
 
     def at(step: int) -> float:
         i = bisect_right(begins, step) - 1
         return schedules[i](step - begins[i])
 
-    return Schedule(at, chain, phases)
+    return Schedule(at, chain, (*kept, phases[-1]))
 
 
 def _schedule(name: str, x: Any) -> StepFunction:

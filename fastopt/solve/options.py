@@ -129,7 +129,7 @@ def _settings(method, options, tol):
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
     own: dict[str, Any] = {name: value for name, value in options.items() if name not in DEFAULTS}
     lr = own.get("lr", 0.0)
-    if isinstance(lr, (list, tuple)) or getattr(lr, "shape", ()):
+    if isinstance(lr, (list, tuple)) or getattr(lr, "shape", None):
         raise TypeError(
             f"lr must be one number or a schedule, got {describe(lr)}: for one of each variable give x_scale too"
         )
