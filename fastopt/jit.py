@@ -33,13 +33,14 @@ import numpy as np
 from numba import njit
 
 from .errors import describe
-from .kernels import norms
+from .kernels import modifiers, norms
 from .kernels.bind import OPTIONS, jitted, link
 from .kernels.inside import all_of_size, flat, flat_like, number
 from .kernels.loops import step as templates
 from .kernels.loops.step import coefficients, sweep
 from .kernels.stamp import mark_of
 from .kernels.stand_ins import stand_in
+from .kernels.subnormals import flush_off, flush_on
 from .kernels.tuples import cast_like
 from .rules import ALL_RULES, Rule, table, texts
 
@@ -170,7 +171,7 @@ def _number(rule, name):
 # --- what loops need besides -----------------------------------------------------------------------------------------
 
 
-_norm, _clip_factor = jitted(norms.norm_of_one), jitted(norms.clip_factor)
+_norm, _clip_factor, _parts = jitted(norms.norm_of_one), jitted(norms.clip_factor), jitted(modifiers.parts)
 _mark = mark_of()  # of this package's code
 
 
@@ -199,9 +200,11 @@ def clip_norm(g, max_norm):
     norm = _norm(g)
     factor = _clip_factor(norm, max_norm)
     if factor != 1.0:  # so a norm that is NaN makes all of g NaN
-        scale = cast_like((factor,), g)[0]
+        first, scale = cast_like(_parts(factor), g)
+        control = flush_on()
         for i in range(g.size):
-            g[i] *= scale
+            g[i] = g[i] * first * scale
+        flush_off(control)
     return norm
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from .checks import integer, number, positive, shown
+from .checks import as_float, integer, number, positive, shown
 
 STATE = ("value", "best", "waited", "resting")
 
@@ -33,7 +33,7 @@ class Plateau:
         factor, patience, threshold, cooldown, lowest = self.settings
         if not isinstance(loss, Real) or isinstance(loss, bool):
             raise TypeError(f"loss must be a number, got {shown(loss)}")
-        loss = float(loss)
+        loss = as_float(loss)
         if not math.isnan(loss) and (self.best is None or loss < self.best - threshold * abs(self.best)):
             self.best, self.waited = loss, 0
         else:

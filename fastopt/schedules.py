@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .checks import count, integer, number, positive, shown
+from .errors import quote
 from .plateau import Plateau, plateau
 
 __all__ = ["Schedule", "chain", "constant", "cosine", "exponential", "inverse_time", "piecewise"]
@@ -196,10 +197,10 @@ def piecewise(values: Mapping[int, float]) -> Schedule:
     """
     if not isinstance(values, Mapping):
         raise TypeError(f"values must be a mapping from steps to numbers, got {shown(values)}")
-    pieces = {integer("a step of values", b): number(f"values[{b!r}]", v) for b, v in values.items()}
+    pieces = {integer("a step of values", b): number(f"values[{quote(b, 40)}]", v) for b, v in values.items()}
     begins = sorted(pieces)
     if begins[:1] != [0]:
-        raise ValueError(f"the first step of values must be 0, got {begins[0] if begins else 'none'}")
+        raise ValueError(f"the first step of values must be 0, got {shown(begins[0]) if begins else 'none'}")
     return Schedule(lambda step: pieces[begins[bisect_right(begins, step) - 1]], piecewise, (pieces,))
 
 
@@ -215,19 +216,20 @@ def chain(*phases: Any) -> Schedule:
     """
     if len(phases) < 2:
         raise TypeError(f"chain takes (schedule, steps) pairs and a last schedule, got only {len(phases)}")
-    begins, schedules = [0], []
+    begins, schedules, kept = [0], [], []
     for i, phase in enumerate(phases[:-1]):
         if not (isinstance(phase, tuple) and len(phase) == 2):
             raise TypeError(f"phase {i} of chain must be a pair (schedule, steps), got {shown(phase)}")
         schedules.append(_schedule(f"the schedule of phase {i}", phase[0]))
-        begins.append(begins[-1] + count(f"the steps of phase {i}", phase[1]))
+        kept.append((phase[0], count(f"the steps of phase {i}", phase[1])))
+        begins.append(begins[-1] + kept[-1][1])
     schedules.append(_schedule("the last phase", phases[-1]))
 
     def at(step: int) -> float:
         i = bisect_right(begins, step) - 1
         return schedules[i](step - begins[i])
 
-    return Schedule(at, chain, phases)
+    return Schedule(at, chain, (*kept, phases[-1]))
 
 
 def _schedule(name: str, x: Any) -> StepFunction:

@@ -15,7 +15,8 @@ from fastopt.cli import EXTRA
 
 ROOT = Path(fastopt.__file__).parent
 FLOORS = [  # the lowest first
-    {"errors", "checks", "progress"},
+    {"errors", "progress"},
+    {"checks"},
     {"plateau"},
     {"schedules"},
     {"rules"},

@@ -9,7 +9,8 @@ from .bind import link
 from .stand_ins import stand_in
 
 HYPER = {"stage_bound": 1.0, "stage_scale": 1.0, "stage_decay": 0.0}
-BOUND, SCALE, DECAY = -3, -2, -1  # where its numbers stand: behind the rule's own, hyperparameters or coefficients
+BOUND, SCALE, DECAY = -3, -2, -1  # where its numbers stand: behind the rule's own
+PART = 2.0**-100
 
 
 @stand_in
@@ -22,22 +23,27 @@ def clamp(x, bound):
     return bound if x > bound else -bound if x < -bound else x
 
 
-def stage(p, g, bound, scale, decay):
+def parts(scale):
+    """Two factors that make up a scale, and that float32 holds where it does not hold the scale."""
+    return (1.0, scale) if abs(scale) >= PART else (PART, scale / PART)
+
+
+def stage(p, g, bound, first, scale, decay):
     """clip(g, ±bound)·scale + decay·p, with NaN kept."""
-    g = clamp(g, bound) * scale
+    g = clamp(g, bound) * first * scale
     return g + decay * p if decay else g  # an infinite p must not turn into NaN
 
 
-def update(p, g, *rest):
-    return inner(p, stage(p, g, rest[BOUND], rest[SCALE], rest[DECAY]), *rest[:BOUND])
+def update(p, g, *rest):  # of the four coefficients that follow the rule's own, two are the scale
+    return inner(p, stage(p, g, rest[-4], rest[-3], rest[SCALE], rest[DECAY]), *rest[:-4])
 
 
 def coefficients(t, *h):
-    return inner(t, *h[:BOUND]) + h[BOUND:]
+    return inner(t, *h[:BOUND]) + (h[BOUND], *parts(h[SCALE]), h[DECAY])
 
 
 def rescaled(numbers, factor):
-    """A staged rule's numbers, with the scale of the gradient times a factor."""
+    """A staged rule's numbers, or coefficients, with the scale of the gradient times a factor."""
     return numbers[:SCALE] + (numbers[SCALE] * factor, numbers[DECAY])
 
 

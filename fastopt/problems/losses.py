@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
+from ..errors import describe
 from ..kernels.bind import link
 from ..kernels.digest import digest
 from ..kernels.kept import kept
@@ -158,5 +159,5 @@ def init_mlp(d, hidden, classes, seed=0, dtype=np.float64):
 
 def _penalty_weight(l2):
     if not 0 <= l2 < math.inf:
-        raise ValueError(f"l2 must be finite and at least 0, got {l2!r}")
+        raise ValueError(f"l2 must be finite and at least 0, got {describe(l2)}")
     return float(l2)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..checks import as_float
 from ..errors import describe
 
 
@@ -58,11 +59,7 @@ def check_number(where, value, range_):
     """Raise unless this is a number in the range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where} must be a number, got {describe(value)}")
-    try:
-        number = float(value)
-    except OverflowError:  # an int beyond all floats
-        number = math.inf
-    if number not in range_:
+    if as_float(value) not in range_:
         raise ValueError(f"{where} must be {range_}, got {describe(value)}")
 
 
@@ -71,5 +68,5 @@ def check_fits(where, number, dtype):
     smallest, largest = SIZES[dtype]
     if number and not smallest <= abs(number) <= largest:
         raise ValueError(
-            f"{where} must have a size from {smallest:.4g} to {largest:.4g} for {dtype} arrays, got {number!r}"
+            f"{where} must have a size from {smallest:.4g} to {largest:.4g} for {dtype} arrays, got {describe(number)}"
         )

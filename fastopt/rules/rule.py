@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import describe
+from ..errors import describe, listing, quote, shorten
 from .ranges import ANYWHERE, NOT_NEGATIVE, Range, check_number, parse
 
 
@@ -76,21 +76,24 @@ class Rule:
 
     def __post_init__(self):
         if not (isinstance(self.name, str) and self.name.isidentifier()):
-            raise ValueError(f"name must be an identifier, got {self.name!r}")
+            raise ValueError(f"name must be an identifier, got {quote(self.name)}")
         for part in ("update", "coefficients"):
             function = getattr(self, part)
             function = getattr(function, "py_func", function)  # a Numba function is unwrapped: kernels compile it
             if not hasattr(function, "__code__"):
-                raise TypeError(f"{part} must be a Python function, got {function!r}")
+                raise TypeError(f"{part} must be a Python function, got {describe(function)}")
             object.__setattr__(self, part, function)
+        self._check_names()
         object.__setattr__(self, "state", tuple(self.state))
         for part in ("hyper", "initial", "ranges", "variants"):
             object.__setattr__(self, part, MappingProxyType(dict(getattr(self, part))))
         defaults = {**self.hyper, **{name: default for name, (_, default) in self.initial.items()}}
         for name in self.ranges:
             if isinstance(defaults.get(name, True), bool):
-                raise ValueError(f"ranges must name numbers of the rule, {', '.join(defaults)}, got {describe(name)}")
-        parsed = {name: parse(f"ranges[{name!r}]", text) for name, text in self.ranges.items()}
+                raise ValueError(
+                    f"ranges must name numbers of the rule, {shorten(', '.join(defaults), 120)}, got {describe(name)}"
+                )
+        parsed = {name: parse(f"ranges[{quote(name, 40)}]", text) for name, text in self.ranges.items()}
         object.__setattr__(self, "ranges", MappingProxyType(parsed))
         for name, default in defaults.items():
             self.check(name, default)
@@ -111,6 +114,20 @@ class Rule:
         elif not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{where} must be True or False, got {describe(value)}")
 
+    def _check_names(self):
+        """Raise unless state is a tuple of names and the mappings map names."""
+        if not isinstance(self.state, (tuple, list)) or not all(map(_is_name, self.state)):
+            raise TypeError(f"state must be a tuple of names, got {describe(self.state)}")
+        for part in ("hyper", "initial", "ranges", "variants"):
+            mapping = getattr(self, part)
+            if not isinstance(mapping, Mapping):
+                raise TypeError(f"{part} must be a mapping, got {describe(mapping)}")
+            if part != "variants" and not all(map(_is_name, mapping)):
+                raise TypeError(f"{part} must map names, got the keys {listing(mapping)}")
+        for keyword, start in self.initial.items():
+            if not isinstance(start, tuple) or len(start) != 2:
+                raise TypeError(f"initial[{quote(keyword, 40)}] must be (state name, default), got {describe(start)}")
+
     def _check_shapes(self):
         """Run both functions once on numbers, to say now what would be a page of typing errors later."""
         one = np.float64(1.0)
@@ -120,17 +137,24 @@ class Rule:
                 out = self.update(one, one, *(one for _ in self.state), *(np.float64(x) for x in c))
             except (TypeError, NameError) as error:
                 raise TypeError(
-                    f"rule {self.name!r} must have coefficients(t, {', '.join(self.hyper)}) and "
-                    f"update(p, g{''.join(', ' + s for s in self.state)}, *coefficients): {error}"
+                    f"rule {quote(self.name, 40)} must have coefficients({shorten(', '.join(('t', *self.hyper)), 60)}) "
+                    f"and update({shorten(', '.join(('p', 'g', *self.state)), 60)}, *coefficients), but one raised "
+                    f"{shorten(str(error), 60)}"
                 ) from error
         if not isinstance(c, tuple):
-            raise TypeError(f"coefficients of rule {self.name!r} must return a tuple, got {c!r}")
+            raise TypeError(f"coefficients of rule {quote(self.name, 40)} must return a tuple, got {describe(c)}")
         if not isinstance(out, tuple) or len(out) != 1 + len(self.state):
             wanted = "(" + ", ".join(("p", *self.state)) + ("," if not self.state else "") + ")"
-            raise TypeError(f"update of rule {self.name!r} must return the tuple {wanted}, got {out!r}")
+            raise TypeError(
+                f"update of rule {quote(self.name, 40)} must return the tuple {shorten(wanted)}, got {quote(out)}"
+            )
 
     def __repr__(self):
         return f"<Rule {self.name}>"
 
     def __deepcopy__(self, memo):
         return self
+
+
+def _is_name(name):
+    return isinstance(name, str) and name.isidentifier()

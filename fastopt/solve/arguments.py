@@ -14,7 +14,7 @@ def start(x0):
     refuse_device("x0", x0)
     try:
         x = np.array(x0)  # a copy
-    except ValueError:
+    except Exception:  # whatever its items raise
         raise ValueError(f"x0 must be an array of numbers, got {describe(x0)}, which does not make one") from None
     if x.dtype.kind not in "iuf" or x.dtype.itemsize > 8:
         raise TypeError(f"x0 must be an array of real numbers, got {describe(x)}")
@@ -68,7 +68,7 @@ def scales(x_scale, x):
         return none_like(x)
     try:
         scale = np.array(x_scale, x.dtype)
-    except (TypeError, ValueError):
+    except Exception:  # whatever its items raise
         raise TypeError(f"x_scale must be numbers, got {describe(x_scale)}") from None
     if not np.all((scale > 0.0) & (scale < np.inf)):
         raise ValueError(f"x_scale must be positive and finite, got {scale[~((scale > 0.0) & (scale < np.inf))][0]}")

@@ -36,6 +36,7 @@ class DeviceProblems(Problems):
         super().__init__(target, given, s, flags, *place.shape)
         target.adopt("X0", place, X0)
         self.dtype, self.order, self.returns = place.dtype, place.order, library_of(X0)
+        s.check_fits(self.dtype)
         self._arguments = (*args, *shared)
         with target.current():
             self.args = tuple(self._view(f"args[{i}]", a, self.k) for i, a in enumerate(args))

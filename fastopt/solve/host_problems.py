@@ -26,6 +26,7 @@ class HostProblems(Problems):
     def __init__(self, target, given, s, flags, X, args, shared, limited):
         super().__init__(target, given, s, flags, *X.shape)
         self.dtype, self.args, self.shared = X.dtype, args, shared
+        s.check_fits(self.dtype)
         self.place(X)
         self.limited = limited  # lower and upper bounds, and the scale of X
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from ..arrays.host import refuse_device
-from ..errors import describe
+from ..errors import describe, spell
 from ..kernels.loops.minimize import RAISED
 from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
@@ -156,10 +156,10 @@ def _warn(problems, result):
 def _starts(X0):
     try:
         X = np.asarray(X0)
-    except ValueError:
+    except Exception:  # whatever its items raise
         raise ValueError(f"X0 must be an array of numbers, got {describe(X0)}, which does not make one") from None
     if X.ndim != 2:
-        raise ValueError(f"X0 must have shape (k, d), got {X.shape}")
+        raise ValueError(f"X0 must have shape (k, d), got {spell(X.shape)}")
     return start(X.reshape(-1)).reshape(X.shape)
 
 

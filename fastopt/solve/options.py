@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import describe
+from ..checks import as_float
+from ..errors import describe, quote, shorten
 from ..rules import ALL_RULES, Rule
 from ..rules.keywords import keywords
 from ..step.constructors import choose, variant_keywords
@@ -90,7 +91,9 @@ def rule_named(method) -> Rule:
         return method
     if isinstance(method, str) and method.lower() in RULES_BY_NAME:
         return RULES_BY_NAME[method.lower()]
-    raise ValueError(f"method must be a Rule or one of {', '.join(RULES_BY_NAME)}, got {describe(method)}")
+    raise ValueError(
+        f"method must be a Rule or one of {shorten(', '.join(RULES_BY_NAME), 160)}, got {describe(method)}"
+    )
 
 
 def known_options(rule) -> dict:
@@ -120,22 +123,26 @@ def _settings(method, options, tol):
     known = known_options(rule)
     for name in options:
         if name not in known:
-            raise TypeError(f"options of {rule.name} must be {', '.join(known)}; got {name!r}")
+            raise TypeError(
+                f"options of {shorten(rule.name, 40)} must be {shorten(', '.join(known), 160)}; got {quote(name, 60)}"
+            )
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
-    own = {name: value for name, value in options.items() if name not in DEFAULTS}
-    if np.ndim(own.get("lr", 0.0)):
-        lr = describe(own["lr"])
-        raise TypeError(f"lr must be one number or a schedule, got {lr}: for one of each variable give x_scale too")
+    own: dict[str, Any] = {name: value for name, value in options.items() if name not in DEFAULTS}
+    lr = own.get("lr", 0.0)
+    if isinstance(lr, (list, tuple)) or getattr(lr, "shape", None):
+        raise TypeError(
+            f"lr must be one number or a schedule, got {describe(lr)}: for one of each variable give x_scale too"
+        )
     switches = variant_keywords(rule)
     rule = choose(rule, switches, own)
     check_options(Options(given["maximize"], given["clip_value"], given["clip_norm"]))
     for name in ("gtol", "ftol", "xtol"):
-        _check_number(name, given[name], least=0.0)
+        given[name] = _number(name, given[name], least=0.0)
     for name, least in (("maxiter", 0), ("maxfun", 1)):
         if given[name] is not None or name == "maxiter":
             given[name] = _count(name, given[name], least)
     if given["maxtime"] is not None:
-        _check_number("maxtime", given["maxtime"], least=0.0)
+        given["maxtime"] = _number("maxtime", given["maxtime"], least=0.0)
     given["disp"] = bool(given["disp"]) if isinstance(given["disp"], int) else given["disp"]  # SciPy takes numbers
     for name in ("best", "inline", "disp", "return_all"):
         if not isinstance(given[name], bool) and not (name == "inline" and given[name] is None):
@@ -143,11 +150,12 @@ def _settings(method, options, tol):
     return Settings(rule=rule, hyper=Hyper(rule, own, rule.name), **given)
 
 
-def _check_number(name, value, least):
+def _number(name, value, least) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {describe(value)}")
     if not value >= least:
-        raise ValueError(f"{name} must be at least {least:g}, got {value!r}")
+        raise ValueError(f"{name} must be at least {least:g}, got {describe(value)}")
+    return as_float(value)
 
 
 def _count(name, value, least) -> int:
@@ -156,5 +164,5 @@ def _count(name, value, least) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number, got {describe(value)}")
     if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
+        raise ValueError(f"{name} must be at least {least}, got {describe(value)}")
     return int(value)

@@ -43,7 +43,6 @@ class Problems:
     def place(self, X0):
         """Make the arrays, with the iterates at X0."""
         s, k = self.s, self.k
-        s.check_fits(self.dtype)
         x, old, g = self._matrix(0.0), self._matrix(0.0), self._unwritten()
         best = self._matrix(0.0) if s.best else x
         state = tuple(self._matrix(s.hyper.start.get(slot, 0.0)) for slot in s.rule.state)

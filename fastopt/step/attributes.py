@@ -146,7 +146,7 @@ class Attributes:
     def _assign(self, name, value, groups=None):
         """Take a hyperparameter over, in some groups or in all."""
         groups = self._hyper if groups is None else groups
-        values = [mine.checked(name, value) for mine in groups][0]
+        values, *_ = [mine.checked(name, value) for mine in groups]
         if self._options.capturable and any(map(callable, values.values())):
             raise ValueError(NO_SCHEDULES)
         for mine in groups:

@@ -97,7 +97,8 @@ def load(path, opt) -> None:
     array([0.5, 0.5])
     """
     _check(opt)
-    with open(checked_path(path), "rb") as file:
+    path = checked_path(path)
+    with open(path, "rb") as file:
         d, params = _read(Archive(file, shown(path)), opt, shown(path))
     layout_of(opt).check_writable()
     opt.load_state_dict(d)

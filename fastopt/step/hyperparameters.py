@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import describe, shorten
+from ..errors import describe, quote, shorten
 from ..rules.keywords import BETAS, keywords, spelt
 from ..rules.ranges import check_fits
 from ..schedules import plateaus_in
@@ -17,7 +17,7 @@ class Hyper:
         known = keywords(rule)
         unknown = [name for name in given if name not in known]
         if unknown:
-            raise TypeError(f"{where} must be given only {', '.join(known)}, got {shorten(repr(unknown[0]), 40)}")
+            raise TypeError(f"{where} must be given only {shorten(', '.join(known), 160)}, got {quote(unknown[0], 40)}")
         values = {**known, **given}
         self.rule = rule
         self.dtype = np.dtype(np.float64)  # that numbers are cast to; of a group's, the narrowest
@@ -97,19 +97,23 @@ class Hyper:
     def check_numbers(self, numbers: dict, where: str):
         """Raise unless what ``numbers()`` returned once can be taken over."""
         if not isinstance(numbers, dict) or numbers.keys() != self.values.keys():
-            raise ValueError(f"{where} must have the names {', '.join(self.values)}, got {describe(numbers)}")
+            raise ValueError(
+                f"{where} must have the names {shorten(', '.join(self.values), 160)}, got {describe(numbers)}"
+            )
         for name, value in numbers.items():
             if isinstance(value, list):
                 mine = plateaus_in(self.values[name])
                 if len(mine) != len(value):
-                    got = repr(self.values[name])
-                    raise ValueError(f"{name} was a plateau when saved and must be given again, got {shorten(got)}")
+                    got = quote(self.values[name])
+                    raise ValueError(f"{name} was a plateau when saved and must be given again, got {got}")
                 for plateau, state in zip(mine, value):
                     plateau.check_state(f"{where}[{name!r}]", state)
             elif value is not None:
                 self._check(name, value, f"{where}[{name!r}]")
             elif not callable(self.values[name]):
-                raise ValueError(f"{name} was a schedule when saved and must be given again, got {self.values[name]!r}")
+                raise ValueError(
+                    f"{name} was a schedule when saved and must be given again, got {quote(self.values[name])}"
+                )
 
     def take_numbers(self, numbers: dict):
         """Take the numbers over; what is a schedule here stays one."""

@@ -41,8 +41,8 @@ class Optimizer(Attributes):
     clip_value : float, optional
         Clip every element of the raw gradient to the range ±clip_value.
     clip_norm : float, optional
-        Then scale all gradients together by min(1, clip_norm/(norm + 1e-6)); a scale below the smallest normal number
-        counts as zero.
+        Then scale all gradients together by min(1, clip_norm/(norm + 1e-6)); a scale below 2.2e-308 counts as zero, and
+        so does a norm's that no float64 holds; on a GPU, one below the smallest normal number of the dtype.
     check_finite : bool or "skip"
         What to do with a gradient that has NaN or infinity in it: True raises ValueError and changes nothing; "skip"
         leaves that step out and counts it in ``skipped``; False lets it through, as NumPy would.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from ..checks import as_float
 from ..errors import describe
 from ..rules.ranges import check_fits
 
@@ -49,7 +50,8 @@ def check_options(options):
         raise TypeError(f"capturable must be True or False, got {describe(capturable)}")
     if capturable and options.check_finite:
         raise ValueError(
-            f"check_finite must be False with capturable=True, got {options.check_finite!r}: it waits for the device"
+            "check_finite must be False with capturable=True, "
+            f"got {describe(options.check_finite)}: it waits for the device"
         )
 
 
@@ -62,11 +64,7 @@ def _check_gradient_options(options):
             continue
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{name} must be a number or None, got {describe(value)}")
-        try:
-            number = float(value)
-        except OverflowError:  # an int beyond all floats
-            number = math.inf
-        if not (math.isfinite(number) and number > 0):
+        if not 0.0 < as_float(value) < math.inf:
             raise ValueError(f"{name} must be finite and greater than 0, got {describe(value)}")
     check_finite = options.check_finite
     if not isinstance(check_finite, bool) and not (isinstance(check_finite, str) and check_finite == "skip"):
@@ -82,6 +80,6 @@ def _check_threads(options):
             raise TypeError(f"threads must be a whole number or None, got {describe(threads)}")
         most = numba.config.NUMBA_NUM_THREADS
         if not 1 <= threads <= most:
-            raise ValueError(f"threads must be from 1 to {most} (NUMBA_NUM_THREADS), got {threads}")
+            raise ValueError(f"threads must be from 1 to {most} (NUMBA_NUM_THREADS), got {describe(threads)}")
         if parallel and threads == 1:
             raise ValueError("threads must be 2 or more with parallel=True, got 1")

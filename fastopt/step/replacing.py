@@ -24,7 +24,7 @@ def checked_path(path) -> Path:
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError(f"path must be the name of a file, got {describe(text)}")
-    return Path(text)
+    return Path(str.__str__(text))
 
 
 def shown(path) -> str:

@@ -24,7 +24,7 @@ def hyper_of(d, rule, groups, grouped) -> list:
 
 
 def check_rule(where, name, rule):
-    if name != rule.name:
+    if not isinstance(name, str) or name != rule.name:
         raise ValueError(f"{where} must be {quote(rule.name)}, got {describe(name)}")
 
 

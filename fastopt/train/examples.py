@@ -1,6 +1,6 @@
 """The examples that a training goes through: arrays of one length, which the loss can take."""
 
-from ..errors import shorten
+from ..errors import listing, shorten
 from ..kernels.bind import first_reason
 from ..step.inside import target_of
 from .arguments import as_arguments
@@ -17,7 +17,7 @@ def examples_of(name, data, opt, loss_and_grad):
     shapes = [target.examples(*item) for item in named.items()]
     lengths = {shape[0] for shape in shapes}
     if len(lengths) != 1 or lengths == {0}:
-        got = ", ".join(map(str, shapes))
+        got = listing(shapes)
         raise ValueError(f"{name} must hold arrays with the same number of examples, at least one, got shapes {got}")
     check_data = getattr(loss_and_grad, "check_data", None)
     if check_data is not None and not target.is_gpu:
@@ -29,12 +29,14 @@ def held_out_of(validation, opt, loss_and_grad, data, shapes):
     """Validation data like these data of these shapes: the arrays, and how many examples they hold."""
     arrays, others = examples_of("validation", validation, opt, loss_and_grad)
     if [shape[1:] for shape in others] != [shape[1:] for shape in shapes]:
-        got = ", ".join(map(str, others))
+        got = listing(others)
         raise ValueError(f"validation must hold arrays like those of data, got shapes {got}")
     for i, (a, like) in enumerate(zip(arrays, data)):
         kinds = [str(getattr(one, "dtype", "")) for one in (a, like)]
         if kinds[0] != kinds[1] and any("float" in kind for kind in kinds):  # a loss would compute in another precision
-            raise TypeError(f"validation[{i}] must have dtype {kinds[1]} like data[{i}], got {kinds[0]}")
+            raise TypeError(
+                f"validation[{i}] must have dtype {shorten(kinds[1], 50)} like data[{i}], got {shorten(kinds[0], 50)}"
+            )
     return arrays, others[0][0]
 
 

@@ -158,9 +158,9 @@ def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patie
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{name} must be a whole number, got {describe(value)}")
         if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+            raise ValueError(f"{name} must be at least {least}, got {describe(value)}")
     if initial_epoch > epochs:
-        raise ValueError(f"initial_epoch must be at most epochs, {epochs}, got {initial_epoch}")
+        raise ValueError(f"initial_epoch must be at most epochs, {describe(epochs)}, got {describe(initial_epoch)}")
     if not isinstance(reduction, str) or reduction not in ("sum", "mean"):
         raise ValueError(f"reduction must be 'sum' or 'mean', got {describe(reduction)}")
     if patience is not None and validation is None:
