@@ -12,7 +12,7 @@ from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
 from .arguments import argument_types
 from .diverged import as_far_again, dot_of_rows, goes_on
-from .objective import Plan, compiled_plan, interpreted_plan
+from .objective import Plan, check_arity, compiled_plan, interpreted_plan
 from .problem_set import Problems
 from .unwritten import unwritten
 
@@ -123,6 +123,7 @@ class InterpretedProblems(HostProblems):
 
     def __init__(self, target, given, s, flags, X, args, shared, limited):
         super().__init__(target, given, s, flags, X, args, shared, limited)
+        check_arity(given, len(args) + len(shared))
         self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
 
     def run(self, begin, end, ends):

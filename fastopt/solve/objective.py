@@ -1,18 +1,19 @@
 """A user's objective: in which form it comes, and how a compiled loop gets hold of it."""
 
+import contextlib
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numba
-import numpy as np
 from numba import config, njit, types
 from numba.core.dispatcher import Dispatcher
 
-from ..errors import describe
+from ..arrays.returned import COMPLEX, REAL, number_of, reals_of
+from ..errors import describe, shorten
 from ..kernels import minimize as looped
 from ..kernels.addresses import address_of, by_address
 from ..kernels.bind import link
-from ..kernels.functions import compile_for
+from ..kernels.functions import call_of, compile_for
 from ..kernels.loops import objective
 
 JACS = "a function, True, None, 'inplace', '2-point', '3-point' or 'cs'"
@@ -50,6 +51,15 @@ def objective_of(fun, jac) -> Objective:
         raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
     is_compiled = isinstance(fun, Dispatcher) and (jac is None or isinstance(jac, Dispatcher))
     return Objective(form, fun, jac, is_compiled and not config.DISABLE_JIT)
+
+
+def check_arity(given, count):
+    """Raise unless the functions, plain ones, can be called with x and so many arguments more."""
+    functions = {"fun": (given.fun, given.form), "jac": (given.jac, "gradient")}
+    for role, (function, form) in functions.items():
+        with contextlib.suppress(ValueError):  # a builtin without a signature
+            if function is not None:
+                call_of(getattr(function, "py_func", function), count + 1 + (form == "inplace"), role, form)
 
 
 class Plan(NamedTuple):
@@ -140,21 +150,19 @@ def _row(kind):
 
 def _checked(function, form):
     """A Python function whose result is looked at, so that a wrong one is one sentence."""
+    name = shorten(getattr(function, "__name__", type(function).__name__), 40)
+    number = f"fun must return a {'complex ' if form == 'cs' else ''}number, but {name} returned"
+    pair = f"fun must return (f, g) with jac=True, but {name} returned"
+    gradient = f"the gradient must be an array of real numbers, but {name} returned"
 
     def call(*arguments):
         out = function(*arguments)
-        name = getattr(function, "__name__", describe(function))
         if form is True:
             if not isinstance(out, tuple) or len(out) != 2:
-                raise TypeError(f"fun must return (f, g) with jac=True, but {name} returned {describe(out)}")
-            return _number(out[0], name), np.asarray(out[1])
-        return np.asarray(out) if form == "gradient" else _number(out, name, complex if form == "cs" else float)
+                raise TypeError(f"{pair} {describe(out)}")
+            return number_of(out[0], number), reals_of(out[1], gradient)
+        if form == "gradient":
+            return reals_of(out, gradient)
+        return number_of(out, number, COMPLEX if form == "cs" else REAL)
 
     return call
-
-
-def _number(value, name, kind=float):
-    try:
-        return kind(np.asarray(value).item())
-    except (TypeError, ValueError):
-        raise TypeError(f"fun must return a number, but {name} returned {describe(value)}") from None
