@@ -92,8 +92,8 @@ def advance(x, g, state, c):
     elements(x, g, state, c)
 
 
-def evaluation(form, call_fun, call_jac, reads_value):
-    return link_read(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
+def evaluation(form, call_fun, call_jac, reads_value, lent=objective.read_only):
+    return link_read(FORMS[form], call_fun=call_fun, call_jac=call_jac, lent=lent, READS_VALUE=reads_value)
 
 
 def parts_of(flags):

@@ -29,7 +29,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         ``fun(x, *args) -> float``; with ``jac=True`` it returns ``(f, g)``; with ``jac="inplace"`` it is
         ``fun(x, grad, *args) -> float`` and writes the gradient into ``grad``, which is the fastest.
     x0 : array of shape (d,)
-        The starting point. float32 stays float32, integers become float64; it is not written.
+        The starting point. float32 stays float32, integers become float64; it is not written. ``fun`` and ``jac`` may
+        overwrite the x that they are given: it is a copy, or a Numba function that writes to it gets one.
     args : tuple
         Further arguments of ``fun`` and ``jac``; arrays and numbers, if these are Numba functions.
     method : str or Rule

@@ -88,11 +88,11 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
     extra = tuple(args) if shared is None else (*map(_row, args), *shared)
     first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
     fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
-    fun, fun_returns = compile_for(given.fun, fun_takes, "fun", given.form)
-    jac, jac_takes, jac_returns = fun, fun_takes, fun_returns
+    functions = [(given.fun, fun_takes, "fun", given.form)]
     if given.jac is not None:
-        jac_takes = (x, *extra)
-        jac, jac_returns = compile_for(given.jac, jac_takes, "jac", "gradient")
+        functions.append((given.jac, (x, *extra), "jac", "gradient"))
+    lent, compiled = _compiled(functions)
+    (fun, fun_takes, fun_returns), (jac, jac_takes, jac_returns) = compiled[0], compiled[-1]
     called = by_address(fun_returns), by_address(jac_returns)
     addresses = address_of(fun, fun_takes), address_of(jac, jac_takes)
     calls, cached, what = called, True, f"{given.form} {fun_returns} {jac_returns}"
@@ -100,8 +100,8 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
         calls = tuple(link(objective.direct, function=_inlined(f)) for f in (fun, jac))
         # A closure may be made anew with other numbers again and again; its loops would fill the disk.
         cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
-    evaluate = looped.evaluation(given.form, *calls, flags.reads_value)
-    alone = looped.evaluation(given.form, *called, True)
+    evaluate = looped.evaluation(given.form, *calls, flags.reads_value, lent)
+    alone = looped.evaluation(given.form, *called, True, lent)
     loop = looped.kernel(
         rule, evaluate, flags, x, args, shared=shared, in_parallel=in_parallel, what=what, cached=cached
     )
@@ -115,6 +115,24 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
         return looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
 
     return Plan(loop, once, each, addresses, (fun, jac), {})
+
+
+def _compiled(functions):
+    """How functions are given x, and each with what it takes and returns.
+
+    They cannot change the iterate: compiled for an x that is read only, at no cost; a copy each time where one of them
+    writes to its x, or takes none that it could not.
+    """
+    try:
+        read_only = [(f, (takes[0].copy(readonly=True), *takes[1:]), *more) for f, takes, *more in functions]
+        return objective.read_only, [_with_types(*each) for each in read_only]
+    except TypeError:
+        return objective.copied, [_with_types(*each) for each in functions]
+
+
+def _with_types(function, takes, role, form):
+    compiled, returns = compile_for(function, takes, role, form)
+    return compiled, takes, returns
 
 
 def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:

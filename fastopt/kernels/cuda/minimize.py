@@ -33,7 +33,7 @@ def vector(scalar):
 def evaluation(form, function, reads_value):
     """The objective as ``evaluate`` of loops/minimize.py; ``function`` is compiled for the device."""
     call = link(objective.direct, function=function)
-    return looped.evaluation(form, call, call, reads_value)
+    return looped.evaluation(form, call, call, reads_value, loops.as_it_is)
 
 
 def is_kept(function) -> bool:
