@@ -7,6 +7,7 @@ import numpy as np
 from numba import typeof, types
 
 from ..kernels.loops.minimize import EVALUATED, NIT, RAISED, RUNNING, STATUS, VALUE
+from ..kernels.nested import starts_threads
 from ..kernels.slices import FIRST_SLICE, ticking, timed
 from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
@@ -93,7 +94,8 @@ class CompiledProblems(HostProblems):
         inline = True if s.inline is None else s.inline
         self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
         # Compiled now, so that maxtime does not pay for it.
-        self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False))
+        self.nested = any(map(starts_threads, filter(None, given[1:3])))
+        self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False), nested=self.nested)
         if self.evaluates:
             self.plan.each()
 
@@ -121,7 +123,7 @@ class CompiledProblems(HostProblems):
             objective = (*plan.addresses, self.args, *self.limited)
             (plan.loop if kernel == "loop" else plan.each())(objective, self.shared, *arguments, (begin, end, chunks))
 
-        in_threads(run, lambda: run(1, False))
+        in_threads(run, lambda: run(1, False), nested=self.nested)
 
 
 class InterpretedProblems(HostProblems):
