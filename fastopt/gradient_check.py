@@ -1,17 +1,16 @@
 """Whether a gradient is that of its function: it is held against central differences."""
 
-import contextlib
 from typing import NamedTuple
 
 import numpy as np
 
 from .arrays.host import refuse_device
 from .arrays.nests import flatten, rebuild
+from .arrays.returned import number_of
 from .errors import describe
-from .kernels.functions import call_of
 from .kernels.loops.objective import precision, step
 from .solve.arguments import start
-from .solve.objective import evaluation_in_python, objective_of
+from .solve.objective import check_arity, evaluation_in_python, objective_of
 from .solve.unwritten import refuse_unwritten, unwritten
 from .train.epochs import as_arguments
 
@@ -121,8 +120,7 @@ def _of_objective(fun, x0, args, jac):
     """Names of arrays, the arrays and their gradients, and a function of nothing that returns the value."""
     given = objective_of(fun, jac)
     x = start(x0)
-    with contextlib.suppress(ValueError):  # a builtin without a signature
-        call_of(getattr(fun, "py_func", fun), len(args) + 1 + (given.form == "inplace"), "fun", given.form)
+    check_arity(given, len(args))
     evaluate, g, none = evaluation_in_python(given), unwritten(x.shape, x.dtype), x[:0]
     first = evaluate(None, None, x, g, args, none, none)
     if given.form == "inplace":
@@ -147,7 +145,7 @@ def _of_loss(loss, params, args, jac):
     def value():
         for g in gradients:
             g[...] = 0.0
-        return float(loss(*handed, *args))
+        return number_of(loss(*handed, *args), "loss_and_grad must return the loss as a number, got")
 
     value()
     return names, leaves, gradients, value

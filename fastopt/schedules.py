@@ -6,8 +6,10 @@ A schedule is a callable ``step -> float``; the first update asks for step 0. An
 >>> from fastopt import schedules
 >>> opt = fastopt.Adam(np.zeros(3), lr=schedules.warmup(100, schedules.cosine(1e-3, 10_000)))
 
-A function of your own serves as well, if its value depends on the step alone: compiled loops tabulate a schedule before
-they run, and a resumed run starts in the middle. Those here can be pickled, and their repr is the call that made them.
+A function of your own serves as well, if its value depends on the step alone: a resumed run starts in the middle. It is
+called once for each step, in order, and never for one after the last; compiled loops tabulate some steps ahead, so that
+a `minimize` that stops early has asked for a few that it did not take (an eighth at most, or 8). Those here can be
+pickled, and their repr is the call that made them.
 `@njit` code of your own takes their values, `schedule.table(n)`.
 """
 

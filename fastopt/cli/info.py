@@ -47,7 +47,8 @@ def threading_layer() -> str:
     """Numba chooses it at the first parallel launch, so there is one here."""
     CONSTRUCTORS["GD"](np.zeros(2), parallel=True).step(np.zeros(2))
     try:
-        return numba.threading_layer()
+        layer = numba.threading_layer()
+        return layer + ", so serial where there are other threads" * (layer == "workqueue")
     except ValueError:
         return "none: nothing runs in parallel"
 

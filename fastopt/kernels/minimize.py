@@ -92,8 +92,8 @@ def advance(x, g, state, c):
     elements(x, g, state, c)
 
 
-def evaluation(form, call_fun, call_jac, reads_value):
-    return link_read(FORMS[form], call_fun=call_fun, call_jac=call_jac, READS_VALUE=reads_value)
+def evaluation(form, call_fun, call_jac, reads_value, lent=objective.read_only):
+    return link_read(FORMS[form], call_fun=call_fun, call_jac=call_jac, lent=lent, READS_VALUE=reads_value)
 
 
 def parts_of(flags):
@@ -135,7 +135,7 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, wh
     )
     xs, state, numbers, counts = of_problems(x, rule, 1 + many)
     problem = types.Tuple((xs, xs, xs, xs, state, numbers, counts))
-    course = types.Tuple((TABLE, types.UniTuple(types.float64, width), NUMBERS, types.UniTuple(types.int64, 4)))
+    course = types.Tuple((TABLE, types.UniTuple(types.float64, width), NUMBERS, LIMIT))
     arguments = [of_objective(xs, args), problem, course]
     if many:
         template = link(loop.loop_many, guarded=link(loop.guarded, one=template))
@@ -147,7 +147,7 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, wh
 # --- the Numba types of what loops/minimize.py describes ---------------------------------------------------------
 
 NUMBERS, TABLE = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
-PART = types.UniTuple(types.int64, 3)
+TICK, PART, LIMIT = (types.UniTuple(types.int64, n) for n in (2, 3, 6))
 
 
 def of_objective(x, args):
@@ -166,7 +166,7 @@ def evaluation_kernel(evaluate, x, args, *, shared=None, in_parallel=False, what
         template = link(once, evaluate=evaluate)
         return compiled(template, "once", types.float64(of_objective(x, args), x, x), besides=what)
     xs, numbers, counts = (types.Array(kind, 2, "C") for kind in (x.dtype, types.float64, types.int64))
-    signature = types.void(of_objective(xs, args), shared, types.Tuple((xs, xs, numbers, counts)), PART)
+    signature = types.void(of_objective(xs, args), shared, types.Tuple((xs, xs, numbers, counts)), TICK, PART)
     template = link(loop.evaluate_many, guarded_evaluation=link(loop.guarded_evaluation, evaluate=evaluate))
     return compiled(template, f"each_{in_parallel}", signature, parallel=in_parallel, besides=what)
 

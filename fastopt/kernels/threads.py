@@ -20,9 +20,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def in_threads(many, alone, threads=None):
+def _may_launch(nested):
+    """Under the workqueue layer only in the one thread there is: a second launch, the user's own too, ends the process.
+
+    ``nested`` says whether what is launched may launch threads itself.
+    """
+    numba.get_num_threads()  # starts the layer
+    return numba.threading_layer() != "workqueue" or (threading.active_count() == 1 and not nested)
+
+
+def in_threads(many, alone, threads=None, nested=False):
     """``many(chunks)`` on that many threads, or ``alone()`` where threads may not be started."""
-    if _forked or not _launching.acquire(blocking=False):
+    if _forked or not _may_launch(nested) or not _launching.acquire(blocking=False):
         return alone()
     try:
         before = numba.get_num_threads()

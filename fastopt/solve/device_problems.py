@@ -80,12 +80,12 @@ class DeviceProblems(Problems):
         blocks = -(-(end - begin) // cuda_many.THREADS)
         kernel(self._stream(), blocks, self.args, self.shared, *arguments, threads=cuda_many.THREADS)
 
-    def _slice(self, begin, end, nit, limit):
+    def _slice(self, begin, end, nit, limit, table):
         with self.target.current():
-            table, running = gpu.from_host(self.table(nit, limit)), gpu.from_host(np.zeros(1, np.int64))
+            table, running = gpu.from_host(table), gpu.from_host(np.zeros(1, np.int64))
             course = table, self._tests, (limit, self.most, self.reason, nit)
             self._launch(self._loop, begin, end, tuple(self.kept), course, (begin, end), running)
-            return bool(gpu.to_host(running)[0])
+            return nit + limit if gpu.to_host(running)[0] else None
 
     def _evaluate(self, x, g, numbers, marks):
         for begin in range(0, self.k, self.block):

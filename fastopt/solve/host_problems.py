@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from numba import typeof, types
 
-from ..kernels.loops.minimize import NIT, RAISED, RUNNING, STATUS, VALUE
-from ..kernels.slices import FIRST_SLICE
+from ..kernels.loops.minimize import EVALUATED, NIT, RAISED, RUNNING, STATUS, VALUE
+from ..kernels.nested import starts_threads
+from ..kernels.slices import FIRST_SLICE, ticking, timed
 from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
 from .arguments import argument_types
 from .diverged import as_far_again, dot_of_rows, goes_on
-from .objective import Plan, compiled_plan, interpreted_plan
+from .objective import Plan, check_arity, compiled_plan, interpreted_plan
 from .problem_set import Problems
 from .unwritten import unwritten
 
@@ -94,21 +95,28 @@ class CompiledProblems(HostProblems):
         inline = True if s.inline is None else s.inline
         self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
         # Compiled now, so that maxtime does not pay for it.
-        self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False))
+        self.nested = any(map(starts_threads, filter(None, given[1:3])))
+        self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False), nested=self.nested)
         if self.evaluates:
             self.plan.each()
 
     def _plan(self, in_parallel) -> Any:
         return compiled_plan(*self._plan_of, in_parallel)
 
-    def _slice(self, begin, end, nit, limit):
-        table = self.table(nit, limit)
-        course = table, tuple(table[0].tolist()), self.s.tests, (limit, self.most, self.reason, nit)
-        self._call("loop", begin, end, tuple(self.kept), course)
-        return (self.kept.counts[begin:end, STATUS] == RUNNING).any()
+    def _slice(self, begin, end, nit, limit, table):
+        with ticking() as tick:
+            course = table, tuple(table[0].tolist()), self.s.tests, (limit, self.most, self.reason, nit, *tick)
+            self._call("loop", begin, end, tuple(self.kept), course)
+        counts = self.kept.counts[begin:end]
+        still = counts[:, STATUS] == RUNNING
+        return int(counts[still, NIT].min()) if still.any() else None
 
     def _evaluate(self, x, g, numbers, marks):
-        self._call("each", 0, self.k, (x, g, numbers, marks))
+        due = True
+        while due:
+            with ticking() as tick:
+                self._call("each", 0, self.k, (x, g, numbers, marks), tick)
+            due = not np.isin(marks[:, STATUS], (RAISED, EVALUATED)).all()
 
     def _call(self, kernel, begin, end, *arguments):
         def run(chunks, in_parallel=True):
@@ -116,7 +124,7 @@ class CompiledProblems(HostProblems):
             objective = (*plan.addresses, self.args, *self.limited)
             (plan.loop if kernel == "loop" else plan.each())(objective, self.shared, *arguments, (begin, end, chunks))
 
-        in_threads(run, lambda: run(1, False))
+        in_threads(run, lambda: run(1, False), nested=self.nested)
 
 
 class InterpretedProblems(HostProblems):
@@ -124,7 +132,9 @@ class InterpretedProblems(HostProblems):
 
     def __init__(self, target, given, s, flags, X, args, shared, limited):
         super().__init__(target, given, s, flags, X, args, shared, limited)
+        check_arity(given, len(args) + len(shared))
         self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
+        self.tables = [] if flags.scheduled else [self.hyper_rows(0, 1)]  # one for each slice, or one for all
 
     def run(self, begin, end, ends):
         for i in range(begin, end):
@@ -133,15 +143,24 @@ class InterpretedProblems(HostProblems):
             while self.kept.counts[i, STATUS] == RUNNING:
                 if ends is not None and time.perf_counter() >= ends:
                     return False
-                nit = int(self.kept.counts[i, NIT])
-                table = self.hyper_rows(nit, FIRST_SLICE)
+                k = int(self.kept.counts[i, NIT]) // FIRST_SLICE
+                table = self._table_of(k)
                 try:
-                    limit = FIRST_SLICE, self.most, self.reason, nit
-                    course = table, tuple(table[0].tolist()), self.s.tests, limit
-                    self.plan.loop(self.objective(i), problem, course)
+                    with timed() as over:
+                        limit = FIRST_SLICE, self.most, self.reason, k * FIRST_SLICE, *over
+                        course = table, tuple(table[0].tolist()), self.s.tests, limit
+                        self.plan.loop(self.objective(i), problem, course)
                 except Exception:
                     self.kept.counts[i, STATUS] = RAISED
         return True
+
+    def _table_of(self, k):
+        """That of slice k, which all problems share: a schedule is asked for a step once."""
+        if not self.flags.scheduled:
+            return self.tables[0]
+        if k == len(self.tables):
+            self.tables.append(self.hyper_rows(k * FIRST_SLICE, FIRST_SLICE))
+        return self.tables[k]
 
     def _evaluate(self, x, g, numbers, marks):
         for i in np.flatnonzero(marks[:, STATUS] != RAISED):

@@ -46,7 +46,8 @@ def minimize_many(
         As for :func:`fastopt.minimize`, for all problems or for each. Refused on a GPU, as ``x_scale`` is.
     method, jac, tol, options
         As for :func:`fastopt.minimize`, also what is said on ``lr`` there: one is chosen for all problems, so bring
-        them to one scale, and try it on a few. ``maxtime`` limits the whole call.
+        them to one scale, and try it on a few. ``maxtime`` limits the whole call: within 0.2 seconds and one evaluation
+        in each thread, as Ctrl-C. A schedule is asked for each step once, for all problems.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 
@@ -117,7 +118,7 @@ def minimize_many(
             if not problems.run(begin, end, ends):
                 break
             advance(end - begin, "")
-        ending = Ending(problems)
+        ending = Ending(problems, ends is not None and time.perf_counter() >= ends)
     result = ending.result()
     if not result.success.all():
         _warn(problems, result)

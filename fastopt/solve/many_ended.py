@@ -8,10 +8,13 @@ from .diverged import has_risen, is_flat
 
 
 class Ending:
-    """Problems that were run; ``status`` of each, and how often its objective was called beside the loop."""
+    """Problems that were run; ``status`` of each, and how often its objective was called beside the loop.
 
-    def __init__(self, problems):
-        self.problems, self.s, counts = problems, problems.s, problems.counts
+    ``late`` says that time is over: then none is looked at for having run off.
+    """
+
+    def __init__(self, problems, late):
+        self.problems, self.s, self.late, counts = problems, problems.s, late, problems.counts
         self.nit, self.status = counts[:, NIT].copy(), counts[:, STATUS].copy()
         self.status[self.status == RUNNING] = MAXTIME
         self.begun = (counts[:, STARTED] != 0) | (self.status == RAISED)
@@ -20,12 +23,13 @@ class Ending:
         reads = problems.flags.reads_value
         first = problems.first_values() if reads else self._first_values()
         if not self.s.best:
-            self._evaluate(self.begun & (self.status != RAISED) & ((self.status == NONFINITE) | (not reads)))
+            again = (self.status == NONFINITE) & (self.nit > 0) | (not reads)  # x is not where it was evaluated last
+            self._evaluate(self.begun & (self.status != RAISED) & again)
         last = problems.values()
         self._judge(first, last)
         if self.s.best:
             problems.take_best()
-            self._evaluate(self.begun & (self.status != RAISED))
+            self._evaluate(self.begun & (self.status != RAISED) & (self.nit > 0))
         self.values = problems.values()
         self.noisy = self._noisy()
         if problems.given.form == "inplace":
@@ -57,7 +61,8 @@ class Ending:
         with np.errstate(invalid="ignore"):
             risen = np.isin(self.status, endings.judged_by_value(self.s)) & has_risen(last, first, sign, dtype)
             self.falls &= sign * (last - first) < 0.0
-        there, probed = self.problems.values_as_far_again(np.isin(self.status, endings.SUCCESS) & ~risen)
+        ended = np.isin(self.status, endings.SUCCESS) & ~risen & (not self.late)
+        there, probed = self.problems.values_as_far_again(ended)
         self.more += probed
         with np.errstate(invalid="ignore"):
             self.status[risen | (probed & is_flat(there, last, first, dtype))] = endings.DIVERGED

@@ -29,7 +29,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         ``fun(x, *args) -> float``; with ``jac=True`` it returns ``(f, g)``; with ``jac="inplace"`` it is
         ``fun(x, grad, *args) -> float`` and writes the gradient into ``grad``, which is the fastest.
     x0 : array of shape (d,)
-        The starting point. float32 stays float32, integers become float64; it is not written.
+        The starting point. float32 stays float32, integers become float64; it is not written. ``fun`` and ``jac`` may
+        overwrite the x that they are given: it is a copy, or a Numba function that writes to it gets one.
     args : tuple
         Further arguments of ``fun`` and ``jac``; arrays and numbers, if these are Numba functions.
     method : str or Rule
@@ -55,7 +56,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         - gtol (1e-5): stop when max|g| is at most this (with bounds of the projected gradient),
         - ftol (0): stop when \\|f - f_before| <= ftol*max(1, \\|f|),
         - xtol (0): stop when max|x - x_before| <= xtol*max(1, max|x|),
-        - maxiter (10000), maxfun (None), maxtime (None, in seconds),
+        - maxiter (10000), maxtime (None, in seconds),
+        - maxfun (None): the most calls of ``fun``, exceeded by those of one gradient at most,
         - maximize (False): go uphill, to the largest value,
         - x_scale (None): the size of each variable, an array like x0; steps are taken in x / x_scale, with one lr for
           all, while tolerances, bounds and ``jac`` are those of x,
@@ -64,7 +66,10 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         - inline (None): whether to compile a Numba objective into the loop, which is fastest per iteration, but costs a
           compilation for each objective. None does so from maxiter = 50000 on.
 
-        0 turns a test off.
+        0 turns a test off. ``maxtime`` and Ctrl-C hold within 0.2 seconds and the evaluation that is on its way; with
+        ``best``, and where ``jac`` is a function, ``maxtime`` leaves one more for the end. A schedule is asked for
+        each step once, in order, and for none after ``maxiter``; as loops ask ahead, a run that another test stops
+        may have asked for 8 steps more than it took, or for an eighth more.
 
     Returns
     -------

@@ -1,18 +1,19 @@
 """A user's objective: in which form it comes, and how a compiled loop gets hold of it."""
 
+import contextlib
 from functools import cache
 from typing import Any, NamedTuple
 
 import numba
-import numpy as np
 from numba import config, njit, types
 from numba.core.dispatcher import Dispatcher
 
-from ..errors import describe
+from ..arrays.returned import COMPLEX, REAL, number_of, reals_of
+from ..errors import describe, shorten
 from ..kernels import minimize as looped
 from ..kernels.addresses import address_of, by_address
 from ..kernels.bind import link
-from ..kernels.functions import compile_for, remembered
+from ..kernels.functions import call_of, compile_for, remembered
 from ..kernels.loops import objective
 
 JACS = "a function, True, None, 'inplace', '2-point', '3-point' or 'cs'"
@@ -33,8 +34,10 @@ class Objective(NamedTuple):
 
 
 def reads_value(given, s):
-    """Whether the loop is to look at the value: because a test does, or because it is known anyway."""
-    return s.best or s.ftol > 0.0 or given.form in (True, "2-point", "3-point")
+    """Whether the loop is to look at the value: because a test does, because it is known anyway, or, where a limit
+    leaves no evaluation for the end, because it is cheap."""
+    limited = s.maxfun is not None or s.maxtime is not None
+    return s.best or s.ftol > 0.0 or given.form in (True, "2-point", "3-point") or (limited and given.form != "jac")
 
 
 def objective_of(fun, jac) -> Objective:
@@ -50,6 +53,15 @@ def objective_of(fun, jac) -> Objective:
         raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
     is_compiled = isinstance(fun, Dispatcher) and (jac is None or isinstance(jac, Dispatcher))
     return Objective(form, fun, jac, is_compiled and not config.DISABLE_JIT)
+
+
+def check_arity(given, count):
+    """Raise unless the functions, plain ones, can be called with x and so many arguments more."""
+    functions = {"fun": (given.fun, given.form), "jac": (given.jac, "gradient")}
+    for role, (function, form) in functions.items():
+        with contextlib.suppress(ValueError):  # a builtin without a signature
+            if function is not None:
+                call_of(getattr(function, "py_func", function), count + 1 + (form == "inplace"), role, form)
 
 
 class Plan(NamedTuple):
@@ -76,11 +88,11 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
     extra = tuple(args) if shared is None else (*map(_row, args), *shared)
     first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
     fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
-    fun, fun_returns = compile_for(given.fun, fun_takes, "fun", given.form)
-    jac, jac_takes, jac_returns = fun, fun_takes, fun_returns
+    functions = [(given.fun, fun_takes, "fun", given.form)]
     if given.jac is not None:
-        jac_takes = (x, *extra)
-        jac, jac_returns = compile_for(given.jac, jac_takes, "jac", "gradient")
+        functions.append((given.jac, (x, *extra), "jac", "gradient"))
+    lent, compiled = _compiled(functions)
+    (fun, fun_takes, fun_returns), (jac, jac_takes, jac_returns) = compiled[0], compiled[-1]
     called = by_address(fun_returns), by_address(jac_returns)
     addresses = address_of(fun, fun_takes), address_of(jac, jac_takes)
     calls, cached, what = called, True, f"{given.form} {fun_returns} {jac_returns}"
@@ -88,8 +100,8 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
         calls = tuple(link(objective.direct, function=_inlined(f)) for f in (fun, jac))
         # A closure may be made anew with other numbers again and again; its loops would fill the disk.
         cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
-    evaluate = looped.evaluation(given.form, *calls, flags.reads_value)
-    alone = looped.evaluation(given.form, *called, True)
+    evaluate = looped.evaluation(given.form, *calls, flags.reads_value, lent)
+    alone = looped.evaluation(given.form, *called, True, lent)
     loop = looped.kernel(
         rule, evaluate, flags, x, args, shared=shared, in_parallel=in_parallel, what=what, cached=cached
     )
@@ -103,6 +115,24 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
         return looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
 
     return Plan(loop, once, each, addresses, (fun, jac), {})
+
+
+def _compiled(functions):
+    """How functions are given x, and each with what it takes and returns.
+
+    They cannot change the iterate: compiled for an x that is read only, at no cost; a copy each time where one of them
+    writes to its x, or takes none that it could not.
+    """
+    try:
+        read_only = [(f, (takes[0].copy(readonly=True), *takes[1:]), *more) for f, takes, *more in functions]
+        return objective.read_only, [_with_types(*each) for each in read_only]
+    except TypeError:
+        return objective.copied, [_with_types(*each) for each in functions]
+
+
+def _with_types(function, takes, role, form):
+    compiled, returns = compile_for(function, takes, role, form)
+    return compiled, takes, returns
 
 
 def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
@@ -143,21 +173,19 @@ def _row(kind):
 
 def _checked(function, form):
     """A Python function whose result is looked at, so that a wrong one is one sentence."""
+    name = shorten(getattr(function, "__name__", type(function).__name__), 40)
+    number = f"fun must return a {'complex ' if form == 'cs' else ''}number, but {name} returned"
+    pair = f"fun must return (f, g) with jac=True, but {name} returned"
+    gradient = f"the gradient must be an array of real numbers, but {name} returned"
 
     def call(*arguments):
         out = function(*arguments)
-        name = getattr(function, "__name__", describe(function))
         if form is True:
             if not isinstance(out, tuple) or len(out) != 2:
-                raise TypeError(f"fun must return (f, g) with jac=True, but {name} returned {describe(out)}")
-            return _number(out[0], name), np.asarray(out[1])
-        return np.asarray(out) if form == "gradient" else _number(out, name, complex if form == "cs" else float)
+                raise TypeError(f"{pair} {describe(out)}")
+            return number_of(out[0], number), reals_of(out[1], gradient)
+        if form == "gradient":
+            return reals_of(out, gradient)
+        return number_of(out, number, COMPLEX if form == "cs" else REAL)
 
     return call
-
-
-def _number(value, name, kind=float):
-    try:
-        return kind(np.asarray(value).item())
-    except (TypeError, ValueError):
-        raise TypeError(f"fun must return a number, but {name} returned {describe(value)}") from None

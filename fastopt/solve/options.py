@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks import as_float
 from ..errors import describe, quote, shorten
+from ..kernels.modifiers import HYPER
 from ..rules import ALL_RULES, Rule
 from ..rules.keywords import keywords
 from ..step.constructors import choose, variant_keywords
@@ -58,6 +59,11 @@ class Settings:
         """The row of the first step, as a table of one and as a tuple."""
         row = self.row(1)
         return np.array([row]), row
+
+    @property
+    def no_row(self):
+        """Something of a row's length for runs without steps, whose schedules are asked for none. Nobody reads it."""
+        return (0.5,) * (len(self.rule.hyper) + len(HYPER) * self.staged + (self.clip_norm is not None))
 
     def row(self, t):
         """What the loop makes the coefficients of step t from."""

@@ -55,23 +55,33 @@ class Problems:
 
     def run(self, begin, end, ends):
         """Run the problems from ``begin`` to ``end`` until all have stopped; False if time ran out."""
-        nit, limit, going = 0, FIRST_SLICE, True
-        while going:
-            if ends is not None and time.perf_counter() >= ends:
-                return False
+        at: int | None = 0  # where the problem that is furthest behind stands
+        until, limit, seconds = 0, FIRST_SLICE, 0.0
+        while at is not None:
             before = time.perf_counter()
-            going = self._slice(begin, end, nit, limit)
-            nit += limit
-            limit = min(next_slice(limit, time.perf_counter() - before), LONGEST_TABLE)
+            if ends is not None and before >= ends:
+                return False
+            if at == until:  # all that still run have arrived; else some go on to there
+                limit = next_slice(limit, seconds) if until else limit
+                limit = max(1, min(limit, LONGEST_TABLE, self.most - until))
+                if self.flags.scheduled:
+                    limit = min(limit, max(FIRST_SLICE, until // 8))
+                table, first, until, seconds = self.table(until, limit), until, until + limit, 0.0
+            at = self._slice(begin, end, first, limit, table)
+            seconds += time.perf_counter() - before
         return True
 
-    def _slice(self, begin, end, nit, limit) -> bool:
-        """``limit`` iterations, ``nit`` done before, of each problem that still runs; whether any does after them."""
+    def _slice(self, begin, end, nit, limit, table) -> int | None:
+        """Go on to iteration ``nit + limit`` with each problem that still runs, or until a tick; where the one that is
+        furthest behind is then, or None where none runs."""
         raise NotImplementedError
 
     def hyper_rows(self, nit, limit):
-        steps = range(nit + 1, nit + limit + 1) if self.flags.scheduled else (1,)
-        return np.array([self.s.row(t) for t in steps])
+        """Of the steps after ``nit``, or one for all."""
+        if not self.flags.scheduled:
+            return self.s.first_rows[0]
+        steps = range(nit + 1, min(nit + limit, self.most) + 1)
+        return np.array([self.s.row(t) for t in steps] or [self.s.no_row])
 
     def table(self, nit, limit):
         """What the loop takes for each step of a slice: the coefficients, the same for all problems."""

@@ -18,8 +18,9 @@ from ..kernels.loops.minimize import (
     STATUS,
     VALUE,
 )
-from ..kernels.slices import FIRST_SLICE, next_slice
+from ..kernels.slices import FIRST_SLICE, next_slice, ticking, timed
 from ..kernels.subnormals import restored_control
+from ..step.asked import Asked
 from . import endings, noise
 from .diverged import FAR, as_far_again, goes_on, has_risen, is_flat
 from .unwritten import refuse_unwritten, unwritten
@@ -39,6 +40,7 @@ class Run:
         self.problem = x, self.g, self.old, self.best, state, self.numbers, self.counts
         self.sizes = (x.size, *(getattr(a, "size", 1) for a in args))
         self.is_fixed = low.size > 0 and bool((low == high).all())
+        self.asked = Asked(s.row)
         self.more = 0  # evaluations beside those of the loop
         if not flags.reads_value or s.best:
             plan.once()  # compiled now, so that maxtime does not pay for it
@@ -58,26 +60,37 @@ class Run:
 
     def go(self, notify) -> int:
         """Until it stops; the status."""
-        s, (table, like) = self.s, self.s.first_rows
+        s, plan = self.s, self.plan
         most, reason = most_iterations(s, self.given, self.x.size, self.flags)
         most = 0 if self.is_fixed else most
-        limit = self.plan.pace.get(self.sizes, FIRST_SLICE) if notify is None else 1
+        limit = plan.pace.get(self.sizes, FIRST_SLICE) if notify is None else 1
+        slices = ticking if self.given.is_compiled else timed
         began, status = time.perf_counter(), RUNNING
         while status == RUNNING:
             nit, before = self.nit, time.perf_counter()
-            if s.hyper.scheduled:
-                table = np.array([s.row(nit + k) for k in range(1, limit + 1)])
-            self.plan.loop(self.objective, self.problem, (table, like, s.tests, (limit, most, reason, nit)))
+            if self.flags.scheduled:
+                limit = min(limit, max(FIRST_SLICE, nit // 8), max(1, most - nit))
+            table, like = self._rows(nit, min(limit, most - nit))
+            limit = min(limit, len(table)) if self.flags.scheduled else limit
+            with slices() as end:
+                plan.loop(self.objective, self.problem, (table, like, s.tests, (limit, most, reason, nit, *end)))
             status, now = int(self.counts[STATUS]), time.perf_counter()
             if notify is None:
-                limit = next_slice(limit, now - before)
+                limit = next_slice(max(1, self.nit - nit), now - before)
             elif self.nit > nit and status != NONFINITE and self._stopped_by(notify):
                 return CALLBACK
             if status == RUNNING and s.maxtime is not None and now - began >= s.maxtime:
                 status = MAXTIME
         if notify is None:
-            self.plan.pace[self.sizes] = min(limit, LONGEST_FIRST)
+            plan.pace[self.sizes] = min(limit, LONGEST_FIRST)
         return status
+
+    def _rows(self, nit, steps):
+        """What coefficients are made of: a row for each of the steps after ``nit``, or one for all; and the first."""
+        if not self.flags.scheduled:
+            return self.s.first_rows
+        rows = self.asked.after(nit, steps) or [self.s.no_row]
+        return np.array(rows), rows[0]
 
     def _stopped_by(self, notify):
         from scipy.optimize import OptimizeResult
@@ -96,12 +109,12 @@ class Run:
         if self.s.best and status == NONFINITE:
             self.x[:] = self.best
         last = float(self.numbers[VALUE])
-        if status == NONFINITE or not self.flags.reads_value:
+        if (status == NONFINITE and self.nit) or not self.flags.reads_value:  # x is not where it was evaluated last
             last = self._value_at(self.x, self.g)
         if self.given.form == "inplace" and status == NONFINITE and not self.nit:
             refuse_unwritten(self.g, last)
         status, message = self._judged(status, last, falls)
-        if self.s.best and status != NONFINITE:
+        if self.s.best and status != NONFINITE and self.nit:
             self.x[:] = self.best
             last = self._value_at(self.x, self.g)
         if status == NONFINITE or not isfinite(last):
@@ -113,8 +126,8 @@ class Run:
         if self.is_fixed and status in (GTOL, MAXITER):
             return GTOL, endings.FIXED
         if status in endings.BY_ITSELF and isfinite(last):
-            first = float(self.numbers[START])
-            if not self.flags.reads_value:
+            first = float(self.numbers[START]) if self.flags.reads_value else last
+            if not self.flags.reads_value and self.nit:
                 first = self._value_at(self.start, self.old)  # whose gradient nobody reads
             if status in endings.judged_by_value(self.s) and has_risen(last, first, self.sign, self.x.dtype):
                 return endings.DIVERGED, endings.risen(self.s)

@@ -31,6 +31,9 @@ class Batches:
 
 
 def is_number(loss):
-    return isinstance(loss, (int, float, np.integer, np.floating)) or (
-        isinstance(loss, np.ndarray) and loss.ndim == 0 and loss.dtype.kind in "iuf"
+    return isinstance(loss, (int, float)) or (
+        isinstance(loss, (np.ndarray, np.generic))
+        and not isinstance(loss, np.ma.MaskedArray)
+        and loss.ndim == 0
+        and loss.dtype.kind in "iuf"
     )

@@ -1,6 +1,8 @@
 """An epoch of minibatch training: in Python, or compiled where the loss is a Numba function. Both to the same bits."""
 
+import math
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
 from ..kernels.functions import compile_for, remembered
 from ..kernels.loops import epoch
-from ..kernels.slices import next_slice
+from ..kernels.slices import next_slice, ticking
+from ..step.asked import Asked
 from ..step.inside import (
     has_schedules,
     is_staged,
@@ -76,7 +79,8 @@ class Training:
             update=Training._update,
         )
         with self.target.current():
-            numbers, limits, counts = [0.0], (self.n, self.n, self.size, self.accumulate), [0, 0, 0, 0, self.unseen]
+            limits = self.n, self.n, self.size, self.accumulate, 0, math.inf  # time is never over: Python sees to all
+            numbers, counts = [0.0], [0, 0, 0, 0, self.unseen, 0, 0]
             loop(self, self, self, self.batches.moved(order), limits, numbers, counts)
             self.unseen = 0
             total = self.batches.total(numbers[epoch.LOSS])
@@ -184,22 +188,14 @@ class CompiledTraining(Training):
 
     def epoch(self, order) -> float:
         self._prepare()
-        opt, n, size, accumulate = self.opt, self.n, self.size, self.accumulate
+        opt, options = self.opt, options_of(self.opt)
         order = np.arange(0) if order is None else order
-        options = options_of(opt)
         numbers = np.array([0.0, options.clip_norm or 0.0, options.bound])
-        counts = np.array([0, opt.t, opt.skipped, 0, self.unseen])
-        batches = self.address, self.params, self.grads, self.memory[0], self.bounds, self.data, self.scratch
+        counts = np.array([0, opt.t, opt.skipped, 0, self.unseen, 0, 0])
+        self.asked = Asked(partial(numbers_at, opt), opt.t)  # anew: what came between may have changed schedules
         try:
-            while counts[epoch.AT] < n:
-                begin, t = int(counts[epoch.AT]), int(counts[epoch.T])
-                updates = min(self.limit, -(-(n - begin) // (size * accumulate)))
-                table = self._table(t, updates)
-                updates = table.shape[1] if self.scheduled else updates
-                before = time.perf_counter()
-                steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t
-                self.kernel(batches, self.memory, steps, order, (updates, n, size, accumulate), numbers, counts)
-                self.limit = next_slice(updates, time.perf_counter() - before)
+            while counts[epoch.AT] < self.n:
+                self._slice(order, numbers, counts)
                 if counts[epoch.UNSEEN]:
                     self._is_written()
                 self.unseen = 0
@@ -207,19 +203,30 @@ class CompiledTraining(Training):
                     refuse_not_finite(opt, self.steps)
         finally:
             set_counts(opt, int(counts[epoch.T]), int(counts[epoch.SKIPPED]))
-        return float(numbers[0] / n if self.mean else numbers[0])
+        return float(numbers[0] / self.n if self.mean else numbers[0])
+
+    def _slice(self, order, numbers, counts):
+        """Some updates; the last may be left half done, for the next slice to go on with."""
+        at, t, of_one = int(counts[epoch.AT]), int(counts[epoch.T]), self.size * self.accumulate
+        left = -(-(self.n - at + self.size * int(counts[epoch.BATCHES])) // of_one)
+        table = self._table(t, min(self.limit, left))
+        updates = min(self.limit, left, table.shape[1] if self.scheduled else left)
+        batches = self.address, self.params, self.grads, self.memory[0], self.bounds, self.data, self.scratch
+        steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t
+        before = time.perf_counter()
+        with ticking() as tick:
+            limits = updates, self.n, self.size, self.accumulate, *tick
+            self.kernel(batches, self.memory, steps, order, limits, numbers, counts)
+        done = (int(counts[epoch.AT]) - at) // of_one
+        self.limit = next_slice(max(1, done), time.perf_counter() - before)
 
     def _table(self, t, updates):
-        """The hyperparameters of the next slice: by group, and by step where there are schedules."""
-        rows: list = []
-        for step in range(t + 1, t + updates + 1) if self.scheduled else (t + 1,):
-            try:
-                rows.append(numbers_at(self.opt, step))
-            except Exception:
-                if not rows:
-                    raise
-                break  # the steps before it are taken first; then it comes again
-        return np.array(rows).swapaxes(0, 1).copy()
+        """The hyperparameters of the updates after t: by group, and by step where there are schedules."""
+        if not self.scheduled:
+            return np.array([numbers_at(self.opt, t + 1)]).swapaxes(0, 1).copy()
+        if options_of(self.opt).check_finite == "skip":
+            updates = 1  # whether the next step is taken is not known before
+        return np.array(self.asked.after(t, updates)).swapaxes(0, 1).copy()
 
     def _flags(self):
         options = options_of(self.opt)

@@ -33,7 +33,7 @@ def vector(scalar):
 def evaluation(form, function, reads_value):
     """The objective as ``evaluate`` of loops/minimize.py; ``function`` is compiled for the device."""
     call = link(objective.direct, function=function)
-    return link_read(looped.FORMS[form], call_fun=call, call_jac=call, READS_VALUE=reads_value)
+    return looped.evaluation(form, call, call, reads_value, loops.as_it_is)
 
 
 def is_kept(function) -> bool:
@@ -73,6 +73,7 @@ def bound_loop(rule, form, function, flags):
         largest=vectors.largest_one_by_one,
         flush_on=loops.keep_control,
         flush_off=loops.keep_control,
+        is_over=loops.never,
         **looped.parts_of(flags),
     )
 

@@ -10,14 +10,15 @@ from ..bind import link
 from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
 from ..norms import serial as squares_of
 from ..overloads import compiled_form
+from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
 from ..tuples import cast_like
 from .rows import take
 from .step import coefficients, sweep
 
 # In counts: the next example, updates applied, updates skipped, a refused gradient, whether the gradient is yet to be
-# seen written.
-AT, T, SKIPPED, BAD, UNSEEN = 0, 1, 2, 3, 4
+# seen written, the batches and the examples of an update on its way.
+AT, T, SKIPPED, BAD, UNSEEN, BATCHES, EXAMPLES = 0, 1, 2, 3, 4, 5, 6
 LOSS, NORM, BOUND = 0, 1, 2  # in numbers: the sum of losses, and the options clip_norm and clip_value
 
 # What is compiled in or left out.
@@ -59,34 +60,36 @@ def update(steps, numbers, counts):
 
 
 def epoch(batches, memory, steps, order, limits, numbers, counts):
-    """Go on through the epoch from ``counts[AT]``, for ``limits[0]`` updates at most.
+    """Go on through the epoch from ``counts[AT]``, for ``limits[0]`` updates at most, or until time is over.
 
     A first gradient that was not written ends it, before anything is updated, with ``counts[UNSEEN]`` as it was.
     ``batches``, ``memory`` and ``steps`` are for the functions that are bound in. ``limits`` is (updates, examples,
-    batch size, batches per update).
+    batch size, batches per update) and what slices.py ends it with.
     """
-    updates, n, size, accumulate = limits
+    updates, n, size, accumulate = limits[0], limits[1], limits[2], limits[3]
     while updates > 0 and counts[AT] < n and not counts[BAD]:
-        examples = 0
-        for k in range(accumulate):
-            start = counts[AT]
-            end = min(start + size, n)
-            if start < end:
-                numbers[LOSS] += evaluate(batches, order, start, end)
-                if counts[UNSEEN]:
-                    if not is_written(batches):
-                        return
-                    counts[UNSEEN] = 0
-                examples += end - start
-                counts[AT] = end
-                if ACCUMULATES:
-                    collect(memory, k == 0)
+        start = counts[AT]
+        end = min(start + size, n)
+        numbers[LOSS] += evaluate(batches, order, start, end)
+        if counts[UNSEEN]:
+            if not is_written(batches):
+                return
+            counts[UNSEEN] = 0
         if ACCUMULATES:
-            finish(memory)
-        if MEAN:
-            scale(memory, 1.0 / examples)
-        update(steps, numbers, counts)
-        updates -= 1
+            collect(memory, counts[BATCHES] == 0)
+        counts[AT] = end
+        counts[BATCHES] += 1
+        counts[EXAMPLES] += end - start
+        if counts[BATCHES] == accumulate or end == n:
+            if ACCUMULATES:
+                finish(memory)
+            if MEAN:
+                scale(memory, 1.0 / counts[EXAMPLES])
+            update(steps, numbers, counts)
+            counts[BATCHES], counts[EXAMPLES] = 0, 0
+            updates -= 1
+        if is_over(limits):
+            return
 
 
 # --- compiled --------------------------------------------------------------------------------------------------------

@@ -2,14 +2,15 @@
 
 The functions are templates. What they call by the names of the stand-ins is bound in by ``minimize``: the same text
 runs compiled, for objectives that are Numba functions, and interpreted, for those that are not. A loop returns after
-``limit`` iterations at most and keeps all it knows in arrays, so that Python can look after interrupts, time limits
-and callbacks between two calls, at the price of one call.
+``limit`` iterations at most, or when time is over, and keeps all it knows in arrays, so that Python can look after
+interrupts, time limits and callbacks between two calls, at the price of one call.
 """
 
 import math
 
 from numba import prange
 
+from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import control_word, flush_off, flush_on
 from ..tuples import at
@@ -21,9 +22,11 @@ from .vectors import copy, largest, largest_projected, moved, project, scaled_ba
 # - problem (x, g, old, best, state, numbers, counts): all that is known of a minimisation on its way: the iterate, its
 #   gradient, the iterate before, the best one (or x itself), the rule's state; of many, arrays with an axis before
 # - course (table, like, tests, limit): what coefficients are made of, a row for each step or one for all; the first
-#   row; limit is (iterations of this call, of all calls, the status when those are done, the table's first iteration)
+#   row; limit is (iterations from the table's first one on, of all calls, the status when those are done, the table's
+#   first iteration) and what slices.py ends it with
 
 RUNNING, GTOL, MAXITER, FTOL, NONFINITE, XTOL, RAISED, MAXFUN, MAXTIME, CALLBACK = -1, 0, 1, 2, 3, 4, 5, 6, 7, 99
+EVALUATED = -2  # in the marks of evaluations alone
 NIT, STATUS, STARTED = 0, 1, 2  # in counts
 VALUE, BEST, SIGN, START = 0, 1, 2, 3  # in numbers: the value at x, the best so far, -1 to maximise, the first value
 BY_GRADIENT, BY_VALUE, BY_STEP = 0, 1, 2  # in tests: gtol, ftol, xtol, or -1 where a test is off
@@ -56,10 +59,11 @@ def after_gradient(table, like, nit, first, x, g, c):
 
 
 def loop(objective, problem, course):
-    """Go on with a problem from where it stands, until a test stops or ``limit`` iterations are done.
+    """Go on with a problem from where it stands, until a test stops, ``limit`` iterations are done or time is over.
 
     An iteration is an update and an evaluation after it; the very first call evaluates before. So value and gradient
-    at x are known whenever the loop returns, unless the status is NONFINITE: then x is the iterate before.
+    at x are known whenever the loop returns, unless the status is NONFINITE: then x is the iterate before, if there is
+    one.
     """
     fun, jac, args, low, high, scale = objective
     x, g, old, best, state, numbers, counts = problem
@@ -67,7 +71,7 @@ def loop(objective, problem, course):
     control = flush_on()
     nit, going, status = counts[NIT], counts[STARTED] != 0, RUNNING
     value, sign = numbers[VALUE], numbers[SIGN]
-    until, most, reason, first = nit + limit[0], limit[1], limit[2], limit[3]
+    until, most, reason, first = limit[3] + limit[0], limit[1], limit[2], limit[3]
     c = prepare(table, like, nit, first, x)
     step = math.inf
     while True:
@@ -90,6 +94,8 @@ def loop(objective, problem, course):
         if not steepest < math.inf or (READS_VALUE and not abs(f) < math.inf):
             status = NONFINITE
             copy(old, x)
+            if READS_VALUE and not going:
+                value = f  # at x, as nowhere else where this happens
             break
         if READS_VALUE:
             if not going:
@@ -107,7 +113,7 @@ def loop(objective, problem, course):
         elif status == RUNNING and nit == most:
             status = reason
         going = True
-        if status != RUNNING or nit == until:
+        if status != RUNNING or nit == until or is_over(limit):
             break
     numbers[VALUE] = value
     counts[NIT], counts[STARTED], counts[STATUS] = nit, 1, status
@@ -118,18 +124,24 @@ HAND = 16  # problems dealt out at a time: neighbours share cache lines
 
 
 def loop_many(objectives, shared, problems, course, part):
-    """The loop for each problem that still runs, of those in ``part``: (start, stop, chunks), dealt out like cards."""
+    """The loop for each problem that still runs, of those in ``part``: (start, stop, chunks), dealt out like cards.
+
+    A thread whose time is over leaves its other problems for the next call, which goes on to the same iteration.
+    """
     fun, jac, args, low, high, scale = objectives
     x, g, old, best, state, numbers, counts = problems
     table, like, tests, limit = course  # a parallel region can be handed no tuple within a tuple
     start, stop, chunks = part
+    until = limit[3] + limit[0]
     for k in prange(chunks):
+        going = True
         for hand in range(start + k * HAND, stop, chunks * HAND):
             for i in range(hand, min(hand + HAND, stop)):
-                if counts[i, STATUS] == RUNNING:
+                if going and counts[i, STATUS] == RUNNING and counts[i, NIT] < until:
                     problem = x[i], g[i], old[i], best[i], at(state, i), numbers[i], counts[i]
                     objective = fun, jac, at(args, i) + shared, low[i], high[i], scale[i]
                     guarded(objective, problem, (table, like, tests, limit), counts[i])
+                    going = not is_over(limit)
 
 
 def guarded(objective, problem, course, counts):
@@ -147,16 +159,18 @@ def one(objective, problem, course):
     """Stands for ``loop``."""
 
 
-def evaluate_many(objective, shared, points, part):
-    """Value and gradient of each problem that has not raised; ``points`` are (x, g, numbers, counts)."""
+def evaluate_many(objective, shared, points, tick, part):
+    """Value and gradient of each problem that is due; ``points`` are (x, g, numbers, counts)."""
     fun, jac, args, low, high, scale = objective
     x, g, numbers, counts = points
     start, stop, chunks = part
     for k in prange(chunks):
+        going = True
         for i in range(start + k, stop, chunks):
-            if counts[i, STATUS] != RAISED:
+            if going and counts[i, STATUS] != RAISED and counts[i, STATUS] != EVALUATED:
                 one = fun, jac, at(args, i) + shared, low[i], high[i], scale[i]
                 guarded_evaluation(one, x[i], g[i], numbers[i], counts[i])
+                going = not is_over(tick)
 
 
 def guarded_evaluation(objective, x, g, numbers, counts):
@@ -164,6 +178,7 @@ def guarded_evaluation(objective, x, g, numbers, counts):
     control = flush_on()
     try:
         numbers[VALUE] = evaluate(fun, jac, x, g, args, low, high)
+        counts[STATUS] = EVALUATED
     except Exception:
         counts[STATUS] = RAISED
     flush_off(control)

@@ -7,7 +7,10 @@ direct call that the compiler can inline, or a call of a Python function.
 import math
 
 import numpy as np
+from numba.core.imputils import impl_ret_borrowed
+from numba.extending import intrinsic
 
+from ..overloads import compiled_form
 from ..stand_ins import stand_in
 from .minimize import READS_VALUE
 
@@ -23,6 +26,31 @@ def call_jac(jac, arguments):
 
 
 @stand_in
+def lent(x):
+    """Stands for x as the user's functions are given it, who may not change the iterate: one of the next two."""
+
+
+def read_only(x):
+    return x
+
+
+def copied(x):
+    return x.copy()
+
+
+@compiled_form(read_only)
+def _read_only(x):
+    return lambda x: _as_read_only(x)
+
+
+@intrinsic
+def _as_read_only(typingctx, x):
+    """The same array as a type that compiled code cannot write to."""
+    to = x.copy(readonly=True)
+    return to(x), lambda context, builder, signature, args: impl_ret_borrowed(context, builder, to, args[0])
+
+
+@stand_in
 def function(*arguments):
     """Stands for a function."""
 
@@ -33,20 +61,20 @@ def direct(_, arguments):
 
 def inplace(fun, jac, x, g, args, low, high):
     """``fun(x, grad, *args) -> f``, which writes grad."""
-    return call_fun(fun, (x, g) + args)
+    return call_fun(fun, (lent(x), g) + args)
 
 
 def pair(fun, jac, x, g, args, low, high):
     """``fun(x, *args) -> (f, g)``."""
-    f, new = call_fun(fun, (x,) + args)
+    f, new = call_fun(fun, (lent(x),) + args)
     assign(g, new)
     return f
 
 
 def separate(fun, jac, x, g, args, low, high):
     """``fun(x, *args) -> f`` and ``jac(x, *args) -> g``; the value only where it is read."""
-    assign(g, call_jac(jac, (x,) + args))
-    return call_fun(fun, (x,) + args) if READS_VALUE else 0.0
+    assign(g, call_jac(jac, (lent(x),) + args))
+    return call_fun(fun, (lent(x),) + args) if READS_VALUE else 0.0
 
 
 def assign(g, new):
@@ -57,34 +85,34 @@ def assign(g, new):
 
 def two_point(fun, jac, x, g, args, low, high):
     """Forward differences, or backward ones where the bounds need it."""
-    f = float(call_fun(fun, (x,) + args))
+    f = float(call_fun(fun, (lent(x),) + args))
     for i in range(x.size):
         keep = float(x[i])
         x[i] = keep + fitting(step(keep, precision(x) ** 0.5), keep, low, high, i)
         h = float(x[i]) - keep
-        g[i] = (float(call_fun(fun, (x,) + args)) - f) / h if h != 0.0 else 0.0
+        g[i] = (float(call_fun(fun, (lent(x),) + args)) - f) / h if h != 0.0 else 0.0
         x[i] = keep
     return f
 
 
 def three_point(fun, jac, x, g, args, low, high):
     """Central differences, or one-sided ones of the same order where the bounds need it."""
-    f = float(call_fun(fun, (x,) + args))
+    f = float(call_fun(fun, (lent(x),) + args))
     for i in range(x.size):
         keep = float(x[i])
         h = step(keep, precision(x) ** (1 / 3))
         if inside(keep + h, low, high, i) and inside(keep - h, low, high, i):
             x[i] = keep + h
-            above, right = float(call_fun(fun, (x,) + args)), float(x[i])
+            above, right = float(call_fun(fun, (lent(x),) + args)), float(x[i])
             x[i] = keep - h
-            g[i] = (above - float(call_fun(fun, (x,) + args))) / (right - float(x[i]))
+            g[i] = (above - float(call_fun(fun, (lent(x),) + args))) / (right - float(x[i]))
         else:
             h = 0.5 * fitting(2 * h, keep, low, high, i)
             x[i] = keep + h
-            near = float(call_fun(fun, (x,) + args))
+            near = float(call_fun(fun, (lent(x),) + args))
             x[i] = keep + 2 * h
             h = float(x[i]) - keep
-            g[i] = (4 * near - float(call_fun(fun, (x,) + args)) - 3 * f) / h if h != 0.0 else 0.0
+            g[i] = (4 * near - float(call_fun(fun, (lent(x),) + args)) - 3 * f) / h if h != 0.0 else 0.0
         x[i] = keep
     return f
 
@@ -112,9 +140,9 @@ def complex_step(fun, jac, x, g, args, low, high):
     z = x.astype(np.complex128)
     for i in range(x.size):
         z[i] = complex(x[i], 1e-100)
-        g[i] = call_fun(fun, (z,) + args).imag / 1e-100
+        g[i] = call_fun(fun, (lent(z),) + args).imag / 1e-100
         z[i] = x[i]
-    return call_fun(fun, (z,) + args).real if READS_VALUE else 0.0
+    return call_fun(fun, (lent(z),) + args).real if READS_VALUE else 0.0
 
 
 def step(x, relative):

@@ -1,0 +1,48 @@
+"""Ctrl-C and ``maxtime`` where an evaluation becomes 10 000 times dearer on the way, after slices had grown long."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from interrupts import RUNS
+from processes import with_package
+
+CODE = """
+import json
+from interrupts import RUNS, seconds_late, seconds_to_stop, training
+found = {}
+for name, run in RUNS.items():
+    run(maxiter=2, maxtime=99)  # compiles
+    found[name] = seconds_late(run, 0.3), seconds_to_stop(lambda: run(maxtime=99), 0.3)
+for accumulate in (1, 1_000):
+    training(accumulate, 2)[1]()
+    opt, run = training(accumulate)
+    found[f"fit {accumulate}"] = seconds_to_stop(run, 0.5), float(opt.params[0]), opt.t
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found():
+    """What each run took, in a process of its own, which a signal may end."""
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, env=with_package(), capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_limit_and_an_interrupt_hold(found, name):
+    """Within 0.2 seconds and an evaluation; ten times that on a machine that does other things."""
+    late, stopped = found[name]
+    assert late < 2.0
+    assert stopped < 2.0
+
+
+@pytest.mark.parametrize("accumulate", [1, 1_000])
+def test_an_interrupt_in_a_training(found, accumulate):
+    """After a batch, also within an update; each step went down by 1."""
+    stopped, w, t = found[f"fit {accumulate}"]
+    assert stopped < 2.0
+    assert round(-w) == t > 0
