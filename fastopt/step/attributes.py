@@ -1,6 +1,6 @@
 """What users read of an optimiser, and assign: a class for the optimisers of each rule, and one for its groups.
 
-Properties and slots cost a step nothing, where a ``__setattr__`` would run whenever the step assigns its count.
+Properties and slots cost a step nothing.
 """
 
 from collections.abc import Mapping
@@ -8,9 +8,11 @@ from functools import cache
 from typing import Any
 
 from ..errors import describe
+from ..kernels.counts import SKIPPED, T
 from ..rules import Rule, texts
 from ..rules.keywords import keywords
 from .hyperparameters import Hyper
+from .interrupts import to_the_end
 from .layout import Layout
 from .options import check_options
 
@@ -87,8 +89,7 @@ class Attributes:
     _rule: Rule
     _params: Any
     _state: Mapping[str, Any]
-    _t: int
-    _skipped: int
+    _cells: memoryview
     _grouped: bool
     _hyper: list[Hyper]
     _layout: Layout
@@ -96,6 +97,7 @@ class Attributes:
     _target: Any
     _numbers: Any
     _prepare: Any
+    _hold_numbers: Any
     _hold_fast_path: Any
 
     @property
@@ -116,7 +118,7 @@ class Attributes:
     @property
     def t(self) -> int:
         """Steps applied."""
-        return self._steps.count() if self._options.capturable else self._t
+        return self._steps.count() if self._options.capturable else self._cells[T]
 
     @property
     def counts(self) -> Any:
@@ -127,7 +129,7 @@ class Attributes:
     @property
     def skipped(self) -> int:
         """Steps left out by ``check_finite="skip"``."""
-        return self._skipped
+        return self._cells[SKIPPED]
 
     @property
     def groups(self) -> tuple:
@@ -145,8 +147,12 @@ class Attributes:
         values = groups[0].checked(name, value)
         if self._options.capturable and any(map(callable, values.values())):
             raise ValueError(NO_SCHEDULES)
+        to_the_end(self._take_values, groups, values)
+
+    def _take_values(self, groups, values):
         for mine in groups:
             mine.values.update(values)
+        self._hold_numbers()
         if self._needs_stage() != self._staged:
             self._bind()
         if self._options.capturable:
@@ -161,6 +167,9 @@ class Attributes:
         check_options(options)
         if options.capturable and name == "clip_norm":
             raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
+        to_the_end(self._change_options, options)
+
+    def _change_options(self, options):
         self._take_options(options)
         if options.capturable:
             self._bind()
@@ -178,9 +187,10 @@ class Attributes:
 
         Where a graph was captured the kernels stay what they are, so they have a stage from the start.
         """
-        self._staged = self._needs_stage()
-        self._layout.bind(self._staged, self._options)
-        self._steps.prepare(self._staged)
+        staged = self._needs_stage()
+        self._layout.bind(staged, self._options)
+        self._steps.prepare(staged)
+        self._staged = staged
 
     def _needs_stage(self):
         options = self._options

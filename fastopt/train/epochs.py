@@ -12,17 +12,18 @@ from ..arrays.libraries import STREAMS, library_of
 from ..arrays.nests import flatten
 from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
+from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME, T
 from ..kernels.functions import compile_for
 from ..kernels.loops import epoch
 from ..kernels.slices import next_slice
 from ..step.inside import (
+    counts_of,
     has_schedules,
     is_staged,
     layout_of,
     numbers_at,
     options_of,
     refuse_not_finite,
-    set_counts,
     target_of,
 )
 from ..targets.packed import Packed, pack
@@ -77,7 +78,7 @@ class Training:
             update=Training._update,
         )
         with self.target.current():
-            numbers, limits, counts = [0.0], (self.n, self.n, self.size, self.accumulate), [0, 0, 0, 0, self.unseen]
+            numbers, limits, counts = [0.0], (self.n, self.n, self.size, self.accumulate), [0, 0, self.unseen]
             loop(self, self, self, self.batches.moved(order), limits, numbers, counts)
             self.unseen = 0
             total = self.batches.total(numbers[epoch.LOSS])
@@ -184,30 +185,37 @@ class CompiledTraining(Training):
             self._compiled_for = flags, len(self.blocks)
 
     def epoch(self, order) -> float:
+        cells = counts_of(self.opt).cells
+        if cells[HELD] or cells[ALONE]:
+            raise RuntimeError(ONE_AT_A_TIME)
+        cells[HELD] = 1  # and behind it comes ``try``, so that no interrupt can leave it so (kernels/counts.py)
+        try:
+            return self._held_epoch(order)
+        finally:
+            cells[HELD] = 0
+
+    def _held_epoch(self, order):
         self._prepare()
         opt, n, size, accumulate = self.opt, self.n, self.size, self.accumulate
         order = np.arange(0) if order is None else order
         options = options_of(opt)
         numbers = np.array([0.0, options.clip_norm or 0.0, options.bound])
-        counts = np.array([0, opt.t, opt.skipped, 0, self.unseen])
+        counts, held = np.array([0, 0, self.unseen]), counts_of(opt)
         batches = self.address, self.params, self.grads, self.memory[0], self.bounds, self.data, self.scratch
-        try:
-            while counts[epoch.AT] < n:
-                begin, t = int(counts[epoch.AT]), int(counts[epoch.T])
-                updates = min(self.limit, -(-(n - begin) // (size * accumulate)))
-                table = self._table(t, updates)
-                updates = table.shape[1] if self.scheduled else updates
-                before = time.perf_counter()
-                steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t
-                self.kernel(batches, self.memory, steps, order, (updates, n, size, accumulate), numbers, counts)
-                self.limit = next_slice(updates, time.perf_counter() - before)
-                if counts[epoch.UNSEEN]:
-                    self._is_written()
-                self.unseen = 0
-                if counts[epoch.BAD]:
-                    refuse_not_finite(opt, self.steps)
-        finally:
-            set_counts(opt, int(counts[epoch.T]), int(counts[epoch.SKIPPED]))
+        while counts[epoch.AT] < n:
+            begin, t = int(counts[epoch.AT]), held.cells[T]
+            updates = min(self.limit, -(-(n - begin) // (size * accumulate)))
+            table = self._table(t, updates)
+            updates = table.shape[1] if self.scheduled else updates
+            before = time.perf_counter()
+            steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t, held.address
+            self.kernel(batches, self.memory, steps, order, (updates, n, size, accumulate), numbers, counts)
+            self.limit = next_slice(updates, time.perf_counter() - before)
+            if counts[epoch.UNSEEN]:
+                self._is_written()
+            self.unseen = 0
+            if counts[epoch.BAD]:
+                refuse_not_finite(opt, self.steps)
         return float(numbers[0] / n if self.mean else numbers[0])
 
     def _table(self, t, updates):
