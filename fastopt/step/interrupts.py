@@ -6,18 +6,20 @@ TRIES = 100  # in a row: an error that comes as often is no interrupt
 def to_the_end(work, *args) -> None:
     """Call ``work`` until it ran through, then raise what came in its midst, the first if there was more.
 
-    Each call goes on where the last one was, or does the same once more. There are two loops because CPython looks for
-    signals where a loop jumps back, and an interrupt at that place of the inner one must not get away.
+    Each call goes on where the last one was, or does the same once more. There are two loops because CPython may
+    look for signals where one jumps back, and an interrupt at that place of the inner one must not get away.
     """
     came, tries = None, TRIES
-    while tries:
+    while True:
         try:
-            while tries:
+            while True:
                 try:
                     work(*args)
                     break
                 except BaseException as error:
                     came, tries = error if came is None else came, tries - 1
+                    if not tries:
+                        break
             break
         except BaseException as error:
             came = error if came is None else came

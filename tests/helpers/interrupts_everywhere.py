@@ -82,7 +82,9 @@ class Places:
             self._pass()
 
     def _trace(self, frame, event, argument):
-        if not self._is_ours(frame) or frame.f_code.co_flags & inspect.CO_GENERATOR:  # C consumes it, and may close it
+        if not self._is_ours(frame):
+            return self._behind if frame.f_back is not None and self._is_ours(frame.f_back) else None
+        if frame.f_code.co_flags & inspect.CO_GENERATOR:  # C consumes it, and may close it
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         self._last[frame] = -1
@@ -92,7 +94,13 @@ class Places:
     def _within(self, frame, event, argument):
         jumps_back = event == "opcode" and frame.f_lasti < self._last[frame]
         self._last[frame] = frame.f_lasti
-        returns = event == "return" and frame.f_code.co_code[frame.f_lasti] in RETURNS  # and was not left by an error
-        if jumps_back or returns:
+        if jumps_back:
             self._pass()
+        self._behind(frame, event, argument)
         return self._within
+
+    def _behind(self, frame, event, argument):
+        """Where a function returns, which the caller's call does."""
+        if event == "return" and frame.f_code.co_code[frame.f_lasti] in RETURNS:  # and was not left by an error
+            self._pass()
+        return self._behind
