@@ -18,11 +18,12 @@ BYTES_PER_LAUNCH = 800_000
 
 @cache
 def kernel(rule, dtype, *, parallel=False, stage=False):
-    """The compiled step of a rule: ``(p, g, state, t, h) -> code``, and ``chunks`` after h if parallel.
+    """The compiled step of a rule: ``(p, g, state, counts, t, h) -> code``, and ``chunks`` after h if parallel.
 
     ``p`` and the arrays of the tuple ``state`` are flat, contiguous and of this dtype; ``g`` may be read-only.
-    ``h`` holds the hyperparameters as floats, then, if staged, those of the stage. The code is 0, or says why the
-    gradient was refused (loops/step.py), with nothing written.
+    ``counts`` is where the step is counted and ``t`` says which it is (loops/step.py): 0, and 1 at the first, where
+    nobody counts. ``h`` holds the hyperparameters as floats, then, if staged, those of the stage. The code is 0, or
+    says why the step was refused, with nothing written.
     """
     if stage:
         rule = staged(rule)
@@ -34,7 +35,7 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     gradient = types.Array(scalar, 1, "C", readonly=True)
     state = types.UniTuple(array, len(rule.state))
     hyper = types.UniTuple(types.float64, len(rule.hyper))
-    arguments = (array, gradient, state, types.int64, hyper) + ((types.int64,) if parallel else ())
+    arguments = (array, gradient, state, types.int64, types.int64, hyper) + ((types.int64,) if parallel else ())
     name = f"{rule.name}_{dtype}_{'parallel' if parallel else 'serial'}"
     try:
         return compiled(step, name, types.int64(*arguments), parallel=parallel)
@@ -58,7 +59,7 @@ def step(rule, dtype, size, *, stage=False, parallel=None, threads=None):
         return kernel(rule, dtype, stage=stage)
     many, one = kernel(rule, dtype, parallel=True, stage=stage), kernel(rule, dtype, stage=stage)
 
-    def launch(p, g, state, t, h):
-        return in_threads(lambda chunks: many(p, g, state, t, h, chunks), lambda: one(p, g, state, t, h), threads)
+    def launch(*step):
+        return in_threads(lambda chunks: many(*step, chunks), lambda: one(*step), threads)
 
     return launch

@@ -56,7 +56,7 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     like = types.UniTuple(types.float64, len(rule.hyper) + len(HYPER) * flags.stage)
     bounds = types.Array(types.int64, 2, "C")
     batches = types.Tuple((types.int64, params, grads, memory, bounds, data, scratch))
-    steps = types.Tuple((blocks, tables, like, rows, types.int64))
+    steps = types.Tuple((blocks, tables, like, rows, types.int64, types.int64))
     arguments = batches, types.UniTuple(memory, 2), steps, integers, types.UniTuple(types.int64, 6), floats, integers
     return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))
 

@@ -216,7 +216,7 @@ def interpreted(rule, form, fun, jac, flags, dtype):
         loop.loop,
         evaluate=python_evaluation(form, fun, jac, flags.reads_value),
         prepare=prepare,
-        advance=lambda x, g, state, c: step(x, g, state, *c),
+        advance=lambda x, g, state, c: step(x, g, state, 0, *c),
         after_gradient=after_gradient,
         **parts_of(flags),
         **helpers,

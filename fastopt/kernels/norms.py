@@ -11,7 +11,7 @@ from .bind import compiled, link
 from .modifiers import clamp
 from .stand_ins import stand_in
 from .subnormals import flush_off, flush_on
-from .threads import in_threads
+from .threads import in_threads, limit_threads, restore_threads
 
 CHUNK = 1 << 15  # elements
 LANES = 32  # partial sums side by side: a single chain of float additions would not vectorise
@@ -47,10 +47,12 @@ def serial(g, bound, unit, lanes):
     return total(lanes)
 
 
-def parallel(g, bound, unit, lanes):
+def parallel(g, bound, unit, lanes, threads):
     lanes[:] = 0.0
+    before = limit_threads(threads)
     for k in prange(lanes.shape[0]):
         add_squares(g[k * CHUNK : (k + 1) * CHUNK], bound, unit, lanes[k])
+    restore_threads(before)
     return total(lanes)
 
 
@@ -102,9 +104,9 @@ norm_of_one = link(norm_of, squares_of=squares_of_one)
 def kernel(dtype, *, in_parallel=False):
     gradient = types.Array(numba.from_dtype(dtype), 1, "C", readonly=True)
     lanes = types.Array(types.float64, 2, "C")
-    signature = types.float64(gradient, types.float64, types.float64, lanes)
+    arguments = (gradient, types.float64, types.float64, lanes) + ((types.int64,) if in_parallel else ())
     name = f"squares_{dtype}_{'parallel' if in_parallel else 'serial'}"
-    return compiled(parallel if in_parallel else serial, name, signature, parallel=in_parallel)
+    return compiled(parallel if in_parallel else serial, name, types.float64(*arguments), parallel=in_parallel)
 
 
 def workspace(size):
@@ -137,4 +139,5 @@ def _squares(g, bound, unit, lanes, threads):
     if g.size < PARALLEL_FROM or threads == 1:
         return kernel(g.dtype)(g, bound, unit, lanes)
     many = kernel(g.dtype, in_parallel=True)
-    return in_threads(lambda _: many(g, bound, unit, lanes), lambda: kernel(g.dtype)(g, bound, unit, lanes), threads)
+    one = kernel(g.dtype)
+    return in_threads(lambda n: many(g, bound, unit, lanes, n), lambda: one(g, bound, unit, lanes), threads)

@@ -4,16 +4,22 @@ import os
 import threading
 
 import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .overloads import compiled_form
 
 # One parallel launch at a time: a second thread would abort the process under the workqueue layer, and only compete
 # under the others. And none in a child of a fork, whose inherited OpenMP runtime would kill it.
-_launching = threading.Lock()
+_launching = False
 _forked = False
 
 
 def _after_fork():
     global _forked, _launching
-    _forked, _launching = True, threading.Lock()
+    _forked, _launching = True, False
 
 
 if hasattr(os, "register_at_fork"):
@@ -30,17 +36,70 @@ def _may_launch(nested):
 
 
 def in_threads(many, alone, threads=None, nested=False):
-    """``many(chunks)`` on that many threads, or ``alone()`` where threads may not be started."""
-    if _forked or not _may_launch(nested) or not _launching.acquire(blocking=False):
+    """``many(chunks)``, a chunk for each thread to use, or ``alone()`` where threads may not be started.
+
+    The kernels in ``many`` use as many threads as Numba does, unless they ask for fewer with ``limit_threads``.
+    """
+    global _launching
+    if _forked or not _may_launch(nested):
         return alone()
+    chunks = numba.get_num_threads()
+    if threads is not None:
+        chunks = min(threads, chunks)
+    # No lock, whose holder an interrupt could make forget that it holds it. CPython changes threads and looks for
+    # signals after calls and where it jumps back: not from this test to the ``try``, nor before ``finally`` assigns.
+    if _launching:
+        return alone()
+    _launching = True
     try:
-        before = numba.get_num_threads()
-        if threads is None or threads == before:
-            return many(before)
-        numba.set_num_threads(threads)
-        try:
-            return many(threads)
-        finally:
-            numba.set_num_threads(before)
+        return many(chunks)
     finally:
-        _launching.release()
+        _launching = False
+
+
+def limit_threads(most):
+    """Use at most so many threads from here on, in compiled code; returns the number to restore."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(most, before))
+    return before
+
+
+def restore_threads(before):
+    numba.set_num_threads(before)
+
+
+@compiled_form(limit_threads)
+def _limit_threads(most):
+    numba.get_num_threads()  # starts the threads, with which come the functions that are called here
+
+    def impl(most):
+        before = _get()
+        _set(min(most, before))
+        return before
+
+    return impl
+
+
+@compiled_form(restore_threads)
+def _restore_threads(before):
+    return lambda before: _set(before)
+
+
+@intrinsic
+def _get(typingctx):  # Numba's own for compiled code raise, and what they test is of the process that compiled
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(ir.IntType(64), [])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "get_num_threads"), [])
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def _set(typingctx, count):
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "set_num_threads")
+        builder.call(function, [builder.trunc(args[0], ir.IntType(32))])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen

@@ -1,6 +1,6 @@
 """What users read of an optimiser, and assign: a class for the optimisers of each rule, and one for its groups.
 
-Properties and slots cost a step nothing, where a ``__setattr__`` would run whenever the step assigns its count.
+Properties and slots cost a step nothing.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,11 @@ from typing import Any
 
 from ..arrays.nests import copied
 from ..errors import describe
+from ..kernels.counts import SKIPPED, T
 from ..rules import Rule, texts
 from ..rules.keywords import keywords
 from .hyperparameters import Hyper
+from .interrupts import to_the_end
 from .layout import Layout
 from .options import check_options
 
@@ -88,8 +90,7 @@ class Attributes:
     _rule: Rule
     _params: Any
     _state: Mapping[str, Any]
-    _t: int
-    _skipped: int
+    _cells: memoryview
     _grouped: bool
     _hyper: list[Hyper]
     _layout: Layout
@@ -97,6 +98,7 @@ class Attributes:
     _target: Any
     _numbers: Any
     _prepare: Any
+    _hold_numbers: Any
     _hold_fast_path: Any
 
     @property
@@ -120,7 +122,7 @@ class Attributes:
     @property
     def t(self) -> int:
         """Steps applied."""
-        return self._steps.count() if self._options.capturable else self._t
+        return self._steps.count() if self._options.capturable else self._cells[T]
 
     @property
     def counts(self) -> Any:
@@ -131,7 +133,7 @@ class Attributes:
     @property
     def skipped(self) -> int:
         """Steps left out by ``check_finite="skip"``."""
-        return self._skipped
+        return self._cells[SKIPPED]
 
     @property
     def groups(self) -> tuple:
@@ -149,8 +151,12 @@ class Attributes:
         values, *_ = [mine.checked(name, value) for mine in groups]
         if self._options.capturable and any(map(callable, values.values())):
             raise ValueError(NO_SCHEDULES)
+        to_the_end(self._take_values, groups, values)
+
+    def _take_values(self, groups, values):
         for mine in groups:
             mine.values.update(values)
+        self._hold_numbers()
         if self._needs_stage() != self._staged:
             self._bind()
         if self._options.capturable:
@@ -166,6 +172,9 @@ class Attributes:
         self._layout.check_options(options)
         if options.capturable and name == "clip_norm":
             raise ValueError(f"clip_norm must stay what it was made with where capturable=True, got {describe(value)}")
+        to_the_end(self._change_options, options)
+
+    def _change_options(self, options):
         self._take_options(options)
         if options.capturable:
             self._bind()
@@ -183,9 +192,10 @@ class Attributes:
 
         Where a graph was captured the kernels stay what they are, so they have a stage from the start.
         """
-        self._staged = self._needs_stage()
-        self._layout.bind(self._staged, self._options)
-        self._steps.prepare(self._staged)
+        staged = self._needs_stage()
+        self._layout.bind(staged, self._options)
+        self._steps.prepare(staged)
+        self._staged = staged
 
     def _needs_stage(self):
         options = self._options

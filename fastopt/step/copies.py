@@ -1,9 +1,10 @@
 """Copies and pickles of an optimiser: what it is made of again, which Python copies item by item."""
 
 from ..arrays.libraries import is_numbas
+from ..kernels.counts import SKIPPED
 from ..rules.keywords import spelt
 from ..targets.transfer import to_device, to_host
-from .inside import hyper_of, layout_of, options_of, set_counts
+from .inside import counts_of, hyper_of, layout_of, options_of
 
 
 def parts_of(opt) -> tuple:
@@ -33,5 +34,5 @@ def restored(base, kind, params, on_gpu, rule, options, hyper, saved, skipped):
     opt = kind.__new__(kind)
     base.__init__(opt, **keywords_of(params, on_gpu, rule, options, hyper, saved))
     opt.load_state_dict(saved)
-    set_counts(opt, saved["t"], skipped)
+    counts_of(opt).cells[SKIPPED] = skipped
     return opt

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..kernels.counts import Counts
 from ..schedules import plateaus_in
 from .layout import Layout
 from .options import Options
@@ -48,9 +49,9 @@ def numbers_at(opt, t) -> list:
     return opt._numbers(t, opt._sign)
 
 
-def set_counts(opt, t, skipped):
-    """Say how many steps were applied, and left out, by compiled code."""
-    opt._t, opt._skipped = t, skipped
+def counts_of(opt) -> Counts:
+    """How many steps it applied, and left out, where compiled code counts them."""
+    return opt._layout.counts
 
 
 def refuse_not_finite(opt, grads):

@@ -11,6 +11,7 @@ from ..arrays.nests import flatten, leaves_like, rebuild
 from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
+from ..kernels.counts import Counts
 from ..targets.blocks import Block, of_gradient, with_runs
 from ..targets.packed import Packed
 
@@ -30,6 +31,7 @@ class Layout:
     all : list of Block
     names, given, places, leaves : of each parameter: its name, the caller's array, where it is, and the kernels' array
     missed : how many of the optimiser's steps each parameter was left out of
+    counts : the optimiser's steps
     spans : the addresses of parameters and state, sorted
     """
 
@@ -41,6 +43,7 @@ class Layout:
         self.places: list = []
         self.leaves: list[Any] = []
         self.missed: list[int] = []
+        self.counts = Counts()
         self._block_of: dict[int, int] = {}  # by parameter
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, hyper[group])
@@ -113,17 +116,24 @@ class Layout:
                     return found, []
         return self._gradients.pieces(self._match(grads))
 
-    def miss(self, absent):
-        """Count a step that these parameters were left out of."""
+    def without(self, absent) -> tuple[list[int], list[Block]]:
+        """What to ``take_missed`` after a step that these parameters were left out of."""
+        missed, blocks = self.missed.copy(), self.all.copy()
         for i in absent:
-            self.missed[i] += 1
+            missed[i] += 1
         for k in {self._block_of[i] for i in absent}:
-            self.all[k] = with_runs(self.all[k], self.missed)
+            blocks[k] = with_runs(blocks[k], missed)
+        return missed, blocks
+
+    def take_missed(self, missed, blocks):
+        """Go on where each parameter was left out of so many steps; no interrupt comes between the two."""
+        self.missed[:] = missed
+        self.all[:] = blocks
 
     def take_counts(self, t, counts):
         """Go on from where each parameter was stepped so often, and the optimiser t times."""
-        self.missed[:] = [t - count for count in counts]
-        self.all[:] = [with_runs(block, self.missed) for block in self.all]
+        missed = [t - count for count in counts]
+        self.take_missed(missed, [with_runs(block, missed) for block in self.all])
 
     def _match(self, grads) -> list:
         """The leaves of ``grads`` in the order of the parameters."""
@@ -167,8 +177,8 @@ class Layout:
         """The same, as new NumPy arrays."""
         return self.nest([self._target.copy_to_host(view) for view in self.state_leaves(slot)])
 
-    def load_state(self, slots, state):
-        """Copy saved state into the arrays, after checking all of it."""
+    def state_pairs(self, slots, state) -> list:
+        """The state arrays, each with the saved one to be written there; raises unless all of them fit."""
         if not isinstance(state, Mapping) or set(state) != set(slots):
             got = f"the names {listing(state)}" if isinstance(state, Mapping) else describe(state)
             raise ValueError(f"d['state'] must have the names {listing(slots)}, got {got}")
@@ -180,6 +190,10 @@ class Layout:
                 check_like(f"{slot!r} of {name}", a, view)
                 check_writable(f"{slot!r} of {name}", _is_writable(view))
                 pairs.append((view, a))
+        return pairs
+
+    def write(self, pairs):
+        """Copy arrays into those of this place."""
         for view, a in pairs:
             self._target.write(view, a)
 

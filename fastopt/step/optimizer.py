@@ -8,12 +8,14 @@ import numpy as np
 from ..arrays.host import order_of
 from ..arrays.nests import flatten
 from ..errors import describe
+from ..kernels.counts import ALONE, HELD, LEFT, ONE_AT_A_TIME, SKIPPED, T
 from ..rules import Rule
 from ..targets import target_of
 from .attributes import NO_SCHEDULES, Attributes, class_of
 from .copies import parts_of, restored
 from .groups import is_groups, roots_of
 from .hyperparameters import hyper_of_groups
+from .interrupts import to_the_end
 from .layout import Layout
 from .options import Options, check_options
 from .state_dict import counts_of, hyper_of
@@ -101,11 +103,11 @@ class Optimizer(Attributes):
     (0.9, 0.999)
     """
 
-    # Slots, so that a name that means nothing is refused, at no cost to the step, which assigns ``_t``.
+    # Slots, so that a name that means nothing is refused, at no cost to the step.
     __slots__ = (
-        *("_rule", "_params", "_state", "_t", "_skipped", "_grouped", "_hyper"),
+        *("_rule", "_params", "_state", "_cells", "_grouped", "_hyper", "_fixed"),
         *("_target", "_layout", "_steps", "_general", "__weakref__"),
-        *("_kind", "_leaf", "_shape", "_c_order", "_run", "_p", "_slots", "_h"),  # of the fast path
+        *("_kind", "_leaf", "_shape", "_c_order", "_run", "_p", "_slots", "_address", "_h"),  # of the fast path
     )
 
     def __init__(
@@ -129,7 +131,7 @@ class Optimizer(Attributes):
         check_options(options)
         kind: Any = type(self)
         self.__class__ = class_of(kind, rule)
-        self._rule, self._t, self._skipped = rule, 0, 0
+        self._rule = rule
         self._grouped = is_groups(params)
         roots = roots_of(params)
         self._hyper = hyper_of_groups(rule, params if self._grouped else None, hyper)
@@ -148,15 +150,22 @@ class Optimizer(Attributes):
             raise ValueError(NO_SCHEDULES)
         self._layout = Layout(target, self._params, roots, rule, self._hyper, options)
         self._layout.check_options(options)
+        self._cells = self._layout.counts.cells
         self._steps = target.steps(rule, self._layout, options)
         self._general = target.within(Optimizer._apply)  # a plain function: a bound one would keep its object alive
 
     def _prepare(self):
         """Make ready what steps need."""
+        self._hold_numbers()
         self._bind()
         if self._options.capturable:
-            self._steps.count_from(self._t, self._numbers(1, self._sign))
+            self._steps.count_from(self._cells[T], self._numbers(1, self._sign))
         self._hold_fast_path()
+
+    def _hold_numbers(self):
+        """Hold what ``_numbers`` are made of, where no schedule changes it."""
+        scheduled = any(mine.scheduled for mine in self._hyper)
+        self._fixed = None if scheduled else [(mine.at(1), mine.decay(1)) for mine in self._hyper]
 
     def _hold_fast_path(self):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
@@ -166,8 +175,10 @@ class Optimizer(Attributes):
         if self._params is leaf and plain:
             self._kind = np.ndarray
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
-            self._run, self._p, self._slots = block.run, block.p, block.state
-            self._h = None if self._hyper[0].scheduled else self._hyper[0].at(1)
+            self._run, self._slots = block.run, block.state
+            self._p = leaf if leaf.ndim == 1 else block.p
+            self._address = self._layout.counts.address
+            self._h = self._fixed and self._fixed[0][0]
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -184,46 +195,79 @@ class Optimizer(Attributes):
         ------
         TypeError, ValueError
             If a gradient does not fit, or is not finite with ``check_finite=True``. Nothing is changed then.
+        RuntimeError
+            If another thread is stepping this optimiser. Nothing is changed by this step then.
+
+        Notes
+        -----
+        Parameters, state and counts belong together whatever interrupts a step: Ctrl-C, or a signal's handler that
+        raises. Either nothing was changed, or the step was finished first.
         """
         # The kernel refuses by a code or by TypeError what is not tested here; the way below explains, or copes.
-        if type(grads) is self._kind and grads.shape == self._shape and self._leaf.flags.writeable:
+        if (
+            type(grads) is self._kind
+            and grads.shape == self._shape
+            and (
+                self._p is self._leaf or self._leaf.flags.writeable  # of the leaf itself Numba sees it
+            )
+        ):
             g = grads
             if len(self._shape) != 1:
                 flags = g.flags
                 if flags.c_contiguous if self._c_order else flags.f_contiguous:
                     g = g.reshape(-1, order="C" if self._c_order else "F")
-            t = self._t + 1
+            t, h = 0, self._h
+            if h is None:
+                t = self._cells[T] + 1
+                h = self._hyper[0].at(t)
             try:
-                refused = self._run(self._p, g, self._slots, t, self._h or self._hyper[0].at(t))
+                if not self._run(self._p, g, self._slots, self._address, -t, h):  # which counts the step
+                    return
             except TypeError:
-                refused = True
-            if not refused:
-                self._t = t
-                return
+                pass
         self._general(self, grads)
 
     def _apply(self, grads):
-        pieces, absent = self._layout.pieces(grads)
-        if len(absent) == len(self._layout.leaves):
-            return
-        scale, t = self._sign, self._t + 1
-        if self._measures and pieces:
-            factor = self._factor(pieces, grads)
-            if factor is None:
-                self._skipped += 1
+        cells = self._cells
+        if cells[HELD]:
+            raise RuntimeError(ONE_AT_A_TIME)
+        cells[HELD] = 1  # in the same breath (kernels/counts.py), and behind it comes ``try``
+        try:
+            pieces, absent = self._layout.pieces(grads)
+            if len(absent) == len(self._layout.leaves):
                 return
-            scale *= factor
-        numbers = () if self._options.capturable else self._numbers(t, scale)
+            scale, t = self._sign, cells[T] + 1
+            if self._measures and pieces:
+                factor = self._factor(pieces, grads)
+                if factor is None:
+                    cells[SKIPPED] += 1
+                    return
+                scale *= factor
+            numbers = () if self._options.capturable else self._numbers(t, scale)
+            if cells[ALONE]:  # a kernel that began before HELD was set; one that begins now sees it
+                raise RuntimeError(ONE_AT_A_TIME)
+            cells[LEFT] = len(pieces) or 1
+            if len(pieces) == 1 and not absent and not self._target.is_gpu:  # a call that steps and counts
+                self._steps.run(pieces, t, numbers)
+            else:
+                missed = self._layout.without(absent) if absent else None
+                to_the_end(self._take, pieces, t, numbers, missed)
+        finally:
+            cells[HELD] = 0
+
+    def _take(self, pieces, t, numbers, missed):
+        """Take a step; goes on where it was interrupted."""
         self._steps.run(pieces, t, numbers)
-        self._t = t
-        if absent:
-            self._layout.miss(absent)
+        self._cells[T] = t
+        if missed is not None:
+            self._layout.take_missed(*missed)
 
     def _numbers(self, t, scale) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
+        found = self._fixed or [(mine.at(t), mine.decay(t)) for mine in self._hyper]
         if not self._staged:
-            return [mine.at(t) for mine in self._hyper]
-        return [(*mine.at(t), self._bound, scale, mine.decay(t)) for mine in self._hyper]
+            return [rules for rules, _ in found]
+        return [(*rules, self._bound, scale, decay) for rules, decay in found]
 
     def _factor(self, pieces, grads):
         """The factor of ``clip_norm``, or None if the step is to be skipped; raises if it is to be refused."""
@@ -261,11 +305,22 @@ class Optimizer(Attributes):
         """
         hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
         counts = counts_of(d, self._layout, self._options.capturable)
-        self._layout.load_state(self._rule.state, d["state"])
+        pairs = self._layout.state_pairs(self._rule.state, d["state"])
+        cells = self._cells
+        if cells[HELD] or cells[ALONE]:
+            raise RuntimeError(ONE_AT_A_TIME)
+        cells[HELD] = 1
+        try:
+            to_the_end(self._take_over, d["t"], counts, hyper, pairs)
+        finally:
+            cells[HELD] = 0
+
+    def _take_over(self, t, counts, hyper, pairs):
+        self._layout.write(pairs)
         for mine, numbers in zip(self._hyper, hyper):
             mine.take_numbers(numbers)
-        self._t = d["t"]
-        self._layout.take_counts(d["t"], counts)
+        self._cells[T] = t
+        self._layout.take_counts(t, counts)
         self._prepare()
 
     def __reduce__(self):

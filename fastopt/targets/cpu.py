@@ -135,7 +135,7 @@ class Cpu:
         return Gradients(layout.names, layout.leaves, layout.all, layout.missed, layout.spans)
 
     def steps(self, rule, layout, options) -> Steps:
-        return Steps(layout.all, options)
+        return Steps(layout.all, options, layout.counts)
 
     # --- training --------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,14 @@
 """What is done with the pieces of a step, in this order: tested, measured, stepped. On the CPU."""
 
 from ..kernels import norms
+from ..kernels.counts import LEFT
 
 
 class Steps:
-    """For the blocks of an optimiser, with its options."""
+    """For the blocks of an optimiser, with its options and its counts."""
 
-    def __init__(self, blocks, options):
+    def __init__(self, blocks, options, counts):
+        self._counts = counts
         self._threads, self._lanes = options.threads, None
         if options.clip_norm is not None or options.check_finite:
             self._lanes = norms.workspace(max(block.p.size for block in blocks))
@@ -24,8 +26,12 @@ class Steps:
         return norms.clip_factor(norms.norm(gradients, self._lanes, bound, self._threads), clip)
 
     def run(self, pieces, t, numbers):
-        """Step t, with the numbers that each group's kernels take; what missed some has a count of its own."""
-        for block, p, g, state, missed in pieces:
-            refused = block.run(p, g, state, t - missed, numbers[block.group])
+        """Step t, with the numbers that each group's kernels take; what missed some has a count of its own.
+
+        Goes on where it was interrupted: the last kernel counts the step.
+        """
+        counts = self._counts.address
+        for block, p, g, state, missed in pieces[len(pieces) - self._counts.cells[LEFT] :]:
+            refused = block.run(p, g, state, counts, t - missed, numbers[block.group])
             if refused:
                 raise AssertionError(f"a checked gradient was refused with code {refused}: please report this")

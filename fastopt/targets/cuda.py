@@ -193,7 +193,7 @@ class Cuda:
         return Gradients(self, layout, ordered=not options.capturable)  # a graph holds no work of other streams
 
     def steps(self, rule, layout, options) -> Steps:
-        return Steps(self, rule, layout.all, options)
+        return Steps(self, rule, layout.all, options, layout.counts)
 
     # --- training --------------------------------------------------------------------------------------------------
 

@@ -1,18 +1,22 @@
 """What is done with the pieces of a step, in this order: tested, measured, stepped. On a GPU, and without a wait."""
 
 import math
+from operator import call
 from typing import Any
 
 import numpy as np
 
+from ..kernels.counts import LEFT
 from ..kernels.cuda import gpu, kernels
 from ..kernels.modifiers import staged as with_stage
 
 
 class Steps:
-    """For the blocks of an optimiser, with its options."""
+    """For the blocks of an optimiser, with its options and its counts."""
 
-    def __init__(self, target, rule, blocks, options):
+    def __init__(self, target, rule, blocks, options, counts):
+        self._cells = counts.cells
+        self._launched: list = []  # of the step that is under way, what the launches returned
         self._target, self._rule, self._capturable = target, rule, options.capturable
         self._kinds = list(dict.fromkeys((block.group, block.p.dtype) for block in blocks))
         self._counted: Any = None
@@ -53,9 +57,19 @@ class Steps:
         return 1.0
 
     def run(self, pieces, t, numbers):
-        """Step t, with the numbers that each group's coefficients are made of, unless the device has them."""
+        """Step t, with the numbers that each group's coefficients are made of, unless the device has them.
+
+        Goes on where it was interrupted: a launch and its note are within one call to CPython.
+        """
+        if self._cells[LEFT]:  # the step begins
+            self._launched = []
+            self._cells[LEFT] = 0
+        launches = self._launches(pieces, t, numbers)
+        self._launched.extend(map(call, launches[len(self._launched) :]))
+
+    def _launches(self, pieces, t, numbers) -> list:
         stream = self._target.streams.of_step
-        held = self._counted.advance(stream) if self._capturable else {}
+        launches, held = self._counted.advances(stream) if self._capturable else ([], {})
         made: dict = {}  # by group and count
         for piece in pieces:
             block, dtype = piece.block, piece.block.p.dtype
@@ -68,7 +82,9 @@ class Steps:
                     made[key] = self._coefficients(t - piece.missed, *numbers[block.group])
                 given = made[key]
             numbers_there = (given, *factor)
-            block.run(stream, piece.grid, piece.p, piece.g, piece.state, piece.size, numbers_there)
+            arrays = piece.p, piece.g, piece.state
+            launches.append(block.run.ready(stream, piece.grid, *arrays, piece.size, numbers_there))
+        return launches
 
 
 def most_partials(block) -> int:
@@ -122,15 +138,16 @@ class Counted:
         for mine, row in zip(self._hyper, numbers):
             gpu.copy_in(mine, np.array(row))
 
-    def advance(self, stream) -> dict:
-        """Count a step, and leave its coefficients on the device; where they are, by group and dtype."""
-        by, out = 1, {}
+    def advances(self, stream) -> tuple[list, dict]:
+        """What to launch to count a step and leave its coefficients on the device; where, by group and dtype."""
+        by, launches, out = 1, [], {}
         for (group, dtype), memory in self._memory.items():
             out[group, dtype] = gpu.pointer(memory)
             hyper = gpu.pointer(self._hyper[group])
-            self._advance[dtype](stream, 1, gpu.pointer(self._count), by, hyper, out[group, dtype], threads=1)
+            given = gpu.pointer(self._count), by, hyper, out[group, dtype]
+            launches.append(self._advance[dtype].ready(stream, 1, *given, threads=1))
             by = 0
-        return out
+        return launches, out
 
     def t(self) -> int:
         return int(gpu.to_host(self._count)[0])

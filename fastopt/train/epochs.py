@@ -13,18 +13,19 @@ from ..arrays.libraries import STREAMS, library_of
 from ..arrays.nests import flatten
 from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
+from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME, T
 from ..kernels.functions import compile_for, remembered
 from ..kernels.loops import epoch
 from ..kernels.slices import next_slice, ticking
 from ..step.asked import Asked
 from ..step.inside import (
+    counts_of,
     has_schedules,
     is_staged,
     layout_of,
     numbers_at,
     options_of,
     refuse_not_finite,
-    set_counts,
     target_of,
 )
 from ..targets.packed import Packed, pack
@@ -80,7 +81,7 @@ class Training:
         )
         with self.target.current():
             limits = self.n, self.n, self.size, self.accumulate, 0, math.inf  # time is never over: Python sees to all
-            numbers, counts = [0.0], [0, 0, 0, 0, self.unseen, 0, 0]
+            numbers, counts = [0.0], [0, 0, self.unseen, 0, 0]
             loop(self, self, self, self.batches.moved(order), limits, numbers, counts)
             self.unseen = 0
             total = self.batches.total(numbers[epoch.LOSS])
@@ -187,32 +188,40 @@ class CompiledTraining(Training):
             self._compiled_for = flags, len(self.blocks)
 
     def epoch(self, order) -> float:
+        cells = counts_of(self.opt).cells
+        if cells[HELD] or cells[ALONE]:
+            raise RuntimeError(ONE_AT_A_TIME)
+        cells[HELD] = 1  # and behind it comes ``try``, so that no interrupt can leave it so (kernels/counts.py)
+        try:
+            return self._held_epoch(order)
+        finally:
+            cells[HELD] = 0
+
+    def _held_epoch(self, order):
         self._prepare()
         opt, options = self.opt, options_of(self.opt)
         order = np.arange(0) if order is None else order
         numbers = np.array([0.0, options.clip_norm or 0.0, options.bound])
-        counts = np.array([0, opt.t, opt.skipped, 0, self.unseen, 0, 0])
+        counts = np.array([0, 0, self.unseen, 0, 0])
         self.asked = Asked(partial(numbers_at, opt), opt.t)  # anew: what came between may have changed schedules
-        try:
-            while counts[epoch.AT] < self.n:
-                self._slice(order, numbers, counts)
-                if counts[epoch.UNSEEN]:
-                    self._is_written()
-                self.unseen = 0
-                if counts[epoch.BAD]:
-                    refuse_not_finite(opt, self.steps)
-        finally:
-            set_counts(opt, int(counts[epoch.T]), int(counts[epoch.SKIPPED]))
+        while counts[epoch.AT] < self.n:
+            self._slice(order, numbers, counts)
+            if counts[epoch.UNSEEN]:
+                self._is_written()
+            self.unseen = 0
+            if counts[epoch.BAD]:
+                refuse_not_finite(opt, self.steps)
         return float(numbers[0] / self.n if self.mean else numbers[0])
 
     def _slice(self, order, numbers, counts):
         """Some updates; the last may be left half done, for the next slice to go on with."""
-        at, t, of_one = int(counts[epoch.AT]), int(counts[epoch.T]), self.size * self.accumulate
+        held, of_one = counts_of(self.opt), self.size * self.accumulate
+        at, t = int(counts[epoch.AT]), held.cells[T]
         left = -(-(self.n - at + self.size * int(counts[epoch.BATCHES])) // of_one)
         table = self._table(t, min(self.limit, left))
         updates = min(self.limit, left, table.shape[1] if self.scheduled else left)
         batches = self.address, self.params, self.grads, self.memory[0], self.bounds, self.data, self.scratch
-        steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t
+        steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t, held.address
         before = time.perf_counter()
         with ticking() as tick:
             limits = updates, self.n, self.size, self.accumulate, *tick

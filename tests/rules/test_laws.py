@@ -264,7 +264,7 @@ def test_serial_is_parallel_to_the_bit(rule, dtype):
         for chunks in (1, 2, 3, 7):
             q, slots = p.copy(), tuple(s.copy() for s in state)
             for t in (1, 2, 3):
-                assert many(q, g, slots, t, hyper, chunks) == 0
+                assert many(q, g, slots, 0, t, hyper, chunks) == 0
             assert bits(q, *slots) == expected, (size, f"{chunks} chunks")
 
 
@@ -348,7 +348,7 @@ def test_subnormals_count_after_a_refused_gradient():
     for parallel in (False, True):
         kernel = cpu.kernel(adam, np.dtype(np.float64), parallel=parallel)
         for g in (np.ones(99), p):  # the dispatcher itself refuses a misaligned one
-            code = kernel(p, g, tuple(opt.state.values()), 1, hyper, *((2,) if parallel else ()))
+            code = kernel(p, g, tuple(opt.state.values()), 0, 1, hyper, *((2,) if parallel else ()))
             assert code != 0
             assert_subnormals_count()
     assert (p == 1).all()
@@ -378,14 +378,15 @@ def test_the_second_step_compiles_nothing(rule):
         assert len(kernel.signatures) == 1
 
 
-def test_a_step_that_finds_the_threads_taken_compiles_nothing():
+def test_a_step_that_finds_the_threads_taken_compiles_nothing(monkeypatch):
     """It runs serially then, as it does in a forked child."""
     p, g = np.ones((2, 50))
     with typed_in() as rule:
         opt = fastopt.Optimizer(p, rule, parallel=True)
     opt.step(g)
     bound = cpu.kernel.cache_info().misses
-    with kernel_threads._launching, event.install_recorder("numba:compile") as recorder:
+    monkeypatch.setattr(kernel_threads, "_launching", True)
+    with event.install_recorder("numba:compile") as recorder:
         opt.step(g)
     assert opt.t == 2
     assert not recorder.buffer

@@ -8,7 +8,7 @@ import ctypes
 import math
 import os
 import warnings
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numba import config, cuda, types
@@ -148,16 +148,23 @@ class Kernel:
         return self._jitted.stats
 
     def __call__(self, stream, blocks, *args, threads=THREADS):
+        self.ready(stream, blocks, *args, threads=threads)()
+
+    def ready(self, stream, blocks, *args, threads=THREADS):
+        """The launch, to be called: of numbers and pointers one call of compiled code, which no interrupt can part."""
         if SIMULATED:
-            with warnings.catch_warnings():  # NumPy's scalars warn of an overflow, a GPU does not
-                warnings.simplefilter("ignore", RuntimeWarning)
-                self._run[blocks, threads](*args)
-        elif self._casts is None:
-            self._run.launch(args, (blocks, 1, 1), (threads, 1, 1), stream)
-        else:  # what Numba does for such arguments, in half the time
-            loaded = self._run._codelibrary.get_cufunc().kernel
-            values = [value if cast is None else cast(value) for cast, value in zip(self._casts, flattened(args))]
-            launch(stream, shape(blocks, threads), loaded, *values)
+            return partial(self._simulate, blocks, threads, args)
+        if self._casts is None:
+            return partial(self._run.launch, args, (blocks, 1, 1), (threads, 1, 1), stream)
+        # What Numba does for such arguments, in half the time
+        loaded = self._run._codelibrary.get_cufunc().kernel
+        values = [value if cast is None else cast(value) for cast, value in zip(self._casts, flattened(args))]
+        return partial(launch, stream, shape(blocks, threads), loaded, *values)
+
+    def _simulate(self, blocks, threads, args):
+        with warnings.catch_warnings():  # NumPy's scalars warn of an overflow, a GPU does not
+            warnings.simplefilter("ignore", RuntimeWarning)
+            self._run[blocks, threads](*args)
 
 
 # --- memory --------------------------------------------------------------------------------------------------------

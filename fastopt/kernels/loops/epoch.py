@@ -7,6 +7,7 @@ with those of train/epochs.py. Both do the same to the bit.
 import math
 
 from ..bind import link
+from ..counts import SKIPPED, T, load, store
 from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
 from ..norms import serial as squares_of
 from ..overloads import compiled_form
@@ -16,9 +17,9 @@ from ..tuples import cast_like
 from .rows import take
 from .step import coefficients, sweep
 
-# In counts: the next example, updates applied, updates skipped, a refused gradient, whether the gradient is yet to be
-# seen written, the batches and the examples of an update on its way.
-AT, T, SKIPPED, BAD, UNSEEN, BATCHES, EXAMPLES = 0, 1, 2, 3, 4, 5, 6
+# In counts: the next example, a refused gradient, whether the gradient is yet to be seen written, the batches and the
+# examples of an update on its way.
+AT, BAD, UNSEEN, BATCHES, EXAMPLES = 0, 1, 2, 3, 4
 LOSS, NORM, BOUND = 0, 1, 2  # in numbers: the sum of losses, and the options clip_norm and clip_value
 
 # What is compiled in or left out.
@@ -95,8 +96,8 @@ def epoch(batches, memory, steps, order, limits, numbers, counts):
 # --- compiled --------------------------------------------------------------------------------------------------------
 # ``batches`` are (loss, params, grads, the memory of all gradients, where each begins and ends, data, scratch),
 # ``memory`` that of gradients and of their sums, ``steps`` (blocks, table, like, lanes, the steps applied before the
-# table's first row). ``blocks`` holds (p, g, state, group) for each kernel call, the table the hyperparameters by group
-# and step, ``like`` its first row.
+# table's first row, where the optimiser counts them). ``blocks`` holds (p, g, state, group) for each kernel call, the
+# table the hyperparameters by group and step, ``like`` its first row.
 
 
 @stand_in
@@ -157,19 +158,22 @@ def scale_gradient(memory, factor):
 
 def update_blocks(steps, numbers, counts):
     """Unless the gradient is refused or skipped."""
-    blocks, table, like, lanes, first = steps
+    blocks, table, like, lanes, first, held = steps
     factor = 1.0
     if CHECKS and not are_finite(squares_of_blocks((blocks, lanes), math.inf, SMALL)):
-        counts[SKIPPED if SKIPS else BAD] += 1
+        if SKIPS:
+            store(held, SKIPPED, load(held, SKIPPED) + 1)
+        else:
+            counts[BAD] = 1
         return
     if CLIPS:
         factor = clip_factor(norm_of_blocks((blocks, lanes), numbers[BOUND]), numbers[NORM])
-    t = counts[T] + 1
-    row = min(counts[T] - first, table.shape[1] - 1)
+    t = load(held, T) + 1
+    row = min(t - 1 - first, table.shape[1] - 1)
     for p, g, state, group, missed in blocks:
         h = with_factor(take(table[group], row, like), factor)
         sweep(p, g, state, cast_like(coefficients(t - missed, *h), p))
-    counts[T] = t
+    store(held, T, t)
 
 
 @stand_in

@@ -2,11 +2,14 @@
 
 from numba import prange
 
+from ..counts import ALONE, HELD, LEFT, T, claim, load, store
 from ..stand_ins import stand_in
 from ..subnormals import flush_off, flush_on
+from ..threads import limit_threads, restore_threads
 from ..tuples import at, cast_like, part, put
 
 SIZE, OVERLAP, ALIGNMENT = 1, 2, 3  # what a step returns when it refused the gradient, with nothing written
+BUSY = 4  # or when another thread is stepping this optimiser
 
 
 @stand_in
@@ -55,21 +58,64 @@ def sweep(p, g, state, c):
     flush_off(control)
 
 
-def serial(p, g, state, t, h):
-    """One step in place on flat arrays. ``t`` is 1 at the first step, ``h`` the hyperparameters as floats."""
+def begin(counts, t):
+    """The count of this step, or 0 if it may not be taken now.
+
+    Without counts it is t, and with a positive t, for one of the calls of a step that Python holds the optimiser for.
+    0 is for all of the next step, whichever that is, and a negative t for all of step -t, if that is the next.
+    """
+    if t > 0:
+        return t
+    if not claim(counts, ALONE):
+        return 0
+    following = load(counts, T) + 1
+    if load(counts, HELD) == 0 and (t == 0 or following == -t):
+        return following
+    store(counts, ALONE, 0)
+    return 0
+
+
+def end(counts, t):
+    """Count what began so."""
+    if counts == 0:
+        return
+    left = load(counts, LEFT) - 1 if t > 0 else 0
+    if left == 0:
+        store(counts, T, load(counts, T) + 1)
+    store(counts, LEFT if t > 0 else ALONE, left)
+
+
+def serial(p, g, state, counts, t, h):
+    """One step in place on flat arrays. ``counts`` is the address of counts.py's cells, or 0, and t for ``begin``.
+
+    ``h`` holds the hyperparameters as floats. Step 1 is the first.
+    """
     bad = fault(p, g, state)
     if bad == 0:
-        sweep(p, g, state, cast_like(coefficients(t, *h), p))
+        count = begin(counts, t)
+        if count == 0:
+            return BUSY
+        sweep(p, g, state, cast_like(coefficients(count, *h), p))
+        end(counts, t)
     return bad
 
 
-def parallel(p, g, state, t, h, chunks):
-    """The same sweep on slices, so the same bits, and it vectorises where a loop from i to j would not."""
+def parallel(p, g, state, counts, t, h, chunks):
+    """The same sweep on slices, so the same bits, and it vectorises where a loop from i to j would not.
+
+    On as many threads: the number is set here, where no interrupt can keep it from being set back.
+    """
     bad = fault(p, g, state)
     if bad == 0:
-        c = cast_like(coefficients(t, *h), p)
+        count = begin(counts, t)
+        if count == 0:
+            return BUSY
+        c = cast_like(coefficients(count, *h), p)
         n = p.size
+        before = limit_threads(chunks)
         for k in prange(chunks):
             i, j = n * k // chunks, n * (k + 1) // chunks
             sweep(p[i:j], g[i:j], part(state, i, j), c)
+        restore_threads(before)
+        end(counts, t)
     return bad
