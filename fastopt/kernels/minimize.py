@@ -108,10 +108,10 @@ def parts_of(flags):
 
 def columns(rule, flags, many):
     """How many numbers a row of the loop's table has, and whether they are coefficients (or hyperparameters)."""
-    stage = len(HYPER) * flags.stage + flags.clips_norm
+    bound_rule = staged(rule) if flags.stage else rule
     if not many or flags.clips_norm:
-        return len(rule.hyper) + stage, False
-    return len(rule.coefficients(1, *map(float, rule.hyper.values()))) + stage, True
+        return len(bound_rule.hyper) + flags.clips_norm, False
+    return len(bound_rule.coefficients(1, *map(float, bound_rule.hyper.values()))), True
 
 
 def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, what="", cached=True):

@@ -88,6 +88,7 @@ def loop(objective, problem, course):
             if tests[BY_STEP] >= 0.0:
                 step = moved(x, old) / max(1.0, largest(x))
             nit += 1
+            counts[NIT] = nit  # for where the evaluation raises
             c = prepare(table, like, nit, first, x)
         f = evaluate(fun, jac, x, g, args, low, high)
         steepest = largest_projected(x, g, low, high, sign) if BOUNDED else largest(g)
