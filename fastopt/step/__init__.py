@@ -11,7 +11,8 @@ call ``step`` with gradients of the same structure:
 (array([0.99, 0.99, 0.99]), array([0., 0., 0.]), 1)
 
 ``params`` is an array, or a sequence or mapping of arrays, nested as deep as you like. The arrays are float32 or
-float64, contiguous, in C or Fortran order. Gradients have their shapes, dtype and order, and are never written.
+float64, contiguous, in C or Fortran order. Gradients have their shapes, dtype and order, and are never written. The
+optimiser keeps dicts and lists of its own: an array that is put into yours later is not stepped.
 
 ## Hyperparameters that differ between arrays
 
@@ -69,8 +70,9 @@ array([0.5, 0.5, 0.5])
 ## Checkpoints
 
 `fastopt.save` writes parameters, state, step and hyperparameters to one file, which appears whole or not at all;
-`fastopt.load` brings them back, and training goes on to the same bits. ``state_dict`` and ``load_state_dict`` do it in
-memory, without the parameters.
+`fastopt.load` brings them back, and training goes on to the same bits. Arrays are found by their keys, in full and in
+any order; a file that is damaged, or that does not fit, is refused before anything is changed. ``state_dict`` and
+``load_state_dict`` do it in memory, without the parameters.
 
 Speed
 -----

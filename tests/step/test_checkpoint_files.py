@@ -335,17 +335,6 @@ def test_a_killed_save_leaves_the_old_file_and_its_own_is_removed(tmp_path):
 
 
 @posix
-def test_what_a_living_saver_writes_is_left(tmp_path):
-    path, opt = tmp_path / "run", fastopt.SGD(np.zeros(1 << 17))
-    saver = start_saver(path, opt.params.size)
-    for _ in range(20):
-        fastopt.save(path, opt)
-        fastopt.load(path, opt)
-    assert saver.poll() is None  # else it found its file gone
-    kill_while_saving(path, saver)
-
-
-@posix
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
     """Nothing is removed there, as no one can know whose it is."""
 
