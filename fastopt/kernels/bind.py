@@ -7,8 +7,9 @@ look at (functions in other files, options) goes into the name, as a digest.
 
 import dis
 import re
-from functools import cache, lru_cache
+from functools import lru_cache, wraps
 from types import CodeType, FunctionType
+from weakref import WeakKeyDictionary
 
 from numba import config, njit
 from numba.core.errors import NumbaError
@@ -79,7 +80,20 @@ def check(function, callers=()):
         check(value, (*callers, value))
 
 
-@cache
+def once_each(make):
+    """``functools.cache`` of one function, without keeping it: every objective brings functions of its own."""
+    made: WeakKeyDictionary = WeakKeyDictionary()
+
+    @wraps(make)
+    def once(function):
+        if function not in made:
+            made[function] = make(function)
+        return made[function]
+
+    return once
+
+
+@once_each
 def jitted(function):
     """The function compiled for whatever it is called with, for use in other compiled code."""
     check(function)
@@ -91,7 +105,7 @@ def inner(function):
     return link(function, **{name: inlined(value) for name, value in helpers_of(function).items()})
 
 
-@cache
+@once_each
 def inlined(function):
     return njit(**OPTIONS, forceinline=True)(inner(function))
 

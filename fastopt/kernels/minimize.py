@@ -114,6 +114,19 @@ def columns(rule, flags, many):
     return len(bound_rule.coefficients(1, *map(float, bound_rule.hyper.values()))), True
 
 
+@cache
+def steps(rule, flags, coefficients_given):
+    """What a loop does with the gradient: the same functions for all objectives, so that they are compiled once."""
+    bound_rule = staged(rule) if flags.stage else rule
+    from_table = from_coefficients if coefficients_given else from_hyper_and_norm if flags.clips_norm else from_hyper
+    names = {"coefficients": bound_rule.coefficients, "row": scheduled if flags.scheduled else constant}
+    return {
+        "prepare": link_read(from_table, **names),
+        "advance": link(advance, elements=link(templates.elements, update=bound_rule.update)),
+        "after_gradient": link(clipped, **names) if flags.clips_norm else unclipped,
+    }
+
+
 def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, what="", cached=True):
     """The compiled loop of a rule around an evaluation.
 
@@ -121,18 +134,8 @@ def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, wh
     loop over many problems, and ``args`` have a leading axis. ``what`` tells evaluations apart that the digest cannot.
     """
     many = shared is not None
-    bound_rule = staged(rule) if flags.stage else rule
     width, coefficients_given = columns(rule, flags, many)
-    from_table = from_coefficients if coefficients_given else from_hyper_and_norm if flags.clips_norm else from_hyper
-    names = {"coefficients": bound_rule.coefficients, "row": scheduled if flags.scheduled else constant}
-    template = link(
-        loop.loop,
-        evaluate=evaluate,
-        prepare=link_read(from_table, **names),
-        advance=link(advance, elements=link(templates.elements, update=bound_rule.update)),
-        after_gradient=link(clipped, **names) if flags.clips_norm else unclipped,
-        **parts_of(flags),
-    )
+    template = link(loop.loop, evaluate=evaluate, **steps(rule, flags, coefficients_given), **parts_of(flags))
     xs, state, numbers, counts = of_problems(x, rule, 1 + many)
     problem = types.Tuple((xs, xs, xs, xs, state, numbers, counts))
     course = types.Tuple((TABLE, types.UniTuple(types.float64, width), NUMBERS, LIMIT))

@@ -1,6 +1,8 @@
 """Binding: only names that a template reads, and every stand-in replaced before anything is compiled or run."""
 
+import gc
 import re
+import weakref
 
 import pytest
 from numba import types
@@ -93,3 +95,12 @@ def test_a_stand_in_is_refused_where_it_is_run():
 def test_bound_templates_compile():
     assert compiled(bind.link(outer, template=bind.link(template, helper=twice)))(2.0) == 5.0
     assert compiled(bind.link(scaled, FACTOR=3.0))(2.0) == 6.0
+
+
+def test_what_is_made_of_a_function_goes_with_it():
+    linked = bind.link(scaled, FACTOR=2.0)
+    made = weakref.ref(bind.inlined(linked))
+    assert bind.inlined(linked) is made()
+    del linked
+    gc.collect()
+    assert made() is None
