@@ -197,15 +197,15 @@ def clip_norm(g, max_norm):
     """
     _mark()
     g = flat(g)
-    norm = _norm(g)
-    factor = _clip_factor(norm, max_norm)
-    if factor != 1.0:  # so a norm that is NaN makes all of g NaN
+    root, unit = _norm(g)
+    factor = _clip_factor((root, unit), max_norm)
+    if factor != modifiers.ONE:  # so a norm that is NaN makes all of g NaN
         first, scale = cast_like(_parts(factor), g)
         control = flush_on()
         for i in range(g.size):
             g[i] = g[i] * first * scale
         flush_off(control)
-    return norm
+    return root / unit
 
 
 @njit(**OPTIONS)

@@ -1,16 +1,18 @@
 """What happens to a gradient before a rule sees it: clipped by value, scaled, decayed.
 
-``scale`` carries the global norm's clip and the sign of ``maximize``. A rule and its stage are again a rule, so the
-templates know nothing of it; and as it would cost a plain gradient descent up to 30 %, it is bound only when used.
+``scale`` carries the global norm's clip and the sign of ``maximize``, in a unit of its own: PART. A rule and its stage
+are again a rule, so the templates know nothing of it; and as it would cost a plain gradient descent up to 30 %, it is
+bound only when used.
 """
 
 from ..rules import Rule
 from .bind import link
 from .stand_ins import stand_in
 
-HYPER = {"stage_bound": 1.0, "stage_scale": 1.0, "stage_decay": 0.0}
+PART = 2.0**-100  # the unit of scales, of which the smallest would be no normal numbers
+ONE = 1.0 / PART
+HYPER = {"stage_bound": 1.0, "stage_scale": ONE, "stage_decay": 0.0}
 BOUND, SCALE, DECAY = -3, -2, -1  # where its numbers stand: behind the rule's own
-PART = 2.0**-100
 
 
 @stand_in
@@ -24,8 +26,8 @@ def clamp(x, bound):
 
 
 def parts(scale):
-    """Two factors that make up a scale, and that float32 holds where it does not hold the scale."""
-    return (1.0, scale) if abs(scale) >= PART else (PART, scale / PART)
+    """Two factors that make up a scale, each a number of the dtype where their product is none."""
+    return (1.0, scale * PART) if abs(scale) >= 1.0 else (PART, scale)
 
 
 def stage(p, g, bound, first, scale, decay):

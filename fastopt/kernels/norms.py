@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange, types
 
 from .bind import compiled, link
-from .modifiers import clamp
+from .modifiers import ONE, clamp
 from .stand_ins import stand_in
 from .subnormals import flush_off, flush_on
 from .threads import in_threads, limit_threads, restore_threads
@@ -77,19 +77,23 @@ def squares_of(gradients, bound, unit):
 
 
 def norm_of(gradients, bound=math.inf):
-    """The 2-norm of gradients, each element clipped to ±bound; not finite where an element is not."""
+    """The 2-norm of gradients, each element clipped to ±bound, as a number and the power of 2 that it is to be divided
+    by, for it may be beyond float64; not finite where an element is not."""
     squares = unit = 0.0
     for unit in UNITS:
         squares = squares_of(gradients, bound, unit)
         if settled(squares, unit):
             break
-    return math.sqrt(squares) / unit
+    return math.sqrt(squares), unit
 
 
 def clip_factor(norm, most):
-    """What ``clip_norm`` scales gradients of this norm by."""
-    factor = most / (norm + 1e-6)
-    return 1.0 if factor > 1.0 else factor  # NaN stays NaN
+    """What ``clip_norm`` scales gradients of this norm by, in the unit of scales."""
+    root, unit = norm
+    factor = ONE * (most / (root / unit + 1e-6))
+    if root < math.inf and not root / unit < math.inf:
+        factor = ONE * unit * most / root
+    return ONE if factor > ONE else factor  # NaN stays NaN
 
 
 def squares_of_one(g, bound, unit):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks import as_float
 from ..errors import describe, quote, shorten
-from ..kernels.modifiers import HYPER
+from ..kernels.modifiers import HYPER, ONE
 from ..rules import ALL_RULES, Rule
 from ..rules.keywords import keywords
 from ..step.constructors import choose, variant_keywords
@@ -70,7 +70,8 @@ class Settings:
         h = self.hyper.at(t)
         if self.staged:
             bound = math.inf if self.clip_value is None else float(self.clip_value)
-            h = (*h, bound, -1.0 if self.maximize else 1.0, self.hyper.decay(t))
+            scale = ONE if self.clip_norm is None else 1.0  # to which comes its factor, in the unit of scales
+            h = (*h, bound, -scale if self.maximize else scale, self.hyper.decay(t))
         return h if self.clip_norm is None else (*h, float(self.clip_norm))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..arrays.nests import copied
 from ..errors import describe
 from ..kernels.counts import SKIPPED, T
+from ..kernels.modifiers import ONE
 from ..rules import Rule, texts
 from ..rules.keywords import keywords
 from .hyperparameters import Hyper
@@ -160,7 +161,7 @@ class Attributes:
         if self._needs_stage() != self._staged:
             self._bind()
         if self._options.capturable:
-            self._steps.take_numbers(self._numbers(1, self._sign))
+            self._steps.take_numbers(self._numbers(1, self._sign * ONE))
         self._hold_fast_path()
 
     def _read_option(self, name):
@@ -178,7 +179,7 @@ class Attributes:
         self._take_options(options)
         if options.capturable:
             self._bind()
-            self._steps.take_numbers(self._numbers(1, self._sign))
+            self._steps.take_numbers(self._numbers(1, self._sign * ONE))
         else:
             self._steps = self._target.steps(self._rule, self._layout, options)
             self._prepare()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..kernels.counts import Counts
+from ..kernels.modifiers import ONE
 from ..schedules import plateaus_in
 from .layout import Layout
 from .options import Options
@@ -46,7 +47,7 @@ def update_plateaus(opt, loss):
 
 def numbers_at(opt, t) -> list:
     """What its kernels take for step t, for each group; with ``clip_norm``, before it is known."""
-    return opt._numbers(t, opt._sign)
+    return opt._numbers(t, opt._sign if opt._options.clip_norm is not None else opt._sign * ONE)
 
 
 def counts_of(opt) -> Counts:

@@ -9,6 +9,7 @@ from ..arrays.host import order_of
 from ..arrays.nests import flatten
 from ..errors import describe
 from ..kernels.counts import ALONE, HELD, LEFT, ONE_AT_A_TIME, SKIPPED, T
+from ..kernels.modifiers import ONE
 from ..rules import Rule
 from ..targets import target_of
 from .attributes import NO_SCHEDULES, Attributes, class_of
@@ -159,7 +160,7 @@ class Optimizer(Attributes):
         self._hold_numbers()
         self._bind()
         if self._options.capturable:
-            self._steps.count_from(self._cells[T], self._numbers(1, self._sign))
+            self._steps.count_from(self._cells[T], self._numbers(1, self._sign * ONE))
         self._hold_fast_path()
 
     def _hold_numbers(self):
@@ -236,14 +237,13 @@ class Optimizer(Attributes):
             pieces, absent = self._layout.pieces(grads)
             if len(absent) == len(self._layout.leaves):
                 return
-            scale, t = self._sign, cells[T] + 1
+            factor, t = ONE, cells[T] + 1
             if self._measures and pieces:
                 factor = self._factor(pieces, grads)
                 if factor is None:
                     cells[SKIPPED] += 1
                     return
-                scale *= factor
-            numbers = () if self._options.capturable else self._numbers(t, scale)
+            numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
             if cells[ALONE]:  # a kernel that began before HELD was set; one that begins now sees it
                 raise RuntimeError(ONE_AT_A_TIME)
             cells[LEFT] = len(pieces) or 1
@@ -270,13 +270,13 @@ class Optimizer(Attributes):
         return [(*rules, self._bound, scale, decay) for rules, decay in found]
 
     def _factor(self, pieces, grads):
-        """The factor of ``clip_norm``, or None if the step is to be skipped; raises if it is to be refused."""
+        """The factor of ``clip_norm``, in the unit of scales; None if the step is to be skipped. Raises if refused."""
         options = self._options
         if options.check_finite and not self._steps.is_finite(pieces):
             if options.check_finite == "skip":
                 return None
             self._layout.refuse_not_finite(grads)
-        return 1.0 if options.clip_norm is None else self._steps.factor(pieces, options.clip_norm, self._bound)
+        return ONE if options.clip_norm is None else self._steps.factor(pieces, options.clip_norm, self._bound)
 
     def state_dict(self) -> dict:
         """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels.counts import LEFT
 from ..kernels.cuda import gpu, kernels
+from ..kernels.modifiers import ONE
 from ..kernels.modifiers import staged as with_stage
 
 
@@ -54,7 +55,7 @@ class Steps:
     def factor(self, pieces, clip, bound) -> float:
         """Leave the factor of ``clip_norm`` on the device, where ``run`` takes it from."""
         self._norm.measure(pieces, self._target.streams.of_step, bound, float(clip))
-        return 1.0
+        return ONE
 
     def run(self, pieces, t, numbers):
         """Step t, with the numbers that each group's coefficients are made of, unless the device has them.

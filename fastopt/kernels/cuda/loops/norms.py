@@ -3,7 +3,7 @@
 from numba import types
 
 from ...bind import link
-from ...modifiers import clamp
+from ...modifiers import PART, clamp
 from ...norms import SMALL, are_finite, clip_factor, norm_of
 from ...stand_ins import UNBOUND, stand_in
 
@@ -65,7 +65,7 @@ def keep(partial, block, a, b, c):
 def judge(out, block, a, b, c):
     """The factor of ``clip_norm``, in both dtypes, and whether all was finite."""
     clip, factor32, factor64, finite = out
-    factor32[0] = factor64[0] = clip_factor(norm_of_sums((a, b, c)), clip)
+    factor32[0] = factor64[0] = PART * clip_factor(norm_of_sums((a, b, c)), clip)
     finite[0] = 1 if are_finite(b) else 0
 
 
