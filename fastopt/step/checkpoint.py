@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays.nests import flatten
 from ..arrays.placed import check_like
 from ..errors import describe, shorten
-from .inside import layout_of
+from .inside import layout_of, load_all
 from .optimizer import Optimizer
 
 FORMAT = "fastopt checkpoint 1"
@@ -116,8 +116,7 @@ def load(path, opt) -> None:
         check_like(f"{name} in {path}", a, mine)
     state = {slot: layout.nest([arrays[f"state/{slot}/{i}"] for i in range(len(names))]) for slot in header["state"]}
     counts = {"counts": layout.nest(header["counts"])} if "counts" in header else {}
-    opt.load_state_dict({key: header[key] for key in ("rule", "t", "hyper")} | counts | {"state": state})
-    layout.write_leaves(params)
+    load_all(opt, {key: header[key] for key in ("rule", "t", "hyper")} | counts | {"state": state}, params)
 
 
 def _check(opt):

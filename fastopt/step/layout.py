@@ -193,11 +193,6 @@ class Layout:
         """The parameters as NumPy arrays, which may be the parameters themselves."""
         return [self._target.on_host(name, leaf) for name, leaf in zip(self.names, self.leaves)]
 
-    def write_leaves(self, arrays):
-        """Copy NumPy arrays into the parameters."""
-        for leaf, a in zip(self.leaves, arrays):
-            self._target.write(leaf, a)
-
 
 def _children(tree):
     return tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else (None,)
