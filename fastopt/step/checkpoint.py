@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays.nests import flatten
 from ..errors import describe, listing
 from .archive import Archive, checksum
-from .inside import layout_of
+from .inside import layout_of, load_all
 from .matching import matched, places_of
 from .optimizer import Optimizer
 from .replacing import checked_path, replacing, shown
@@ -101,8 +101,7 @@ def load(path, opt) -> None:
     with open(path, "rb") as file:
         d, params = _read(Archive(file, shown(path)), opt, shown(path))
     layout_of(opt).check_writable()
-    opt.load_state_dict(d)
-    layout_of(opt).write_leaves(params)
+    load_all(opt, d, params)
 
 
 def _check(opt):

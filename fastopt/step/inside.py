@@ -55,6 +55,11 @@ def counts_of(opt) -> Counts:
     return opt._layout.counts
 
 
+def load_all(opt, d, params):
+    """Restore a state dict, and write these arrays into the parameters."""
+    opt._load(d, list(zip(opt._layout.leaves, params)))
+
+
 def refuse_not_finite(opt, grads):
     """Raise what ``check_finite=True`` raises of these gradients."""
     opt._layout.refuse_not_finite(grads)

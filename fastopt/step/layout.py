@@ -206,11 +206,6 @@ class Layout:
         for name, leaf in zip(self.names, self.leaves):
             check_writable(name, _is_writable(leaf))
 
-    def write_leaves(self, arrays):
-        """Copy NumPy arrays into the parameters."""
-        for leaf, a in zip(self.leaves, arrays):
-            self._target.write(leaf, a)
-
 
 def _is_writable(a):
     return not isinstance(a, np.ndarray) or a.flags.writeable

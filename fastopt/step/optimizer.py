@@ -108,7 +108,18 @@ class Optimizer(Attributes):
     __slots__ = (
         *("_rule", "_params", "_state", "_cells", "_grouped", "_hyper", "_fixed"),
         *("_target", "_layout", "_steps", "_general", "__weakref__"),
-        *("_kind", "_leaf", "_shape", "_c_order", "_run", "_p", "_slots", "_address", "_h"),  # of the fast path
+        *(
+            "_kind",
+            "_leaf",
+            "_shape",
+            "_c_order",
+            "_run",
+            "_p",
+            "_slots",
+            "_address",
+            "_h",
+            "_bare",
+        ),  # of the fast path
     )
 
     def __init__(
@@ -177,7 +188,8 @@ class Optimizer(Attributes):
             self._kind = np.ndarray
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
             self._run, self._slots = block.run, block.state
-            self._p = leaf if leaf.ndim == 1 else block.p
+            self._bare = leaf.ndim == 1  # of the leaf itself Numba sees whether it is writable
+            self._p = leaf if self._bare else block.p
             self._address = self._layout.counts.address
             self._h = self._fixed and self._fixed[0][0]
 
@@ -205,13 +217,7 @@ class Optimizer(Attributes):
         raises. Either nothing was changed, or the step was finished first.
         """
         # The kernel refuses by a code or by TypeError what is not tested here; the way below explains, or copes.
-        if (
-            type(grads) is self._kind
-            and grads.shape == self._shape
-            and (
-                self._p is self._leaf or self._leaf.flags.writeable  # of the leaf itself Numba sees it
-            )
-        ):
+        if type(grads) is self._kind and grads.shape == self._shape and (self._bare or self._leaf.flags.writeable):
             g = grads
             if len(self._shape) != 1:
                 flags = g.flags
@@ -302,10 +308,16 @@ class Optimizer(Attributes):
         TypeError, ValueError
             If the rule, the structure, a dtype or a shape differs, or if a hyperparameter was a schedule there and is
             not one here. Nothing is changed then.
+        RuntimeError
+            If another thread is stepping this optimiser. Nothing is changed then.
         """
+        self._load(d, [])
+
+    def _load(self, d, params):
+        """The same with parameters, as pairs of an array and what to write there: an interrupt comes behind all."""
         hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
         counts = counts_of(d, self._layout, self._options.capturable)
-        pairs = self._layout.state_pairs(self._rule.state, d["state"])
+        pairs = params + self._layout.state_pairs(self._rule.state, d["state"])
         cells = self._cells
         if cells[HELD] or cells[ALONE]:
             raise RuntimeError(ONE_AT_A_TIME)

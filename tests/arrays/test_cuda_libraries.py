@@ -39,15 +39,15 @@ def stream(monkeypatch, asked):
 @pytest.fixture
 def launched(monkeypatch, stream):
     """The handles of the streams that kernels are launched on, and the waits of one stream for another."""
-    seen, call = [], cuda.Kernel.__call__
+    seen, call = [], cuda.Kernel.ready
     monkeypatch.setattr(cuda, "stream", lambda handle, device: handle)
     monkeypatch.setattr(cuda, "wait", lambda handle, other, device: seen.append(("wait", handle, other)))
 
     def launch(self, stream, *args, **options):
         seen.append(stream)
-        call(self, stream, *args, **options)
+        return call(self, stream, *args, **options)
 
-    monkeypatch.setattr(cuda.Kernel, "__call__", launch)
+    monkeypatch.setattr(cuda.Kernel, "ready", launch)
     return seen
 
 

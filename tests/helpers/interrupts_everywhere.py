@@ -83,7 +83,8 @@ class Places:
 
     def _trace(self, frame, event, argument):
         if not self._is_ours(frame):
-            return self._behind if frame.f_back is not None and self._is_ours(frame.f_back) else None
+            called = frame.f_back is not None and self._is_ours(frame.f_back)
+            return self._behind if called and frame.f_globals["__name__"].startswith("numba.") else None
         if frame.f_code.co_flags & inspect.CO_GENERATOR:  # C consumes it, and may close it
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False

@@ -1,5 +1,6 @@
 """What only a driver shows; test_cuda_driver.py runs this file on the fake one, with one GPU and with two."""
 
+import itertools
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 from cuda.core import Device
 from fake_gpu import calls, driver, execute, launches
+from interrupts_everywhere import Places
 from numba import cuda, njit
 from on_cuda import gpu, host
 from reference import Reference
 from stand_ins import Foreign
-from stepping import DTYPES, assert_close, leaves, name_of, problem
+from stepping import DTYPES, assert_close, bits, leaves, name_of, problem
 
 import fastopt
 from fastopt.kernels.cuda import gpu as target
@@ -53,6 +55,24 @@ def test_a_packed_step_is_three_launches_at_most():
         calls()
         opt.step(g)
         assert calls() == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.1}, {"capturable": True}], ids=name_of)
+def test_an_interrupt_at_any_place_of_a_step(options):
+    params, grads = problem(np.float64, steps=1)
+    opt, ref = (fastopt.Adam(gpu(params), **options) for _ in range(2))
+    g, taken = gpu(grads[0]), set()
+    opt.step(g)
+    for at in itertools.count(1):
+        t = opt.t
+        came = Places(at).interrupt(lambda: opt.step(g))
+        taken.add(opt.t - t)
+        while ref.t < opt.t:
+            ref.step(g)
+        assert bits(*leaves(host(opt.params))) == bits(*leaves(host(ref.params)))
+        if not came:
+            break
+    assert taken == {0, 1}
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -199,6 +199,23 @@ def test_an_interrupt_at_any_place_of_loading(made):
     assert found == {False, True}
 
 
+def test_an_interrupt_at_any_place_of_loading_a_file(made, tmp_path):
+    opt, ref, grads = made("list")
+    found = []
+    for k in range(2):
+        ref.step(grads(k))
+        fastopt.save(tmp_path / str(k), ref)
+        found.append((ref.t, bits(*arrays_of(ref))))
+    fastopt.load(tmp_path / "1", opt)
+    seen = set()
+    for at in itertools.count(1, 5):
+        came = Places(at).interrupt(lambda k=at // 5 % 2: fastopt.load(tmp_path / str(k), opt))
+        seen.add(found.index((opt.t, bits(*arrays_of(opt)))))
+        if not came:
+            break
+    assert seen == {0, 1}
+
+
 def assert_same_arrays(opt, ref):
     """State and counts, and that both step alike."""
     assert (opt.t, opt.counts) == (ref.t, ref.counts)

@@ -52,7 +52,7 @@ def two(monkeypatch):
     monkeypatch.setattr(cuda, "devices", lambda: 2)
     monkeypatch.setattr(cuda, "ordinal", two.ordinal)
     monkeypatch.setattr(cuda.cuda, "gpus", [Context(i, two.current) for i in range(2)])
-    launch, array, synchronize = cuda.Kernel.__call__, cuda.array, cuda.cuda.synchronize
+    launch, array, synchronize = cuda.Kernel.ready, cuda.array, cuda.cuda.synchronize
 
     def noted(function, place=None):
         def run(*args, **options):
@@ -62,7 +62,7 @@ def two(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(cuda.Kernel, "__call__", noted(launch))
+    monkeypatch.setattr(cuda.Kernel, "ready", noted(launch))
     monkeypatch.setattr(cuda, "array", noted(array, two))
     monkeypatch.setattr(cuda, "from_host", noted(cuda.from_host, two))
     monkeypatch.setattr(cuda.cuda, "synchronize", noted(synchronize))

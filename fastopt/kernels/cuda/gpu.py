@@ -156,8 +156,7 @@ class Kernel:
             return partial(self._simulate, blocks, threads, args)
         if self._casts is None:
             return partial(self._run.launch, args, (blocks, 1, 1), (threads, 1, 1), stream)
-        # What Numba does for such arguments, in half the time
-        loaded = self._run._codelibrary.get_cufunc().kernel
+        loaded = self._run._codelibrary.get_cufunc().kernel  # what Numba does for such arguments, in half the time
         values = [value if cast is None else cast(value) for cast, value in zip(self._casts, flattened(args))]
         return partial(launch, stream, shape(blocks, threads), loaded, *values)
 
