@@ -8,10 +8,12 @@ import pytest
 from interrupts import RUNS
 from processes import with_package
 
+from fastopt.kernels import slices
+
 CODE = """
-import json
+import json, os, sys
 from interrupts import RUNS, seconds_late, seconds_to_stop, training
-found = {}
+found = {"threads": len(sys._current_frames())}
 for name, run in RUNS.items():
     run(maxiter=2, maxtime=99)  # compiles
     found[name] = seconds_late(run, 0.3), seconds_to_stop(lambda: run(maxtime=99), 0.3)
@@ -19,6 +21,10 @@ for accumulate in (1, 1_000):
     training(accumulate, 2)[1]()
     opt, run = training(accumulate)
     found[f"fit {accumulate}"] = seconds_to_stop(run, 0.5), float(opt.params[0]), opt.t
+child = os.fork()  # which must start a thread of its own
+if not child:
+    os._exit(int(10 * max(0.0, seconds_late(RUNS["by address"], 0.3))))
+found["late in a child"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) / 10
 print(json.dumps(found))
 """
 
@@ -26,9 +32,10 @@ print(json.dumps(found))
 @pytest.fixture(scope="module")
 def found():
     """What each run took, in a process of its own, which a signal may end."""
-    command = [sys.executable, "-c", CODE]
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", CODE]  # of forks with threads, in 3.12
     done = subprocess.run(command, env=with_package(), capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
+    assert not done.stderr  # as the process ends, the thread does, in silence
     return json.loads(done.stdout)
 
 
@@ -46,3 +53,21 @@ def test_an_interrupt_in_a_training(found, accumulate):
     stopped, w, t = found[f"fit {accumulate}"]
     assert stopped < 2.0
     assert round(-w) == t > 0
+
+
+def test_the_thread_that_ticks(found):
+    """None by an import, and one more in a forked child."""
+    assert found["threads"] == 1
+    assert found["late in a child"] < 2.0
+
+
+def test_where_no_thread_can_be_started(monkeypatch):
+    """Slices end at once."""
+
+    def refused(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(slices, "_alive", [])
+    monkeypatch.setattr(slices, "start_new_thread", refused)
+    with slices.ticking() as (_, last):
+        assert last == slices._ticks[0]

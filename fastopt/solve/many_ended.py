@@ -26,7 +26,7 @@ class Ending:
             again = (self.status == NONFINITE) & (self.nit > 0) | (not reads)  # x is not where it was evaluated last
             self._evaluate(self.begun & (self.status != RAISED) & again)
         last = problems.values()
-        self._judge(first, last)
+        self._judge(np.where(self.nit > 0, first, last), last)
         if self.s.best:
             problems.take_best()
             self._evaluate(self.begun & (self.status != RAISED) & (self.nit > 0))
@@ -45,7 +45,7 @@ class Ending:
         return np.zeros(problems.k, bool)
 
     def _first_values(self):
-        which = np.isin(self.status, endings.BY_ITSELF)
+        which = np.isin(self.status, endings.BY_ITSELF) & (self.nit > 0)
         self.more += which
         return self.problems.values_at_start(which)
 
