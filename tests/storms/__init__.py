@@ -16,7 +16,7 @@ from importlib import import_module
 
 NAMES = (
     *("steps", "trainings", "problems", "numbers", "interrupts", "clocks", "schedules", "returns", "evaluations"),
-    *("threads", "kills", "checkpoints", "edits", "cache"),
+    *("refusals", "threads", "kills", "checkpoints", "edits", "cache"),
 )
 
 
