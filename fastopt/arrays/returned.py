@@ -1,5 +1,6 @@
 """What users' Python functions return, as a number or as an array of real numbers; nothing else is cast to one."""
 
+import contextlib
 from numbers import Complex, Real
 from typing import Any
 
@@ -19,7 +20,8 @@ def number_of(value, must, kinds=REAL):
         return value
     kind: Any = float if kinds is REAL else complex
     if isinstance(value, Real if kinds is REAL else Complex) and not isinstance(value, np.generic):
-        return kind(value)
+        with contextlib.suppress(OverflowError):  # of an int beyond float64, which NumPy takes for an object
+            return kind(value)
     array = _array_of(value)
     if array is None or array.size != 1 or array.dtype.kind not in kinds:
         raise TypeError(f"{must} {described(value)}")
@@ -37,7 +39,7 @@ def reals_of(value, must):
 def _array_of(value):
     try:
         return None if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
-    except (TypeError, ValueError):
+    except Exception:  # of whatever there is within
         return None
 
 

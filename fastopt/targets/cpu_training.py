@@ -1,8 +1,6 @@
 """What an epoch asks of the place of its arrays: batches of examples, and what the loss says. On the CPU."""
 
-import numpy as np
-
-from ..errors import describe
+from ..arrays.returned import number_of
 
 
 class Batches:
@@ -21,19 +19,8 @@ class Batches:
 
     def value(self, loss) -> float:
         """What the loss returned."""
-        if not is_number(loss):
-            raise TypeError(f"loss_and_grad must return the loss as a number, got {describe(loss)}")
-        return float(loss)
+        return number_of(loss, "loss_and_grad must return the loss as a number, got")
 
     def total(self, values) -> float:
         """The sum of losses, given the sum of their values."""
         return values
-
-
-def is_number(loss):
-    return isinstance(loss, (int, float)) or (
-        isinstance(loss, (np.ndarray, np.generic))
-        and not isinstance(loss, np.ma.MaskedArray)
-        and loss.ndim == 0
-        and loss.dtype.kind in "iuf"
-    )

@@ -6,9 +6,8 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from ..arrays.libraries import is_on_device, library_of
-from ..errors import describe
+from ..arrays.returned import number_of
 from ..kernels.cuda import gpu, kernels
-from .cpu_training import is_number
 
 
 class Batches:
@@ -34,14 +33,12 @@ class Batches:
 
     def value(self, loss) -> float:
         """A loss on the device is added up there."""
-        if is_number(loss):
-            return float(loss)
-        place = self._target.numbers("the loss", loss) if is_on_device(loss) else None
-        if place is None or place.size != 1 or place.dtype not in (np.float32, np.float64):
-            got = f"shape {place.shape} and dtype {place.dtype}" if place else describe(loss)
-            raise TypeError(
-                f"loss_and_grad must return the loss as a number, or on the GPU as one float32 or float64, got {got}"
-            )
+        must = "loss_and_grad must return the loss as a number, or on the GPU as one float32 or float64, got"
+        if not is_on_device(loss):
+            return number_of(loss, must)
+        place = self._target.numbers("the loss", loss)
+        if place.size != 1 or place.dtype not in (np.float32, np.float64):
+            raise TypeError(f"{must} shape {place.shape} and dtype {place.dtype}")
         self._target.add(self._total, self._target.flat(place, loss), self._target.stream(self._data))
         return 0.0
 
