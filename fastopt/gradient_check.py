@@ -12,7 +12,7 @@ from .kernels.loops.objective import precision, step
 from .solve.arguments import start
 from .solve.objective import check_arity, evaluation_in_python, objective_of
 from .solve.unwritten import refuse_unwritten, unwritten
-from .train.epochs import as_arguments
+from .train.arguments import as_arguments
 
 
 class GradientCheck(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from numba import types
 
 from .extensions import extensions
+from .overloads import OVERLOADED
 from .parts import is_library, parts
 
 
@@ -53,6 +54,8 @@ class _Walk:
                     if hasattr(value, name):
                         self.note(name)
                         self.add(getattr(value, name), names)
+        elif isinstance(value, FunctionType) and value in OVERLOADED:  # what is compiled for it is in our sources
+            self.note(value.__qualname__)
         elif isinstance(value, FunctionType) and not is_library(value.__module__):
             if self._is_new(value):
                 self.add_function(value)

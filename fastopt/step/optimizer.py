@@ -243,6 +243,8 @@ class Optimizer(Attributes):
             pieces, absent = self._layout.pieces(grads)
             if len(absent) == len(self._layout.leaves):
                 return
+            if cells[ALONE]:  # a kernel that began before HELD was set, and has yet to count; one that begins now sees it
+                raise RuntimeError(ONE_AT_A_TIME)
             factor, t = ONE, cells[T] + 1
             if self._measures and pieces:
                 factor = self._factor(pieces, grads)
@@ -250,8 +252,6 @@ class Optimizer(Attributes):
                     cells[SKIPPED] += 1
                     return
             numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
-            if cells[ALONE]:  # a kernel that began before HELD was set; one that begins now sees it
-                raise RuntimeError(ONE_AT_A_TIME)
             cells[LEFT] = len(pieces) or 1
             if len(pieces) == 1 and not absent and not self._target.is_gpu:  # a call that steps and counts
                 self._steps.run(pieces, t, numbers)

@@ -20,6 +20,7 @@ from stepping import DTYPES, assert_close, bits, leaves, name_of, problem
 import fastopt
 from fastopt.kernels.cuda import gpu as target
 from fastopt.kernels.cuda import kernels as cuda_kernels
+from fastopt.kernels.modifiers import ONE
 
 two = pytest.mark.skipif(len(cuda.gpus) < 2, reason="runs with two GPUs")
 
@@ -110,7 +111,7 @@ def test_what_a_kernel_is_given(dtype):
     p, grad, m, n, *coefficients, factor = step.params
     pointers = [a.__cuda_array_interface__["data"][0] for a in (x, g, opt.state[opt.rule.state[0]])]
     assert struct.unpack("<4q", p + grad + m + n) == (*pointers, 1500)
-    expected = opt._steps._coefficients(1, *opt._numbers(1, 1.0)[0])
+    expected = opt._steps._coefficients(1, *opt._numbers(1, ONE)[0])
     assert np.frombuffer(b"".join(coefficients), dtype).tolist() == [dtype(c) for c in expected]
     assert driver.fake_device_of(target.ctypes.c_void_p(*struct.unpack("<q", factor))) == 0
 

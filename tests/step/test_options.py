@@ -101,7 +101,8 @@ def test_the_norm_is_the_same_at_any_number_of_threads(size, dtype):
 
 
 def norm(*arrays, bound=math.inf):
-    return reduce.norm(arrays, reduce.workspace(max(a.size for a in arrays)), bound)
+    root, unit = reduce.norm(arrays, reduce.workspace(max(a.size for a in arrays)), bound)
+    return root / unit
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,17 @@ def test_norms_of_numbers_that_are_none():
     assert norm(np.array([np.inf, -9.0]), bound=3.0) == pytest.approx(math.sqrt(18))
     assert 0 <= norm(np.array([5e-324, 1e-310])) <= 1.0001e-310  # subnormal numbers may count as zero
     assert norm(np.full(4, 1e30, "f4")) == pytest.approx(2e30, rel=1e-7)
+
+
+def test_clipping_where_the_norm_is_no_number():
+    largest = np.finfo(float).max
+    g = np.array([largest, -largest, largest, 0.0])
+    p = np.zeros(4)
+    fastopt.SGD(p, lr=1.0, clip_norm=1.5).step(g)
+    np.testing.assert_allclose(p, 1.5 / math.sqrt(3) * np.array([-1.0, 1.0, -1.0, 0.0]), rtol=1e-14)
+    options = {"lr": 1.0, "clip_norm": 1.5, "maxiter": 1}
+    res = fastopt.minimize(lambda x: x[0], np.zeros(4), method="sgd", jac=lambda x: g, options=options)
+    assert res.x.tobytes() == p.tobytes()
 
 
 def test_clipping_leaves_subnormal_gradients_alone():

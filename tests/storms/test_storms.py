@@ -1,5 +1,7 @@
 """A short form of each storm, with the same cases in every run."""
 
+import json
+
 import pytest
 
 from storms import NAMES, child, shrink, storm, table
@@ -33,3 +35,9 @@ def test_the_table_is_written_into_the_readme():
     assert text.endswith(f"{table.END}after\n")
     assert "| p | t | 12,345 | 0 |" in text
     assert "old" not in text
+
+
+def test_the_readme_has_the_table_of_the_committed_run():
+    run = json.loads((table.README.parent / "bench/results/stress.json").read_text(encoding="utf-8"))
+    assert table.markdown(run) in table.README.read_text(encoding="utf-8")
+    assert [row["promise"] for row in run["storms"]] == [storm(name).PROMISE for name in NAMES], "storms came or went"
