@@ -51,8 +51,9 @@ def goes_on(x, old, g, start, nit, sign, dot):
 
     Of one problem, or of many with ``dot=dot_of_rows``.
     """
-    step = x - old
-    return (sign * dot(g, step) < 0.0) & (dot(x - start, step) >= 0.5 * nit * dot(step, step))
+    with np.errstate(all="ignore"):
+        step = x - old
+        return (sign * dot(g, step) < 0.0) & (dot(x - start, step) >= 0.5 * nit * dot(step, step))
 
 
 def dot_of_rows(A, B):

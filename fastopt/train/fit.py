@@ -9,7 +9,7 @@ from ..errors import describe
 from ..progress import progress_bar
 from ..step.inside import update_plateaus
 from ..step.optimizer import Optimizer
-from .epochs import training_of
+from .compiled import training_of
 from .examples import examples_of, held_out_of
 from .history import History
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import fastopt
 from fastopt.kernels import cpu
-from fastopt.train import epochs
+from fastopt.train import compiled as trainings
 
 RETURNS = {dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap}
 PACKAGE = str(Path(fastopt.__file__).parent)
@@ -30,14 +30,14 @@ WRAPPER = seen(None).__code__
 
 def see_kernels(monkeypatch):
     """Wrap the kernels of all optimisers that are made from here on."""
-    kernel, compiled_epoch = cpu.kernel, epochs.compiled_epoch
+    kernel, compiled_epoch = cpu.kernel, trainings.compiled_epoch
     monkeypatch.setattr(cpu, "kernel", cache(lambda *args, **options: seen(kernel(*args, **options))))
 
     def epoch(*args):
         run, *rest = compiled_epoch(*args)
         return seen(run), *rest
 
-    monkeypatch.setattr(epochs, "compiled_epoch", epoch)
+    monkeypatch.setattr(trainings, "compiled_epoch", epoch)
 
 
 class Places:

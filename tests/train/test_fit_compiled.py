@@ -13,7 +13,8 @@ import fastopt
 from fastopt import fit, pack
 from fastopt.kernels import cpu
 from fastopt.rules import ALL_RULES
-from fastopt.train.epochs import CompiledTraining, Training, training_of
+from fastopt.train.compiled import CompiledTraining, training_of
+from fastopt.train.epochs import Training
 
 N = 23
 RNG = np.random.default_rng(5)
