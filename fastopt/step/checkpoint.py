@@ -7,7 +7,8 @@ import numpy as np
 from ..arrays.nests import flatten
 from ..errors import describe, listing
 from .archive import Archive, checksum
-from .inside import layout_of, load_all
+from .held import undisturbed
+from .inside import counts_of, layout_of, load_all
 from .matching import matched, places_of
 from .optimizer import Optimizer
 from .replacing import checked_path, replacing, shown
@@ -38,6 +39,8 @@ def save(path, opt) -> None:
         If ``opt`` is not an Optimizer, ``path`` not the name of a file, or if two keys have one ``repr``.
     OSError
         If the file cannot be written.
+    RuntimeError
+        If the optimiser is being stepped: by another thread, or by what a signal interrupted whose handler saves.
 
     Examples
     --------
@@ -53,15 +56,15 @@ def save(path, opt) -> None:
     """
     _check(opt)
     path, places = checked_path(path), places_of(layout_of(opt))
-    saved = opt.state_dict()
-    arrays = {f"params/{i}": a for i, a in enumerate(layout_of(opt).host_leaves())}
-    for slot, nest in saved["state"].items():
-        arrays |= {f"state/{slot}/{i}": a for i, (_, a) in enumerate(flatten(nest, ""))}
-    header = {"format": FORMATS[-1], **{key: saved[key] for key in ("rule", "t", "hyper")}, "paths": places}
-    header["state"] = list(opt.rule.state)
-    header["counts"] = [count for _, count in flatten(saved["counts"], "")]
-    header["sums"] = {member: checksum(a) for member, a in arrays.items()}
-    with replacing(path) as file:
+    with replacing(path) as file, undisturbed(counts_of(opt).cells):
+        saved = opt.state_dict()
+        arrays = {f"params/{i}": a for i, a in enumerate(layout_of(opt).host_leaves())}
+        for slot, nest in saved["state"].items():
+            arrays |= {f"state/{slot}/{i}": a for i, (_, a) in enumerate(flatten(nest, ""))}
+        header = {"format": FORMATS[-1], **{key: saved[key] for key in ("rule", "t", "hyper")}, "paths": places}
+        header["state"] = list(opt.rule.state)
+        header["counts"] = [count for _, count in flatten(saved["counts"], "")]
+        header["sums"] = {member: checksum(a) for member, a in arrays.items()}
         np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
 

@@ -86,8 +86,9 @@ class Hyper:
     def _at(self, name, t):
         value = self.values[name]
         if callable(value):
-            value = value(t - 1)
-            self._check(name, value, f"{name} (a schedule, at step {t - 1})")
+            value, where = value(t - 1), f"{name} (a schedule, at step {t - 1})"
+            self.rule.check(name, value, where)
+            check_fits(where, float(value), self.dtype, may_vanish=True)  # as rates that decay do
         return float(value)
 
     def numbers(self) -> dict:

@@ -1,28 +1,27 @@
-"""The optimiser object: parameters, state and hyperparameters, and a step in place."""
+"""The optimiser object: what it is made of, and how it is taken apart and put together again."""
 
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from ..arrays.host import order_of
 from ..arrays.nests import flatten
 from ..errors import describe
-from ..kernels.counts import ALONE, HELD, LEFT, ONE_AT_A_TIME, SKIPPED, T
+from ..kernels.counts import T
 from ..kernels.modifiers import ONE
 from ..rules import Rule
 from ..targets import target_of
-from .attributes import NO_SCHEDULES, Attributes, class_of
+from .attributes import NO_SCHEDULES, class_of
 from .copies import parts_of, restored
 from .groups import is_groups, roots_of
+from .held import STEP, held, undisturbed
 from .hyperparameters import hyper_of_groups
 from .interrupts import to_the_end
 from .layout import Layout
 from .options import Options, check_options
 from .state_dict import counts_of, hyper_of
+from .stepping import Stepping
 
 
-class Optimizer(Attributes):
+class Optimizer(Stepping):
     """Step parameters in place by a rule.
 
     The constructors (:func:`fastopt.Adam` and the others) make one with their rule; use the class for your own.
@@ -105,22 +104,7 @@ class Optimizer(Attributes):
     """
 
     # Slots, so that a name that means nothing is refused, at no cost to the step.
-    __slots__ = (
-        *("_rule", "_params", "_state", "_cells", "_grouped", "_hyper", "_fixed"),
-        *("_target", "_layout", "_steps", "_general", "__weakref__"),
-        *(
-            "_kind",
-            "_leaf",
-            "_shape",
-            "_c_order",
-            "_run",
-            "_p",
-            "_slots",
-            "_address",
-            "_h",
-            "_bare",
-        ),  # of the fast path
-    )
+    __slots__ = ("__weakref__", "_target")
 
     def __init__(
         self,
@@ -174,131 +158,27 @@ class Optimizer(Attributes):
             self._steps.count_from(self._cells[T], self._numbers(1, self._sign * ONE))
         self._hold_fast_path()
 
-    def _hold_numbers(self):
-        """Hold what ``_numbers`` are made of, where no schedule changes it."""
-        scheduled = any(mine.scheduled for mine in self._hyper)
-        self._fixed = None if scheduled else [(mine.at(1), mine.decay(1)) for mine in self._hyper]
-
-    def _hold_fast_path(self):
-        """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
-        block, leaf = self._layout.all[0], self._layout.leaves[0]
-        self._kind = None
-        plain = not self._staged and not self._options.check_finite and not block.missed
-        if self._params is leaf and plain:
-            self._kind = np.ndarray
-            self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
-            self._run, self._slots = block.run, block.state
-            self._bare = leaf.ndim == 1  # of the leaf itself Numba sees whether it is writable
-            self._p = leaf if self._bare else block.p
-            self._address = self._layout.counts.address
-            self._h = self._fixed and self._fixed[0][0]
-
-    # --- steps --------------------------------------------------------------------------------------------------------
-
-    def step(self, grads) -> None:
-        """Apply one update.
-
-        Parameters
-        ----------
-        grads : array or nest of arrays
-            In the structure of ``params``, with the same shapes, dtypes and memory orders; never written. None skips
-            that array. With groups, a list with one structure per group.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a gradient does not fit, or is not finite with ``check_finite=True``. Nothing is changed then.
-        RuntimeError
-            If another thread is stepping this optimiser. Nothing is changed by this step then.
-
-        Notes
-        -----
-        Parameters, state and counts belong together whatever interrupts a step: Ctrl-C, or a signal's handler that
-        raises. Either nothing was changed, or the step was finished first.
-        """
-        # The kernel refuses by a code or by TypeError what is not tested here; the way below explains, or copes.
-        if type(grads) is self._kind and grads.shape == self._shape and (self._bare or self._leaf.flags.writeable):
-            g = grads
-            if len(self._shape) != 1:
-                flags = g.flags
-                if flags.c_contiguous if self._c_order else flags.f_contiguous:
-                    g = g.reshape(-1, order="C" if self._c_order else "F")
-            t, h = 0, self._h
-            if h is None:
-                t = self._cells[T] + 1
-                h = self._hyper[0].at(t)
-            try:
-                if not self._run(self._p, g, self._slots, self._address, -t, h):  # which counts the step
-                    return
-            except TypeError:
-                pass
-        self._general(self, grads)
-
-    def _apply(self, grads):
-        cells = self._cells
-        if cells[HELD]:
-            raise RuntimeError(ONE_AT_A_TIME)
-        cells[HELD] = 1  # in the same breath (kernels/counts.py), and behind it comes ``try``
-        try:
-            pieces, absent = self._layout.pieces(grads)
-            if len(absent) == len(self._layout.leaves):
-                return
-            if cells[ALONE]:  # of a kernel that began before HELD was set, and has yet to count
-                raise RuntimeError(ONE_AT_A_TIME)
-            factor, t = ONE, cells[T] + 1
-            if self._measures and pieces:
-                factor = self._factor(pieces, grads)
-                if factor is None:
-                    cells[SKIPPED] += 1
-                    return
-            numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
-            cells[LEFT] = len(pieces) or 1
-            if len(pieces) == 1 and not absent and not self._target.is_gpu:  # a call that steps and counts
-                self._steps.run(pieces, t, numbers)
-            else:
-                missed = self._layout.without(absent) if absent else None
-                to_the_end(self._take, pieces, t, numbers, missed)
-        finally:
-            cells[HELD] = 0
-
-    def _take(self, pieces, t, numbers, missed):
-        """Take a step; goes on where it was interrupted."""
-        self._steps.run(pieces, t, numbers)
-        self._cells[T] = t
-        if missed is not None:
-            self._layout.take_missed(*missed)
-
-    def _numbers(self, t, scale) -> list:
-        """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
-        found = self._fixed or [(mine.at(t), mine.decay(t)) for mine in self._hyper]
-        if not self._staged:
-            return [rules for rules, _ in found]
-        return [(*rules, self._bound, scale, decay) for rules, decay in found]
-
-    def _factor(self, pieces, grads):
-        """The factor of ``clip_norm``, in the unit of scales; None if the step is to be skipped. Raises if refused."""
-        options = self._options
-        if options.check_finite and not self._steps.is_finite(pieces):
-            if options.check_finite == "skip":
-                return None
-            self._layout.refuse_not_finite(grads)
-        return ONE if options.clip_norm is None else self._steps.factor(pieces, options.clip_norm, self._bound)
-
     def state_dict(self) -> dict:
         """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.
 
         "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper"
         maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules are
         functions and cannot be kept: their entry is None, or the states of the plateaus in it.
+
+        Raises
+        ------
+        RuntimeError
+            If the optimiser is being stepped: by another thread, or by what a signal interrupted whose handler asks.
         """
         hyper = [h.numbers() for h in self._hyper]
-        return {
-            "rule": self._rule.name,
-            "t": self.t,
-            "counts": self.counts,
-            "hyper": hyper if self._grouped else hyper[0],
-            "state": {slot: self._layout.copies(k) for k, slot in enumerate(self._rule.state)},
-        }
+        with undisturbed(self._cells):
+            return {
+                "rule": self._rule.name,
+                "t": self.t,
+                "counts": self.counts,
+                "hyper": hyper if self._grouped else hyper[0],
+                "state": {slot: self._layout.copies(k) for k, slot in enumerate(self._rule.state)},
+            }
 
     def load_state_dict(self, d) -> None:
         """Restore what ``state_dict()`` returned, bit for bit; arrays are copied in place.
@@ -318,14 +198,7 @@ class Optimizer(Attributes):
         hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
         counts = counts_of(d, self._layout, self._options.capturable)
         pairs = params + self._layout.state_pairs(self._rule.state, d["state"])
-        cells = self._cells
-        if cells[HELD] or cells[ALONE]:
-            raise RuntimeError(ONE_AT_A_TIME)
-        cells[HELD] = 1
-        try:
-            to_the_end(self._take_over, d["t"], counts, hyper, pairs)
-        finally:
-            cells[HELD] = 0
+        held(self._cells, STEP, to_the_end, self._take_over, d["t"], counts, hyper, pairs)
 
     def _take_over(self, t, counts, hyper, pairs):
         self._layout.write(pairs)

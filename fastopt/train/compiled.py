@@ -1,5 +1,6 @@
 """The same epoch, compiled, where the loss is a Numba function: to the same bits."""
 
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -10,11 +11,12 @@ from numba.core.dispatcher import Dispatcher
 
 from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
-from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME, T
+from ..kernels.counts import T
 from ..kernels.functions import compile_for, remembered
 from ..kernels.loops import epoch
 from ..kernels.slices import next_slice, ticking
 from ..step.asked import Asked
+from ..step.held import held
 from ..step.inside import (
     counts_of,
     has_schedules,
@@ -65,14 +67,7 @@ class CompiledTraining(Training):
             self._compiled_for = flags, len(self.blocks)
 
     def epoch(self, order) -> float:
-        cells = counts_of(self.opt).cells
-        if cells[HELD] or cells[ALONE]:
-            raise RuntimeError(ONE_AT_A_TIME)
-        cells[HELD] = 1  # and behind it comes ``try``, so that no interrupt can leave it so (kernels/counts.py)
-        try:
-            return self._held_epoch(order)
-        finally:
-            cells[HELD] = 0
+        return held(counts_of(self.opt).cells, threading.get_ident(), self._held_epoch, order)
 
     def _held_epoch(self, order):
         self._prepare()

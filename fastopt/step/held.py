@@ -1,0 +1,51 @@
+"""Who may touch an optimiser: one at a time.
+
+The cells of kernels/counts.py are looked at and assigned without calls: CPython changes threads and looks for signals
+after calls, and not between a test and the ``try`` behind it. (Between a kernel's claim and the test of ALONE lies no
+barrier but the time that CPython takes; without the GIL none of this would hold.)
+"""
+
+import threading
+from contextlib import contextmanager
+
+from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME, SKIPPED, T
+
+STEP = 1  # what HELD is while a step, or a load, is under way; in a training it is the thread's number
+
+
+def held(cells, mark, work, *args):
+    """Work on an optimiser that nobody else steps meanwhile."""
+    if cells[HELD]:
+        raise RuntimeError(ONE_AT_A_TIME)
+    cells[HELD] = mark
+    try:
+        if cells[ALONE]:  # a kernel that began before; one that begins now sees HELD
+            raise RuntimeError(ONE_AT_A_TIME)
+        return work(*args)
+    finally:
+        cells[HELD] = 0
+
+
+@contextmanager
+def undisturbed(cells):
+    """While an optimiser is copied: raises where it is in the midst of a step, or was stepped in the meantime.
+
+    The thread that trains may copy: its signals come between the steps.
+    """
+    before = _moment(cells)
+    yield
+    if before != _moment(cells):
+        raise _mistimed()
+
+
+def _moment(cells):
+    if cells[ALONE] or cells[HELD] not in (0, threading.get_ident()):
+        raise _mistimed()
+    return cells[T], cells[SKIPPED]
+
+
+def _mistimed():
+    return RuntimeError(
+        "an optimiser must be saved or copied between its steps, got one that is being stepped: "
+        "in a signal's handler set a flag, and save after the step"
+    )
