@@ -1,13 +1,14 @@
 """The problems of a ``minimize_many`` on the CPU: compiled, dealt out to the threads, or one after the other."""
 
 import time
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import typeof, types
 
+from ..kernels.digest import may_launch
 from ..kernels.loops.minimize import EVALUATED, NIT, RAISED, RUNNING, STATUS, VALUE
-from ..kernels.nested import starts_threads
 from ..kernels.slices import FIRST_SLICE, ticking, timed
 from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
@@ -95,7 +96,7 @@ class CompiledProblems(HostProblems):
         inline = True if s.inline is None else s.inline
         self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
         # Compiled now, so that maxtime does not pay for it.
-        self.nested = any(map(starts_threads, filter(None, given[1:3])))
+        self.nested = cache(lambda: may_launch(given.fun, given.jac, kinds, whole))
         self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False), nested=self.nested)
         if self.evaluates:
             self.plan.each()

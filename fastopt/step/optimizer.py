@@ -243,7 +243,9 @@ class Optimizer(Attributes):
             pieces, absent = self._layout.pieces(grads)
             if len(absent) == len(self._layout.leaves):
                 return
-            if cells[ALONE]:  # a kernel that began before HELD was set, and has yet to count; one that begins now sees it
+            if cells[
+                ALONE
+            ]:  # a kernel that began before HELD was set, and has yet to count; one that begins now sees it
                 raise RuntimeError(ONE_AT_A_TIME)
             factor, t = ONE, cells[T] + 1
             if self._measures and pieces:
