@@ -135,7 +135,6 @@ class InterpretedProblems(HostProblems):
         super().__init__(target, given, s, flags, X, args, shared, limited)
         check_arity(given, len(args) + len(shared))
         self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
-        self.tables = [] if flags.scheduled else [self.hyper_rows(0, 1)]  # one for each slice, or one for all
 
     def run(self, begin, end, ends):
         for i in range(begin, end):
@@ -144,24 +143,17 @@ class InterpretedProblems(HostProblems):
             while self.kept.counts[i, STATUS] == RUNNING:
                 if ends is not None and time.perf_counter() >= ends:
                     return False
-                k = int(self.kept.counts[i, NIT]) // FIRST_SLICE
-                table = self._table_of(k)
+                nit = int(self.kept.counts[i, NIT])
+                table = self.hyper_rows(nit, FIRST_SLICE)
+                steps = len(table) if self.flags.scheduled else FIRST_SLICE
                 try:
                     with timed() as over:
-                        limit = FIRST_SLICE, self.most, self.reason, k * FIRST_SLICE, *over
+                        limit = steps, self.most, self.reason, nit, *over
                         course = table, tuple(table[0].tolist()), self.s.tests, limit
                         self.plan.loop(self.objective(i), problem, course)
                 except Exception:
                     self.kept.counts[i, STATUS] = RAISED
         return True
-
-    def _table_of(self, k):
-        """That of slice k, which all problems share: a schedule is asked for a step once."""
-        if not self.flags.scheduled:
-            return self.tables[0]
-        if k == len(self.tables):
-            self.tables.append(self.hyper_rows(k * FIRST_SLICE, FIRST_SLICE))
-        return self.tables[k]
 
     def _evaluate(self, x, g, numbers, marks):
         for i in np.flatnonzero(marks[:, STATUS] != RAISED):
