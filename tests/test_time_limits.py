@@ -1,6 +1,7 @@
 """Ctrl-C and ``maxtime`` where an evaluation becomes 10 000 times dearer on the way, after slices had grown long."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -71,3 +72,19 @@ def test_where_no_thread_can_be_started(monkeypatch):
     monkeypatch.setattr(slices, "start_new_thread", refused)
     with slices.ticking() as (_, last):
         assert last == slices._ticks[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_in_a_slice():
+    """It counts none as running, in which its thread would tick for ever, and may leave the slice."""
+    with slices.ticking():
+        child = os.fork()
+        if not child:
+            try:
+                running = len(slices._running)
+                slices.ticking().__exit__()
+                os._exit(running)
+            finally:
+                os._exit(100)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -35,11 +35,20 @@ def digest(*things, besides="") -> str | None:
     return walk.found.hexdigest()[:16] if walk.sees_all else None
 
 
+def may_launch(*things) -> bool:
+    """Whether code that uses these functions and types may launch threads itself: true where some cannot be seen."""
+    walk = _Walk()
+    for thing in things:
+        walk.add(thing)
+    walk.add_extensions()
+    return walk.launches or not walk.sees_all
+
+
 class _Walk:
     """From function to function, and to what they use."""
 
     def __init__(self):
-        self.found, self.sees_all = hashlib.sha256(_templates()), True
+        self.found, self.sees_all, self.launches = hashlib.sha256(_templates()), True, False
         self.seen, self.names = {}, {""}  # what was walked, kept alive for its id; all names in the code
 
     def note(self, *things):
@@ -67,6 +76,8 @@ class _Walk:
         if inside is None:
             self.sees_all = False
             return
+        if isinstance(value, dict) and value.get("parallel"):  # the options of a function, or of an overload
+            self.launches = True
         self.note(type(value).__name__, *(part for part in inside if isinstance(part, (str, bytes))))
         if isinstance(value, (tuple, list, dict, types.Type)) or self._is_new(value, names):
             for part in inside:
@@ -96,7 +107,7 @@ class _Walk:
 
     def add_extensions(self):
         """The overloads that the code may call, and those that these call."""
-        known: dict = extensions()
+        known = extensions()
         done: set[str] = set()
         while names := sorted((known.keys() & self.names) - done):
             for name in names:

@@ -11,18 +11,18 @@ from .parts import PACKAGE, is_library
 LISTS = typed.functions, typed.attributes, lowered.functions, lowered.getattrs, lowered.setattrs, lowered.casts
 
 
-def extensions() -> dict[str, list[FunctionType]]:
-    """The functions behind a name in code; under the name "" those that are called without one, as operators are."""
+def extensions() -> dict[str, list]:
+    """The functions behind a name in code, and their options; under "" those called without one, as operators are."""
     return _registered(tuple(map(len, LISTS)))  # they only grow
 
 
 @lru_cache(maxsize=1)
 def _registered(counts):
-    found: dict[str, list[FunctionType]] = {}
+    found: dict[str, list] = {}
     for template in (*typed.functions, *typed.attributes):
         given = getattr(template, "_overload_func", getattr(template, "generic", None))
         for function in _own(given):
-            found.setdefault(_name(template), []).append(function)
+            found.setdefault(_name(template), []).extend((function, getattr(template, "_jit_options", None)))
     for implementation, key, *_ in (*lowered.functions, *lowered.casts):
         for function in _own(implementation):
             found.setdefault(_called(key), []).append(function)

@@ -61,6 +61,7 @@ def _start():
 def _after_fork():
     global _alive
     _alive = []
+    _running.clear()  # of the parent's other threads
 
 
 if hasattr(os, "register_at_fork"):
@@ -71,6 +72,8 @@ class ticking:
     """While a slice runs; gives what ends the limits that its loop is handed: where ticks are counted, and the last.
 
     An interrupt between the two methods leaves an item behind, with which the thread goes on for ever, and no more.
+    While the thread lives, two seconds after the last slice, Python 3.12 and later warn of forks, as they do wherever
+    there are threads, Numba's too.
     """
 
     def __enter__(self):
@@ -80,7 +83,8 @@ class ticking:
         return _address, _ticks[0] + (2 if _alive else 0)
 
     def __exit__(self, *error):
-        _running.pop()
+        if _running:  # a child that was forked in a slice has none
+            _running.pop()
 
 
 class timed:

@@ -29,13 +29,13 @@ if hasattr(os, "register_at_fork"):
 def _may_launch(nested):
     """Under the workqueue layer only in the one thread there is: a second launch, the user's own too, ends the process.
 
-    ``nested`` says whether what is launched may launch threads itself.
+    ``nested``, asked there only, says whether what is launched may launch threads itself.
     """
     numba.get_num_threads()  # starts the layer
-    return numba.threading_layer() != "workqueue" or (threading.active_count() == 1 and not nested)
+    return numba.threading_layer() != "workqueue" or (threading.active_count() == 1 and not nested())
 
 
-def in_threads(many, alone, threads=None, nested=False):
+def in_threads(many, alone, threads=None, nested=lambda: False):
     """``many(chunks)``, a chunk for each thread to use, or ``alone()`` where threads may not be started.
 
     The kernels in ``many`` use as many threads as Numba does, unless they ask for fewer with ``limit_threads``.

@@ -1,13 +1,14 @@
 """The problems of a ``minimize_many`` on the CPU: compiled, dealt out to the threads, or one after the other."""
 
 import time
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import typeof, types
 
+from ..kernels.digest import may_launch
 from ..kernels.loops.minimize import EVALUATED, NIT, RAISED, RUNNING, STATUS, VALUE
-from ..kernels.nested import starts_threads
 from ..kernels.slices import FIRST_SLICE, ticking, timed
 from ..kernels.subnormals import restored_control
 from ..kernels.threads import in_threads
@@ -95,7 +96,7 @@ class CompiledProblems(HostProblems):
         inline = True if s.inline is None else s.inline
         self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
         # Compiled now, so that maxtime does not pay for it.
-        self.nested = any(map(starts_threads, filter(None, given[1:3])))
+        self.nested = cache(lambda: may_launch(given.fun, given.jac, kinds, whole))
         self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False), nested=self.nested)
         if self.evaluates:
             self.plan.each()
@@ -134,7 +135,6 @@ class InterpretedProblems(HostProblems):
         super().__init__(target, given, s, flags, X, args, shared, limited)
         check_arity(given, len(args) + len(shared))
         self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
-        self.tables = [] if flags.scheduled else [self.hyper_rows(0, 1)]  # one for each slice, or one for all
 
     def run(self, begin, end, ends):
         for i in range(begin, end):
@@ -143,24 +143,17 @@ class InterpretedProblems(HostProblems):
             while self.kept.counts[i, STATUS] == RUNNING:
                 if ends is not None and time.perf_counter() >= ends:
                     return False
-                k = int(self.kept.counts[i, NIT]) // FIRST_SLICE
-                table = self._table_of(k)
+                nit = int(self.kept.counts[i, NIT])
+                table = self.hyper_rows(nit, FIRST_SLICE)
+                steps = len(table) if self.flags.scheduled else FIRST_SLICE
                 try:
                     with timed() as over:
-                        limit = FIRST_SLICE, self.most, self.reason, k * FIRST_SLICE, *over
+                        limit = steps, self.most, self.reason, nit, *over
                         course = table, tuple(table[0].tolist()), self.s.tests, limit
                         self.plan.loop(self.objective(i), problem, course)
                 except Exception:
                     self.kept.counts[i, STATUS] = RAISED
         return True
-
-    def _table_of(self, k):
-        """That of slice k, which all problems share: a schedule is asked for a step once."""
-        if not self.flags.scheduled:
-            return self.tables[0]
-        if k == len(self.tables):
-            self.tables.append(self.hyper_rows(k * FIRST_SLICE, FIRST_SLICE))
-        return self.tables[k]
 
     def _evaluate(self, x, g, numbers, marks):
         for i in np.flatnonzero(marks[:, STATUS] != RAISED):

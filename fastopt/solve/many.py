@@ -47,7 +47,8 @@ def minimize_many(
     method, jac, tol, options
         As for :func:`fastopt.minimize`, also what is said on ``lr`` there: one is chosen for all problems, so bring
         them to one scale, and try it on a few. ``maxtime`` limits the whole call: within 0.2 seconds and one evaluation
-        in each thread, as Ctrl-C. A schedule is asked for each step once, for all problems.
+        in each thread, as Ctrl-C, and leaves one more of each problem that was begun for the end, where its value is
+        not known yet. A schedule is asked for each step once, for all problems.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 

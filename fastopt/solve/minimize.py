@@ -57,7 +57,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         - ftol (0): stop when \\|f - f_before| <= ftol*max(1, \\|f|),
         - xtol (0): stop when max|x - x_before| <= xtol*max(1, max|x|),
         - maxiter (10000), maxtime (None, in seconds),
-        - maxfun (None): the most calls of ``fun``, exceeded by those of one gradient at most,
+        - maxfun (None): the most calls of ``fun``, exceeded by those of one gradient at most; where it is given, a
+          value that is not finite ends the run on its way, as with ``ftol`` and ``best``,
         - maximize (False): go uphill, to the largest value,
         - x_scale (None): the size of each variable, an array like x0; steps are taken in x / x_scale, with one lr for
           all, while tolerances, bounds and ``jac`` are those of x,
@@ -66,10 +67,10 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         - inline (None): whether to compile a Numba objective into the loop, which is fastest per iteration, but costs a
           compilation for each objective. None does so from maxiter = 50000 on.
 
-        0 turns a test off. ``maxtime`` and Ctrl-C hold within 0.2 seconds and the evaluation that is on its way; with
-        ``best``, and where ``jac`` is a function, ``maxtime`` leaves one more for the end. A schedule is asked for
-        each step once, in order, and for none after ``maxiter``; as loops ask ahead, a run that another test stops
-        may have asked for 8 steps more than it took, or for an eighth more.
+        0 turns a test off. ``maxtime`` and Ctrl-C hold within 0.2 seconds and the evaluation that is on its way;
+        ``maxtime`` leaves one evaluation more for the end, where the value at ``x`` is not known yet. A schedule is
+        asked for each step once, in order, and for none after ``maxiter``; as loops ask ahead, a run that another test
+        stops may have asked for 8 steps more than it took, or for an eighth more.
 
     Returns
     -------

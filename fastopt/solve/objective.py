@@ -34,10 +34,10 @@ class Objective(NamedTuple):
 
 
 def reads_value(given, s):
-    """Whether the loop is to look at the value: because a test does, because it is known anyway, or, where a limit
+    """Whether the loop is to look at the value: because a test does, because it is known anyway, or, where ``maxfun``
     leaves no evaluation for the end, because it is cheap."""
-    limited = s.maxfun is not None or s.maxtime is not None
-    return s.best or s.ftol > 0.0 or given.form in (True, "2-point", "3-point") or (limited and given.form != "jac")
+    limited = s.maxfun is not None and given.form != "jac"
+    return s.best or s.ftol > 0.0 or given.form in (True, "2-point", "3-point") or limited
 
 
 def objective_of(fun, jac) -> Objective:

@@ -8,6 +8,7 @@ import numpy as np
 from ..kernels import minimize as looped
 from ..kernels.loops.minimize import NIT, NONFINITE, RAISED, RUNNING, START, STATUS, VALUE
 from ..kernels.slices import FIRST_SLICE, next_slice
+from ..step.asked import Asked
 from .run import most_iterations
 from .unwritten import refuse_unwritten
 
@@ -38,6 +39,7 @@ class Problems:
         self.target, self.given, self.s, self.flags, self.k, self.d = target, given, s, flags, k, d
         self.most, self.reason = most_iterations(s, given, d, flags)
         self.width, self.takes_coefficients = looped.columns(s.rule, flags, True)
+        self.asked = Asked(s.row)  # of which problems that begin later take the same
         self.evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
 
     def place(self, X0):
@@ -66,7 +68,9 @@ class Problems:
                 limit = max(1, min(limit, LONGEST_TABLE, self.most - until))
                 if self.flags.scheduled:
                     limit = min(limit, max(FIRST_SLICE, until // 8))
-                table, first, until, seconds = self.table(until, limit), until, until + limit, 0.0
+                rows = self.hyper_rows(until, limit)
+                limit = min(limit, len(rows)) if self.flags.scheduled else limit
+                table, first, until, seconds = self.table(rows, until, limit), until, until + limit, 0.0
             at = self._slice(begin, end, first, limit, table)
             seconds += time.perf_counter() - before
         return True
@@ -77,15 +81,13 @@ class Problems:
         raise NotImplementedError
 
     def hyper_rows(self, nit, limit):
-        """Of the steps after ``nit``, or one for all."""
+        """Of the steps after ``nit``, as many as a schedule has, or one for all."""
         if not self.flags.scheduled:
             return self.s.first_rows[0]
-        steps = range(nit + 1, min(nit + limit, self.most) + 1)
-        return np.array([self.s.row(t) for t in steps] or [self.s.no_row])
+        return np.array(self.asked.again(nit, min(limit, self.most - nit)) or [self.s.no_row])
 
-    def table(self, nit, limit):
+    def table(self, rows, nit, limit):
         """What the loop takes for each step of a slice: the coefficients, the same for all problems."""
-        rows = self.hyper_rows(nit, limit)
         if not self.takes_coefficients:
             return rows
         out = np.empty((limit + 1, self.width))  # one more: the loop looks a step ahead

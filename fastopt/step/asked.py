@@ -13,11 +13,16 @@ class Asked:
     def after(self, t, steps) -> list:
         """For so many steps after t, or as many as can be; t is none before the last one that was asked for."""
         self.kept, self.t = self.kept[t - self.t :], t
-        while len(self.kept) < steps and self.failure is None:
+        return self.again(t, max(steps, len(self.kept)))
+
+    def again(self, t, steps) -> list:
+        """The same for any t, and nothing is forgotten, for others that take the same steps later."""
+        at = t - self.t
+        while len(self.kept) < at + steps and self.failure is None:
             try:
-                self.kept.append(self.ask(t + len(self.kept) + 1))
+                self.kept.append(self.ask(self.t + len(self.kept) + 1))
             except Exception as error:
                 self.failure = error
-        if self.failure is not None and not self.kept:
+        if self.failure is not None and len(self.kept) <= at:
             raise self.failure
-        return self.kept
+        return self.kept[at : at + steps]

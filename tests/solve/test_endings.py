@@ -1,5 +1,6 @@
 """A run that went wrong does not look like one that went right: its status, its message, and what it counts."""
 
+import time
 import warnings
 
 import numpy as np
@@ -285,3 +286,42 @@ def test_divergence_of_each_problem(options, compiled):
              for up in (1.0, 1e-3, 0.0)]  # fmt: skip
     assert res.status.tolist() == [a.status for a in alone]
     assert res.nfev.tolist() == [a.nfev for a in alone]
+
+
+@pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
+@pytest.mark.parametrize("solve", [fastopt.minimize, fastopt.minimize_many], ids=["one", "many"])
+def test_a_limit_of_time_changes_nothing_else(solve):
+    """Also where the value is not finite on the way; it is known at the end all the same."""
+    calls = []
+
+    def fun(x, grad):
+        calls.append(1)
+        grad[:] = 2.0 * x
+        return x @ x if abs(x[0]) < 0.5 else np.nan
+
+    def run(**more):
+        calls.clear()
+        x0 = np.ones(1) if solve is fastopt.minimize else np.ones((1, 1))
+        res = solve(fun, x0, (), method="gd", jac="inplace", options={"lr": 0.25} | more)
+        assert np.all(res.nfev == len(calls))
+        return res
+
+    free, limited = run(), run(maxtime=99)
+    assert np.all(free.status == 0)
+    assert np.all(limited.status == 0)
+    assert (free.nit, free.fun, free.nfev) == (limited.nit, limited.fun, limited.nfev)
+
+
+def test_one_evaluation_more_where_time_is_over():
+    calls = []
+
+    def fun(x, grad):
+        calls.append(1)
+        time.sleep(0.05)
+        grad[:] = 1.0
+        return x[0]
+
+    res = fastopt.minimize(fun, [0.0], (), "gd", "inplace", options={"lr": 0.25, "maxtime": 0.0})
+    assert res.status == 7
+    assert res.fun == res.x[0]
+    assert res.nfev == len(calls) == res.nit + 2

@@ -7,6 +7,7 @@ from stepping import bits
 
 import fastopt
 from fastopt.kernels import slices
+from fastopt.solve.host_problems import HostProblems
 
 
 def square(x, grad, c):
@@ -52,7 +53,8 @@ def cut(monkeypatch):
 @pytest.mark.parametrize("maxiter", [0, 1, 7, 100])
 @pytest.mark.parametrize("solve", [one, many])
 @each_path
-def test_once_for_each_step(solve, fun, maxiter):
+def test_once_for_each_step(monkeypatch, solve, fun, maxiter):
+    monkeypatch.setattr(HostProblems, "block", 2)  # the third problem begins when the others have ended
     lr = Asked(maxiter)
     res = solve(fun, lr, maxiter=maxiter)
     assert np.all(res.nit == maxiter)
@@ -86,6 +88,15 @@ def test_ahead_by_an_eighth_at_most(solve, fun):
     assert 50 < most < 10_000
     assert lr.steps == list(range(len(lr.steps)))
     assert most <= len(lr.steps) <= most + max(8, most / 8)
+
+
+@pytest.mark.parametrize("solve", [one, many])
+@each_path
+def test_one_that_ends_where_the_last_problem_stops(solve, fun):
+    nits = np.atleast_1d(solve(fun, Asked(10_000), maxiter=10_000, gtol=1e-3).nit)
+    assert np.array_equal(solve(fun, Asked(nits.max()), maxiter=10_000, gtol=1e-3).nit, nits.squeeze())
+    with pytest.raises(IndexError):
+        solve(fun, Asked(nits.max() - 1), maxiter=10_000, gtol=1e-3)
 
 
 @pytest.mark.parametrize("solve", [one, many])

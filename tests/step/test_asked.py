@@ -31,3 +31,15 @@ def test_what_is_raised_comes_when_its_step_is_due():
     with pytest.raises(TypeError, match=r"^its own$"):
         asked.after(2, 8)
     assert steps == [1, 2, 3]
+
+
+def test_again_for_others_at_the_same_steps():
+    steps, values = [], [10, 20, 30]
+    asked = Asked(lambda t: steps.append(t) or values[t - 1])
+    assert asked.again(0, 2) == [10, 20]
+    assert asked.again(2, 2) == [30]
+    assert asked.again(0, 8) == [10, 20, 30]
+    assert asked.again(1, 1) == [20]
+    with pytest.raises(IndexError):
+        asked.again(3, 1)
+    assert steps == [1, 2, 3, 4]
