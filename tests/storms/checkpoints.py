@@ -12,7 +12,7 @@ import fastopt
 
 PROMISE = "A checkpoint is loaded whole into the arrays it came from, or refused with nothing changed"
 TRIED = "loads of checkpoints, of which most were damaged"
-PATIENCE, SHORT = 60, 10
+PATIENCE, SHORT = 60, range(10)
 
 KEYS = [  # no two of them equal
     *("a", "b", "a b", "a  b", " a", "a\tb", "a\n", "", "1", "é", "e\u0301", "x" * 300, "W'", '["W"]', "params", "\\"),

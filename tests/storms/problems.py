@@ -8,7 +8,7 @@ import fastopt
 
 PROMISE = "A problem's result never depends on what is solved beside it"
 TRIED = "problems solved among others, in other orders, at other times"
-PATIENCE, SHORT = 120, 4
+PATIENCE, SHORT = 120, range(4)
 
 
 def draw(rng):

@@ -11,7 +11,7 @@ from storms import NAMES, child, shrink, storm, table
 def test_storm(name):
     one = storm(name)
     tried = 0
-    for seed in range(one.SHORT):
+    for seed in one.SHORT:
         case = child.case_of(one, seed)
         if "allowed" in case:
             case["allowed"] *= 10  # the machine has other things to do
