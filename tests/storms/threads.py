@@ -10,7 +10,7 @@ from processes import with_package
 
 PROMISE = "Any thread may step, fit and minimise; an optimiser that two threads step at once refuses"
 TRIED = "calls from threads and forked processes, under each threading layer"
-PATIENCE, SHORT = 300, range(2)
+PATIENCE, SHORT = 300, (4, 58)
 
 LAYERS = ("omp", "workqueue", "tbb")
 WORKS = ("own steps", "one optimiser", "many", "many with prange", "own prange", "minimize", "fit", "fork")
