@@ -18,7 +18,7 @@ found = {"threads": len(sys._current_frames())}
 for name, run in RUNS.items():
     run(maxiter=2, maxtime=99)  # compiles
     found[name] = seconds_late(run, 0.3), seconds_to_stop(lambda: run(maxtime=99), 0.3)
-for accumulate in (1, 1_000):
+for accumulate in (1, 20_000):
     training(accumulate, 2)[1]()
     opt, run = training(accumulate)
     found[f"fit {accumulate}"] = seconds_to_stop(run, 0.5), float(opt.params[0]), opt.t
@@ -48,18 +48,18 @@ def test_a_limit_and_an_interrupt_hold(found, name):
     assert stopped < 2.0
 
 
-@pytest.mark.parametrize("accumulate", [1, 1_000])
+@pytest.mark.parametrize("accumulate", [1, 20_000])
 def test_an_interrupt_in_a_training(found, accumulate):
-    """After a batch, also within an update; each step went down by 1."""
+    """After a batch, also within an update, which takes up to 40 seconds; each step went down by 1."""
     stopped, w, t = found[f"fit {accumulate}"]
     assert stopped < 2.0
     assert round(-w) == t > 0
 
 
 def test_the_thread_that_ticks(found):
-    """None by an import, and one more in a forked child."""
+    """None by an import, and one more in a forked child, which no signal ended."""
     assert found["threads"] == 1
-    assert found["late in a child"] < 2.0
+    assert 0.0 <= found["late in a child"] < 2.0
 
 
 def test_where_no_thread_can_be_started(monkeypatch):

@@ -14,6 +14,7 @@ from stepping import bits, leaves
 import fastopt
 from fastopt import schedules
 from fastopt.kernels import counts
+from fastopt.kernels import threads as launcher
 from fastopt.kernels.counts import ALONE, HELD, ONE_AT_A_TIME
 from fastopt.step.interrupts import to_the_end
 
@@ -88,6 +89,7 @@ def test_an_interrupt_at_any_place_of_a_step(made, case):
         t = opt.t
         came = Places(at).interrupt(lambda t=t: opt.step(grads(t)))
         taken.add(opt.t - t)
+        assert not launcher._launching, "no other step would be parallel"
         while ref.t < opt.t:
             ref.step(grads(ref.t))
         assert_same(opt, ref)
@@ -153,13 +155,13 @@ def loss(params, grads, y):
 
 @pytest.mark.parametrize("compile_it", [lambda f: f, numba.njit], ids=["python", "compiled"])
 def test_an_interrupt_at_many_places_of_fit(monkeypatch, compile_it):
-    y, jitted = np.array([1.0, 2.0, 4.0]), compile_it(loss)
+    y, jitted = np.full(4, 2.0), compile_it(loss)  # all the same, in whatever order
     ref = fastopt.Adam(np.zeros(2))
     see_kernels(monkeypatch)
     opt = fastopt.Adam(np.zeros(2))
 
     def fit():
-        fastopt.fit(jitted, opt, y, batch_size=None, epochs=3)
+        fastopt.fit(jitted, opt, y, batch_size=2, epochs=3)
 
     fit()
     taken = set()
@@ -169,12 +171,12 @@ def test_an_interrupt_at_many_places_of_fit(monkeypatch, compile_it):
         taken.add(opt.t - t)
         while ref.t < opt.t:
             g = np.zeros(2)
-            loss(ref.params, g, y)
+            loss(ref.params, g, y[:2])
             ref.step(g)
         assert_same(opt, ref)
         if not came:
             break
-    assert taken == {0, 1, 2, 3}
+    assert {0, 2, 4, 6} <= taken <= set(range(7))
 
 
 def test_an_interrupt_at_any_place_of_loading(made):

@@ -2,11 +2,11 @@
 
 A storm is a module with
 
-- ``TRIED``, ``LOST``: what it tries and what may be lost, as the README's table says it; ``PROMISE`` besides;
+- ``PROMISE``, ``TRIED``: what is promised and what is tried, as the README's table says it;
 - ``draw(rng) -> case``: a random case, of what JSON can hold;
 - ``run(case) -> int``: try it, and say how many things were tried; raises where a promise is broken;
 - ``PATIENCE``: after how many seconds a case counts as hung;
-- ``SHORT``: how many cases the test suite tries.
+- ``SHORT``: the seeds of the cases that the test suite tries.
 
 ``__main__`` lets the storms take turns, each in a process of its own (``child``), since what is broken may end the
 process. What fails is made smaller (``shrink``) and becomes a script.

@@ -1,9 +1,11 @@
 """The storms, for so many minutes: ``python -m storms [MINUTES] [NAME ...]``. Exit code 1 where something was lost."""
 
 import argparse
+import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -66,15 +68,21 @@ class Sky:
     def report(self, failure):
         seed = self.seed - 1
         print(f"{self.name}, seed {seed}: {failure['kind']}: {failure['what']}", flush=True)
-        case = shrink.shrunk(child.case_of(self.storm, seed), lambda smaller: self.fails(smaller, failure["kind"]))
+        case = shrink.shrunk(child.case_of(self.storm, seed), lambda smaller: self.fails(smaller, failure))
         script = BUILD / f"{self.name}_{seed}.py"
         script.write_text(SCRIPT.format(name=self.name, seed=seed, case=case, what=failure["what"].replace("\\", "/")))
         self.scripts.append(script.name)
         print(f"  {os.path.relpath(script)}: {json.dumps(case)}", flush=True)
 
-    def fails(self, case, kind):
+    def fails(self, case, failure):
+        """Whether a case fails in the same way."""
         arguments = [sys.executable, "-m", "storms.child", self.name, "--case", json.dumps(case)]
-        return any(line.get("kind") == kind for line in lines_of(arguments, self.storm.PATIENCE))
+        return any(way(line) == way(failure) for line in lines_of(arguments, self.storm.PATIENCE) if "kind" in line)
+
+
+def way(failure):
+    """In which something failed: the same with other numbers."""
+    return failure["kind"], re.sub(r"\d+", "0", failure["what"])[:60]
 
 
 def lines_of(arguments, patience):
@@ -106,10 +114,10 @@ def lines_of(arguments, patience):
 
 
 def with_children(process):
-    """End a process that has not ended, and those it started."""
-    try:
+    """End a process that does not end of its own, and those it started, also where it has ended."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 

@@ -12,7 +12,7 @@ import fastopt
 
 PROMISE = "A checkpoint is loaded whole into the arrays it came from, or refused with nothing changed"
 TRIED = "loads of checkpoints, of which most were damaged"
-PATIENCE, SHORT = 60, 10
+PATIENCE, SHORT = 60, range(10)
 
 KEYS = [  # no two of them equal
     *("a", "b", "a b", "a  b", " a", "a\tb", "a\n", "", "1", "é", "e\u0301", "x" * 300, "W'", '["W"]', "params", "\\"),
@@ -57,9 +57,9 @@ def optimiser(case, rng, value, order=None):
     keys = [KEYS[k] for k in case["keys"]]
     nest = {}
     for at in range(len(keys)) if order is None else order:
-        a = np.full((at + 1, 2), value * (at + 1), case["dtypes"][at] or "f8")
+        a = np.full((at + 1, 2), value * (at + 1), case["dtypes"][at])
         if len(keys) > 1:
-            a = np.full(3, value * (at + 1), case["dtypes"][at] or "f8")
+            a = np.full(3, value * (at + 1), case["dtypes"][at])
         nest[keys[at]] = a
     for _ in range(case["depth"]):
         nest = {"inside": [nest]}

@@ -6,7 +6,7 @@ import fastopt
 
 PROMISE = "`maxfun` holds, but for one gradient, and `nfev` is what was called"
 TRIED = "minimisations with small budgets, gradients of every form"
-PATIENCE, SHORT = 60, 40
+PATIENCE, SHORT = 60, range(40)
 
 FORMS = (None, "2-point", "3-point", "cs", "inplace", True, "callable")
 

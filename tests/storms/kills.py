@@ -15,7 +15,7 @@ import fastopt
 
 PROMISE = "A save that is killed leaves the old file whole, and no other behind"
 TRIED = "processes killed while they saved"
-PATIENCE, SHORT = 120, 1
+PATIENCE, SHORT = 120, range(1)
 
 SAVER = """
 import sys, numpy as np, fastopt

@@ -9,7 +9,7 @@ from fastopt import jit
 
 PROMISE = "Norms are right at any scale, by the option and by `jit.clip_norm` to the same bits"
 TRIED = "gradients of sizes from the smallest to the largest number, infinite and NaN ones among them"
-PATIENCE, SHORT = 60, 60
+PATIENCE, SHORT = 60, range(60)
 
 
 def draw(rng):

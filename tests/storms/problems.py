@@ -8,7 +8,7 @@ import fastopt
 
 PROMISE = "A problem's result never depends on what is solved beside it"
 TRIED = "problems solved among others, in other orders, at other times"
-PATIENCE, SHORT = 120, 4
+PATIENCE, SHORT = 120, (14,)
 
 
 def draw(rng):
@@ -67,7 +67,7 @@ def solved(case, X0, Y, scale):
     options |= {"maximize": case["maximize"], "lr": (lambda t: 0.1 / (1 + 0.01 * t)) if case["scheduled"] else 0.1}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of problems that raise, or diverge
-        return fastopt.minimize_many(fun, X0, (Y, scale), method=case["rule"] or "adam", jac="inplace", options=options)
+        return fastopt.minimize_many(fun, X0, (Y, scale), method=case["rule"], jac="inplace", options=options)
 
 
 def same(res, i, other, at):

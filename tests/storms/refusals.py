@@ -8,7 +8,7 @@ from hostile import VALUES, complaint, entries
 
 PROMISE = "Whatever is wrong is refused in one sentence of at most 300 characters"
 TRIED = "nests of hostile values (long, deep, huge, without repr) handed to every public function"
-PATIENCE, SHORT = 120, 20
+PATIENCE, SHORT = 120, range(20)
 
 NAMES = list(VALUES)
 

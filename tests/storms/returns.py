@@ -6,7 +6,7 @@ import fastopt
 
 PROMISE = "What a function returns wrongly is refused in a sentence"
 TRIED = "wrong values and gradients of objectives and losses"
-PATIENCE, SHORT = 60, 40
+PATIENCE, SHORT = 60, range(40)
 
 WRONG = {
     "text": lambda d: "3.0",

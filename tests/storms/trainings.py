@@ -8,7 +8,7 @@ import fastopt
 
 PROMISE = "Compiled and interpreted trainings agree to the bit, a resumed one with one that ran through"
 TRIED = "updates of random trainings, with options and schedules changed by callbacks"
-PATIENCE, SHORT = 120, 4
+PATIENCE, SHORT = 120, range(4)
 
 CHANGES = {
     "lr": [0.5, 1e-3, "schedule"],
@@ -69,7 +69,7 @@ def trained(which, case, resumed=False):
     X, y = rng.normal(size=(case["n"], 2)).astype(dtype), rng.normal(size=case["n"]).astype(dtype)
     params = {"w": np.ones(2, dtype), "b": np.zeros(1, dtype)}
     opt = fastopt.Optimizer(params, BY_NAME[case["rule"]], lr=0.01)
-    integer = {"int": int}.get(case["integer"]) or np.dtype(case["integer"] or "int64").type
+    integer = {"int": int}.get(case["integer"]) or np.dtype(case["integer"]).type
     options = {"batch_size": integer(case["batch_size"]), "accumulate": integer(case["accumulate"])}
     losses = []
 
@@ -86,7 +86,7 @@ def trained(which, case, resumed=False):
             (X, y),
             epochs=last,
             initial_epoch=first,
-            reduction=case["reduction"] or "sum",
+            reduction=case["reduction"],
             seed=3,
             callback=callback,
             **options,
