@@ -19,5 +19,8 @@ class Asked:
             except Exception as error:
                 self.failure = error
         if self.failure is not None and not self.kept:
-            raise self.failure
+            try:
+                raise self.failure
+            finally:
+                self.failure = None  # its traceback leads back here: a cycle, in which arrays would stay alive
         return self.kept
