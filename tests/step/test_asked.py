@@ -44,7 +44,7 @@ def test_what_is_raised_keeps_nothing_alive():
             raise TypeError(f"its own {t}")
 
         asked = Asked(ask)
-        with pytest.raises(TypeError, match="^its own 1$") as caught:
+        with pytest.raises(TypeError, match=r"^its own 1$") as caught:
             asked.after(0, 3)
         assert caught.traceback[-1].name == "ask"
         del caught
