@@ -13,7 +13,7 @@ def describe(value) -> str:
         return f"a {shorten(str(value.dtype), 60)} array of shape {spell(value.shape)}"
     if value is None or isinstance(value, (bool, int, float, complex, str, np.generic)):
         return quote(value)
-    name = shorten(type(value).__name__, 60)
+    name = _kind(value, 60)
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
@@ -30,8 +30,12 @@ def quote(value, width: int = 80) -> str:
         return shorten(repr(value), width)
     except Exception as error:  # a repr may raise anything, and Python writes no int of 4300 digits
         big = isinstance(value, int) and isinstance(error, ValueError)
-        name = shorten(type(value).__name__, 40)
-        return f"an int of {value.bit_length()} bits" if big else f"a {name} whose repr raises"
+        return f"an int of {value.bit_length()} bits" if big else f"a {_kind(value, 40)} whose repr raises"
+
+
+def _kind(value, width: int) -> str:
+    """The name of a value's class, which may be empty."""
+    return shorten(type(value).__name__, width) or "nameless object"
 
 
 def shorten(text: str, width: int = 80) -> str:

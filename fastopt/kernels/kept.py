@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import pickle
+import re
 import uuid
 from pathlib import Path
 from types import FunctionType
@@ -18,6 +19,7 @@ from numba.core.caching import FunctionCache
 
 PACKAGE = Path(__file__).parent.parent
 SUFFIX = ".fastopt"
+OLDER = re.compile(r"_[0-9a-f]{16}-\d+\.py\d+\w*\.(nbi|\d+\.nbc)$")  # Numba's own files, of versions before these
 LIMIT = 256 * 2**20  # bytes of a folder: some thousand kernels
 
 
@@ -97,7 +99,7 @@ def files_in(folder) -> list[tuple[float, int, str]]:
     found = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if SUFFIX in entry.name:
+            if SUFFIX in entry.name or OLDER.search(entry.name):
                 with contextlib.suppress(OSError):  # another process deleted it
                     found.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
     return sorted(found)

@@ -24,5 +24,8 @@ class Asked:
             except Exception as error:
                 self.failure = error
         if self.failure is not None and len(self.kept) <= at:
-            raise self.failure
+            try:
+                raise self.failure
+            finally:
+                self.failure = None  # its traceback leads back here: a cycle, in which arrays would stay alive
         return self.kept[at : at + steps]

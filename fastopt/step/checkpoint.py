@@ -159,9 +159,14 @@ def _fits_together(header, names) -> bool:
     places = header[names]
     if not isinstance(places, list) or not isinstance(header.get("sums", {}), dict):
         return False
-    for place in places:
-        kinds = {type(step) for step in place} if isinstance(place, list) else {type(place)}
-        if not kinds <= {str, int} or isinstance(place, list) != (names == "paths"):
-            return False
+    fits = _is_path if names == "paths" else _is_name
     counts = header.get("counts", places)  # files from before there were any
-    return isinstance(counts, list) and len(counts) == len(places)
+    return all(map(fits, places)) and isinstance(counts, list) and len(counts) == len(places)
+
+
+def _is_path(place) -> bool:
+    return isinstance(place, list) and {type(step) for step in place} <= {str, int}
+
+
+def _is_name(place) -> bool:
+    return isinstance(place, str)

@@ -24,8 +24,9 @@ def matched(layout, header, path) -> list[int]:
         mine, theirs = _cut_names(layout, path), header["names"]
         names = mine + theirs
     called, found = dict(zip(mine + theirs, names)), {place: i for i, place in enumerate(theirs)}
+    expected = set(mine)
     lacking = next((place for place in mine if place not in found), None)
-    extra = next((place for place in theirs if place not in set(mine)), None)
+    extra = next((place for place in theirs if place not in expected), None)
     if lacking is not None:
         got = "a file without it" if extra is None else f"{shorten(called[extra])} instead"
         raise ValueError(f"{path} must hold {shorten(called[lacking])}, got {got}")

@@ -1,10 +1,12 @@
 """A file that appears whole or not at all, in the place of an older one."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -15,6 +17,8 @@ try:
     import fcntl
 except ImportError:  # not on Windows, which neither removes nor renames a file that is open
     fcntl = None  # type: ignore[assignment]
+
+OLD = 3600  # seconds after which a file is a leftover where no lock says so: it is closed before it is renamed there
 
 
 def checked_path(path) -> Path:
@@ -45,7 +49,8 @@ def replacing(path) -> Iterator[IO[bytes]]:
         try:
             yield file
             if mode is not None:
-                os.chmod(file.name, mode)
+                with contextlib.suppress(OSError):  # of a file system without modes
+                    os.chmod(file.name, mode)
             file.flush()
             os.fsync(file.fileno())
             if fcntl is None:
@@ -83,7 +88,11 @@ def _new_beside(target, mode) -> IO[bytes]:
     """A new file in the folder of another, locked where files can be."""
     while True:
         name = target.with_name(_beginning(target) + secrets.token_hex(8))
-        file = open(name, "xb", opener=lambda path, flags: os.open(path, flags, mode))  # noqa: SIM115
+        try:
+            file = open(name, "xb", opener=lambda path, flags: os.open(path, flags, mode))  # noqa: SIM115
+        except OSError as error:  # which names a file that nobody asked for
+            what = "the folder must exist" if error.errno == errno.ENOENT else error.strerror
+            raise OSError(error.errno, what, str(target.parent)) from None
         if fcntl is None or _locked(file, name):
             return file
         file.close()
@@ -104,7 +113,8 @@ def _remove_leftovers(target):
     for left in target.parent.glob(_beginning(target) + "*"):
         with contextlib.suppress(OSError):  # mostly: its writer lives
             if fcntl is None:
-                left.unlink()
+                if time.time() - left.stat().st_mtime > OLD:
+                    left.unlink()
                 continue
             with open(left, "r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

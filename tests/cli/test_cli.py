@@ -1,6 +1,7 @@
 """The command line: what it prints and writes."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -185,9 +186,11 @@ def test_cache_says_what_kernels_take_and_clears_no_other_file(tmp_path):
     step = "import fastopt, numpy as np; fastopt.GD(np.ones(2)).step(np.ones(2))"
     subprocess.run([sys.executable, "-c", step], env=with_package(**place), check=True, timeout=300)
     ours = [file for file in tmp_path.rglob("*") if file.is_file()]
-    others = [ours[0].parent / "user.nbi", tmp_path / "mine.fastopt"]
-    for other in others:
-        other.write_text("a user's")
+    older = [ours[0].parent / f"step.adam_float64_6d2740219e83149b-58.py311.{end}" for end in ("nbi", "1.nbc")]
+    others = [ours[0].parent / "user.nbi", tmp_path / "mine.fastopt", tmp_path / older[0].name]
+    for other in older + others:
+        other.write_text("a user's, or of an older version")
+    ours += older
     says = fresh("cache", **place).stdout
     sizes = re.findall(r"^([\d.]+) MB in (\d+) files +(.+)$", says, re.MULTILINE)
     assert sum(int(count) for _, count, folder in sizes if folder != "in all") == len(ours)
@@ -195,8 +198,30 @@ def test_cache_says_what_kernels_take_and_clears_no_other_file(tmp_path):
     assert {str(file.parent) for file in ours} <= {folder for *_, folder in sizes}
     done = fresh("cache", "--clear", **place)
     assert done.stdout.startswith(f"freed {sizes[-1][0]} MB in {len(ours)} files; ")
+    assert re.search(
+        rf"^left alone, as fastopt may not have written it: {re.escape(str(others[0]))}$", done.stdout, re.M
+    )
     assert sorted(file for file in tmp_path.rglob("*") if file.is_file()) == sorted(others)
     assert re.search(r"^0\.0 MB in 0 files +in all$", fresh("cache", **place).stdout, re.MULTILINE)
+
+
+def test_cache_says_what_could_not_be_deleted(tmp_path, monkeypatch):
+    names = ["a.fastopt", "b.fastopt"]
+    for name in names:
+        (tmp_path / name).write_bytes(bytes(200_000))
+    unlink = os.unlink
+
+    def in_use(path):
+        if str(path).endswith("b.fastopt"):
+            raise PermissionError(13, "in use", path)
+        unlink(path)
+
+    monkeypatch.setattr("fastopt.cli.cache.folders", lambda: [str(tmp_path)])
+    monkeypatch.setattr("os.unlink", in_use)
+    done = run("cache", "--clear")
+    assert done.stdout.startswith("freed 0.2 MB in 1 files; ")
+    assert "\nstill there, as they could not be deleted: 0.2 MB in 1 files\n" in done.stdout
+    assert os.listdir(tmp_path) == ["b.fastopt"]
 
 
 def test_warmup_leaves_nothing_to_compile():

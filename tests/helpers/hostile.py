@@ -84,6 +84,8 @@ VALUES = {
     "a float without": lambda: RaisingFloat(-7.5),
     "a string without": lambda: RaisingStr("x"),
     "a long name": lambda: type("A" * 1000, (), {})(),
+    "no name": lambda: type("", (), {})(),
+    "a name that is a space": lambda: type(" ", (Raising,), {})(),
     "an array of 64 dimensions": lambda: np.ones((1,) * 64),
     "an array of none": lambda: np.ones((0,) * 64),
     "an array of wide records": lambda: np.zeros(2, WIDE),

@@ -1,5 +1,8 @@
 """What schedules say for steps in a row."""
 
+import gc
+import weakref
+
 import pytest
 
 from fastopt.step.asked import Asked
@@ -43,3 +46,24 @@ def test_again_for_others_at_the_same_steps():
     with pytest.raises(IndexError):
         asked.again(3, 1)
     assert steps == [1, 2, 3, 4]
+
+
+def test_what_is_raised_keeps_nothing_alive():
+    """No cycle through the frames of its traceback, in which arrays would wait for the collector."""
+
+    def raised():
+        def ask(t):
+            raise TypeError(f"its own {t}")
+
+        asked = Asked(ask)
+        with pytest.raises(TypeError, match=r"^its own 1$") as caught:
+            asked.after(0, 3)
+        assert caught.traceback[-1].name == "ask"
+        del caught
+        return weakref.ref(asked)
+
+    gc.disable()
+    try:
+        assert raised()() is None
+    finally:
+        gc.enable()

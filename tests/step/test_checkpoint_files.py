@@ -1,9 +1,11 @@
 """Files of save and load: whole or not at all, without pickle, checked before anything is written."""
 
+import errno
 import hashlib
 import json
 import os
 import stat
+import time
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +70,23 @@ def test_a_crash_leaves_the_old_file_whole(old, where, error, tmp_path, monkeypa
 
 
 def test_folders_that_are_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="the folder must exist") as caught:
         fastopt.save(tmp_path / "none" / "run", made("dict"))
+    assert caught.value.filename == os.path.realpath(tmp_path / "none")
     with pytest.raises(FileNotFoundError):
         fastopt.load(tmp_path / "run", made("dict"))
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def forbidden(name, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.open", forbidden)
+        with pytest.raises(PermissionError, match="Permission denied") as caught:
+            fastopt.save(tmp_path / "run", made("dict"))
+    assert caught.value.filename == os.path.realpath(tmp_path)
 
 
 def rewritten(path, change):
@@ -288,6 +302,21 @@ def test_an_old_files_mode_is_kept(mode, tmp_path):
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == mode
 
 
+def test_a_file_system_without_modes(tmp_path, monkeypatch):
+    """The file stays as it is made."""
+
+    def chmod(name, mode):
+        raise PermissionError(errno.EPERM, "Operation not permitted", name)
+
+    opt, other = made("dict"), made("dict", seed=5)
+    (tmp_path / "run").touch(mode=0o644)
+    monkeypatch.setattr("os.chmod", chmod)
+    fastopt.save(tmp_path / "run", opt)
+    fastopt.load(tmp_path / "run", other)
+    assert contents(other) == contents(opt)
+    assert os.listdir(tmp_path) == ["run"]
+
+
 def test_a_secret_is_secret_while_it_is_written(tmp_path, monkeypatch):
     (tmp_path / "run").touch(mode=0o600)
     modes = []
@@ -350,11 +379,14 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 
 def test_a_platform_without_fcntl(tmp_path, monkeypatch):
-    """There no file that is open can be removed."""
+    """There no file that is open can be removed; one that is closed may be about to be renamed."""
     monkeypatch.setattr("fastopt.step.replacing.fcntl", None)
-    (tmp_path / (".saving-" + hashlib.sha256(b"run").hexdigest()[:16] + "-dead")).touch()
+    begins = ".saving-" + hashlib.sha256(b"run").hexdigest()[:16]
+    for name, age in (("-dead", 2 * 3600), ("-alive", 60)):
+        (tmp_path / (begins + name)).touch()
+        os.utime(tmp_path / (begins + name), (time.time() - age,) * 2)
     opt, other = made("dict"), made("dict", seed=5)
     fastopt.save(tmp_path / "run", opt)
     fastopt.load(tmp_path / "run", other)
     assert contents(opt) == contents(other)
-    assert os.listdir(tmp_path) == ["run"]
+    assert sorted(os.listdir(tmp_path)) == [begins + "-alive", "run"]

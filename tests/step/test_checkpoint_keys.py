@@ -9,6 +9,7 @@ from checkpoints import write_first_format
 from refusals import refuse
 
 import fastopt
+from fastopt.step.matching import matched
 
 LAYER = "transformer.encoder.layer.0.attention.{}.weight"
 
@@ -107,6 +108,25 @@ def test_packed_gradients_match_by_keys_in_full():
         assert np.array_equal(params[key], before[key] - grads[key])
 
 
+class Counted(tuple):
+    """A place that counts how often it is looked up."""
+
+    hashed = 0
+
+    def __hash__(self):
+        Counted.hashed += 1
+        return super().__hash__()
+
+
+def test_matching_takes_time_in_proportion(monkeypatch):
+    mine = [Counted((f"'{i}'",)) for i in range(200)]
+    monkeypatch.setattr("fastopt.step.matching.places_of", lambda layout: mine)
+    header = {"paths": [list(place) for place in reversed(mine)]}
+    Counted.hashed = 0
+    assert matched(None, header, "run") == list(range(200))[::-1]
+    assert Counted.hashed <= 10 * len(mine)
+
+
 # ---------------------------------------------------------------- files of the first format
 
 
@@ -139,3 +159,10 @@ def test_old_files_of_other_parameters(tmp_path):
     write_first_format(tmp_path / "run", fastopt.SGD(filled("ab")), ["params['a']", "params['a']"])
     other = fastopt.SGD(filled("a"))
     refuse(lambda: fastopt.load(tmp_path / "run", other), ValueError, "params['a']", unchanged=[other])
+
+
+@pytest.mark.parametrize("name", [5, None, ["a"], True])
+def test_names_of_old_files_are_text(name, tmp_path):
+    other = fastopt.SGD(filled("a"))
+    write_first_format(tmp_path / "run", other, [name])
+    refuse(lambda: fastopt.load(tmp_path / "run", other), ValueError, "run", unchanged=[other])
