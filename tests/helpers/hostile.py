@@ -229,7 +229,10 @@ RULE = {
     "hyper": {"lr": 0.1},
 }
 # what Python itself says, before we are asked
-PYTHONS = re.compile(r"keywords must be strings|unhashable type|no repr|must be str|has no attribute|takes")
+PYTHONS = re.compile(
+    r"keywords must be strings|unhashable type|no repr|must be str|has no attribute 'nothing'|Raising\(\) takes no "
+    r"arguments|takes \d+ positional|takes from \d+|^chain takes"
+)
 
 
 def complaint(name, call, value):

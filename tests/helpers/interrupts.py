@@ -87,10 +87,10 @@ RUNS = {
 }
 
 
-def training(accumulate, examples=1_000_000):
+def training(accumulate, examples=1_000_000, after=AFTER, spin=SPIN):
     """A ``fit`` that becomes dear, and its optimiser."""
     opt = fastopt.SGD(np.zeros(1), lr=1.0 / accumulate)
-    X = np.tile([AFTER / accumulate, SPIN], (examples, 1))
+    X = np.tile([after / accumulate, spin], (examples, 1))
     return opt, lambda: fastopt.fit(dearer_loss, opt, X, batch_size=1, epochs=1, accumulate=accumulate)
 
 

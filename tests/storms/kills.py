@@ -66,7 +66,7 @@ def check(path, size):
     params = {"a": np.full(size, np.nan), "b": np.zeros(3, "f4")}
     opt = fastopt.Adam(params)
     fastopt.load(path, opt)
-    expected, twin = np.zeros(size), None
+    expected = np.zeros(size)
     twin = fastopt.Adam(expected)
     for _ in range(opt.t):
         twin.step(np.ones(size))

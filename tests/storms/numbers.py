@@ -1,4 +1,4 @@
-"""Numbers of any size: rules stay finite where the oracle's numbers are in range, and norms are what they are."""
+"""Gradients of any size: their norm is right, and so is what clipping makes of them."""
 
 import numpy as np
 from numba import njit

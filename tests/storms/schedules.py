@@ -18,6 +18,7 @@ def draw(rng):
         "steps": int(10 ** rng.uniform(0, 3.3)),
         "rule": ["adam", "sgd", "momentum"][rng.integers(3)],
         "k": int(rng.integers(1, 40)),
+        "converges": bool(rng.random() < 0.5),  # of minimisations: they stop by gtol, not by maxiter
     }
 
 
@@ -39,24 +40,30 @@ def compiled_loss(w, g, x):
 
 
 def run(case):
-    steps, asked = case["steps"], []
-    rates = np.linspace(1e-6, 1e-7, steps).tolist()
+    steps, rates = case["steps"], np.linspace(1e-6, 1e-7, case["steps"]).tolist()
+    if case["converges"] and case["way"] not in ("step", "fit", "compiled fit"):
+        steps = go(case, lambda step: 0.1, 10_000)
+        assert steps < 10_000, "it does not converge"
+        rates = [0.1] * steps  # which ends where it is no longer asked
+    asked = []
 
     def schedule(step):
         asked.append(step)
         return rates[step]
 
-    taken = go(case, schedule, steps)
+    taken = go(case, schedule, 10_000 if rates[0] == 0.1 else steps)
     assert taken == steps, f"{taken} steps were taken of {steps}"
+    if rates[0] == 0.1:  # asked ahead, before it was known that the last step was the last
+        asked = asked[:steps]
     assert asked == list(range(steps)), f"asked {len(asked)} times for {steps} steps: {asked[:5]} ..."
     return len(asked)
 
 
 def go(case, schedule, steps):
     """So many steps; how many were taken."""
-    way, rule = case["way"], fastopt.rules.find(case["rule"]) if hasattr(fastopt.rules, "find") else case["rule"]
+    way, rule = case["way"], case["rule"]
     make = {"adam": fastopt.Adam, "sgd": fastopt.SGD, "momentum": fastopt.Momentum}[case["rule"]]
-    options = {"lr": schedule, "maxiter": steps, "gtol": 0}
+    options = {"lr": schedule, "maxiter": steps, "gtol": 1e-3 if case["converges"] else 0}
     if way == "step":
         opt = make(np.ones(3), lr=schedule)
         for _ in range(steps):

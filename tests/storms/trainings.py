@@ -45,7 +45,7 @@ def loss(params, grads, X, y):
     f = 0.0
     for i in range(y.size):
         r = params.w[0] * X[i, 0] + params.w[1] * X[i, 1] + params.b[0] - y[i]
-        f += r * r
+        f += float(r * r)  # which NumPy would add up in float32
         grads.w[0] += r * X[i, 0]
         grads.w[1] += r * X[i, 1]
         grads.b[0] += r
