@@ -62,8 +62,8 @@ def test_compiled_loops_compile_nothing_in_a_second_process(place):
 from user import loss, square
 solve = dict(jac="inplace", method="sgd")
 for inline in (False, True):
-    answers[f"inline={inline}"] = fastopt.minimize(square, np.ones(2), **solve, options=dict(inline=inline, maxiter=3)).x
-answers["many"] = fastopt.minimize_many(square, np.ones((2, 2)), **solve, options=dict(maxiter=3)).x
+    answers[f"inline={inline}"] = fastopt.minimize(square, np.ones(2), **solve, options=dict(inline=inline, lr=0.5)).x
+answers["many"] = fastopt.minimize_many(square, np.ones((2, 2)), **solve, options=dict(lr=0.5)).x
 p = np.zeros(1)
 fastopt.fit(loss, fastopt.SGD(p, lr=0.1), (np.ones(4),), batch_size=2, epochs=1)
 answers["fit"] = p
