@@ -5,17 +5,16 @@ never hits it, so a rule is bound as a *global*: the template's code object with
 look at (functions in other files, options) goes into the name, as a digest.
 """
 
-import dis
 import re
-from functools import lru_cache, wraps
-from types import CodeType, FunctionType
+from functools import wraps
+from types import FunctionType
 from weakref import WeakKeyDictionary
 
 from numba import config, njit
 from numba.core.errors import NumbaError
 
 from ..errors import shorten
-from .digest import codes_in, digest
+from .digest import digest, globals_in
 from .kept import kept
 from .overloads import OVERLOADED
 from .stand_ins import is_stand_in
@@ -46,17 +45,6 @@ def link_read(function, /, **names):
     """The function with those of the names that it reads: for one of a family, of which not all read the same."""
     read = globals_in(function)
     return link(function, **{name: value for name, value in names.items() if name in read})
-
-
-def globals_in(function) -> list[str]:
-    """The names of the globals that a function reads, and its inner functions."""
-    return _globals_in(function.__code__)
-
-
-@lru_cache(maxsize=1024)
-def _globals_in(code: CodeType) -> list[str]:
-    found = (i for inside in codes_in(code) for i in dis.get_instructions(inside))
-    return sorted({i.argval for i in found if i.opname == "LOAD_GLOBAL"})
 
 
 def is_plain(value):

@@ -21,9 +21,9 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     """The compiled step of a rule: ``(p, g, state, counts, t, h) -> code``, and ``chunks`` after h if parallel.
 
     ``p`` and the arrays of the tuple ``state`` are flat, contiguous and of this dtype; ``g`` may be read-only.
-    ``counts`` is where the step is counted and ``t`` says which it is (loops/step.py): 0, and 1 at the first, where
-    nobody counts. ``h`` holds the hyperparameters as floats, then, if staged, those of the stage. The code is 0, or
-    says why the step was refused, with nothing written.
+    ``counts`` is where the step is counted and ``t`` says which it is (loops/step.py). ``counts`` is 0 where nobody
+    counts; then t ≥ 1. ``h`` holds the hyperparameters as floats, then, if staged, those of the stage. The code is 0,
+    or says why the step was refused, with nothing written.
     """
     if stage:
         rule = staged(rule)

@@ -1,7 +1,8 @@
 """What a compiled kernel depends on, as a digest: everything that Numba's cache does not look at."""
 
+import dis
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
@@ -21,8 +22,19 @@ def codes_in(code: CodeType):
             yield from codes_in(constant)
 
 
+def globals_in(function) -> list[str]:
+    """The names of the globals that a function reads, and its inner functions."""
+    return _globals_in(function.__code__)
+
+
+@lru_cache(maxsize=1024)
+def _globals_in(code: CodeType) -> list[str]:
+    found = (i for inside in codes_in(code) for i in dis.get_instructions(inside))
+    return sorted({i.argval for i in found if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")})
+
+
 def digest(*things, besides="") -> str | None:
-    """Of everything that decides what these functions compute, their own file's text aside.
+    """Of everything that decides what these functions compute, whatever file it is in.
 
     None where some of it cannot be seen (the code at an address, an object of a class that is not Numba's): what was
     compiled from that must not be kept.
@@ -49,27 +61,45 @@ class _Walk:
 
     def __init__(self):
         self.found, self.sees_all, self.launches = hashlib.sha256(_templates()), True, False
-        self.seen, self.names = {}, {""}  # what was walked, kept alive for its id; all names in the code
+        self.seen = {}  # what was walked, kept alive for its id, and its number
+        self.within = set()  # the ids of what is being walked and has no number
+        self.names = {""}  # all names in the code, and of what it calls by another name
 
     def note(self, *things):
         self.found.update(repr(things).encode())
 
     def add(self, value, names=frozenset()):
         """``names``: the names in the code that uses the value, of which some may be its attributes."""
+        self.add_name(value)
         if isinstance(value, ModuleType):
-            self.note(value.__name__)
-            if not is_library(value.__name__) and self._is_new(value, names):
-                for name in sorted(names):  # helpers.f: Numba resolves it, so its code counts
-                    if hasattr(value, name):
-                        self.note(name)
-                        self.add(getattr(value, name), names)
+            self.add_module(value, names)
         elif isinstance(value, FunctionType) and value in OVERLOADED:  # what is compiled for it is in our sources
-            self.note(value.__qualname__)
+            self.note(value.__module__, value.__qualname__)
         elif isinstance(value, FunctionType) and not is_library(value.__module__):
             if self._is_new(value):
                 self.add_function(value)
         else:
             self.add_parts(value, names)
+
+    def add_name(self, value):
+        """An overload is found by the name of what is called, and the code may have that under another."""
+        if callable(value) and isinstance(name := getattr(value, "__name__", None), str):
+            self.names.add(name)
+
+    def add_module(self, module, names):
+        self.note(module.__name__)
+        if not self._is_new(module, names):
+            return
+        if is_library(module.__name__):
+            for value in (vars(module).get(name) for name in sorted(names)):
+                self.add_name(value)  # np.abs is np.absolute
+                if isinstance(value, ModuleType):
+                    self.add_module(value, names)
+            return
+        for name in sorted(names):  # helpers.f: Numba resolves it, so its code counts
+            if hasattr(module, name):
+                self.note(name)
+                self.add(getattr(module, name), names)
 
     def add_parts(self, value, names):
         inside = parts(value)
@@ -78,11 +108,22 @@ class _Walk:
             return
         if isinstance(value, dict) and value.get("parallel"):  # the options of a function, or of an overload
             self.launches = True
-        self.note(type(value).__name__, *(part for part in inside if isinstance(part, (str, bytes))))
-        if isinstance(value, (tuple, list, dict, types.Type)) or self._is_new(value, names):
-            for part in inside:
-                if not isinstance(part, (str, bytes)):
-                    self.add(part, names)
+        text, *others = inside
+        self.note(type(value).__name__, text)
+        if isinstance(value, (tuple, list, dict, types.Type)):  # equal ones may be one object, or not
+            self.add_equals(value, others, names)
+        elif others and self._is_new(value, names):
+            for part in others:
+                self.add(part, names)
+
+    def add_equals(self, value, others, names):
+        if id(value) in self.within:  # a list that holds itself
+            self.sees_all = False
+            return
+        self.within.add(id(value))
+        for part in others:
+            self.add(part, names)
+        self.within.remove(id(value))
 
     def add_function(self, function):
         names = frozenset(name for code in codes_in(function.__code__) for name in code.co_names)  # attributes, too
@@ -94,7 +135,7 @@ class _Walk:
                 self.add(cell.cell_contents, names)
             except ValueError:
                 self.note("not assigned yet")
-        for name in sorted(names):
+        for name in globals_in(function):  # not its attributes, which may have the names of other globals
             if name in function.__globals__:
                 self.note(name)
                 self.add(function.__globals__[name], names)
@@ -117,9 +158,13 @@ class _Walk:
                     self.add(function)
 
     def _is_new(self, value, names=frozenset()):
-        is_new = (id(value), names) not in self.seen
-        self.seen[id(value), names] = value
-        return is_new
+        """What is met again is noted by its number: it may be another of those that were walked after an edit."""
+        number, _ = self.seen.get((id(value), names), (None, None))
+        if number is None:
+            self.seen[id(value), names] = len(self.seen), value
+        else:
+            self.note("again", number)
+        return number is None
 
 
 @cache

@@ -71,7 +71,8 @@ class _Files:
 
     def flush(self):
         for path in self._folder.glob(f"{self._name}.*{SUFFIX}"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def _path(self, key):
         return self._folder / f"{self._name}.{hashlib.sha256(repr(key).encode()).hexdigest()[:12]}{SUFFIX}"

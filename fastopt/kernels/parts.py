@@ -1,6 +1,7 @@
 """What compiled code can see of a Python object that it uses: all that may decide what it computes, and no more."""
 
 import enum
+import hashlib
 import sys
 from types import EllipsisType, FunctionType, NoneType
 
@@ -11,6 +12,7 @@ from numba.core.extending import _Intrinsic
 LIBRARIES = {"builtins", "cmath", "llvmlite", "math", "_operator", "operator", "numba", "numpy", "scipy"}
 CONSTANTS = (bool, int, float, complex, str, bytes, NoneType, EllipsisType, slice, range)
 PACKAGE = __name__.partition(".")[0]
+LARGE = 10**6  # bytes of an array that compiled code has by its address alone, which Numba keeps in no file
 
 
 def is_library(module):
@@ -19,25 +21,32 @@ def is_library(module):
 
 
 def parts(value) -> tuple | None:
-    """A text and other objects, which together are what can be seen of an object that is no function and no module.
+    """A text, then other objects: together what can be seen of an object that is no function and no module.
 
     None where that is not known: of an address, of an object of a class that is not Numba's.
     """
     if isinstance(value, enum.Enum):
-        return value.name, type(value)
+        return f"{value.name}", value.value, type(value)
     if type(value) in CONSTANTS or isinstance(value, (np.generic, np.dtype)):
         return (repr(value),)
     if isinstance(value, np.ndarray):
-        return None if value.dtype.hasobject else (repr((value.dtype, value.shape)), value.tobytes())
+        return _of_array(value)
     if isinstance(value, (tuple, list)):
         return (f"{len(value)}", *value) if type(value) in (tuple, list) else (f"{len(value)}", type(value), *value)
     if isinstance(value, (set, frozenset)):
-        return tuple(sorted(map(repr, value)))
+        return (f"{sorted(map(repr, value))}",)
     if isinstance(value, dict):
         return "dict", *(part for item in value.items() for part in item)
     if isinstance(value, types.Type):
         return _of_type(value)
     return _of_class(value) if isinstance(value, type) else _of_callable(value)
+
+
+def _of_array(array):
+    flags = array.flags
+    if array.dtype.hasobject or array.nbytes > LARGE or not (flags.c_contiguous or flags.f_contiguous):
+        return None
+    return (f"{array.dtype} {array.shape} {flags.c_contiguous} {hashlib.sha256(array.tobytes()).hexdigest()}",)
 
 
 def _of_type(kind):
@@ -46,8 +55,10 @@ def _of_type(kind):
         return _of_jitclass(getattr(kind, "class_type", kind))
     if isinstance(kind, types.Dispatcher):
         return "dispatcher", kind.dispatcher
+    if isinstance(kind, types.Omitted):
+        return "omitted", kind.value
     if not is_library(type(kind).__module__) or isinstance(kind, types.Opaque):
-        return (str(kind),) if type(kind) is types.Opaque else None
+        return (str(kind),) if type(kind) in (types.Opaque, types.NoneType) else None
     inside = [
         part for name, part in vars(kind).items() if isinstance(part, (types.Type, type, tuple)) and name[0] != "_"
     ]
@@ -75,12 +86,21 @@ def _of_callable(value):
         return (name,) if value.__module__.startswith(f"{PACKAGE}.") else (name, value._ctor_kwargs, value._defn)
     if hasattr(value, "py_func"):  # a Numba function
         pipeline = getattr(getattr(value, "_compiler", None), "pipeline_class", None)
-        return "function", dict(value.targetoptions), dict(getattr(value, "locals", {})), pipeline, value.py_func
+        options = dict(value.targetoptions), dict(getattr(value, "locals", {}))
+        return "function", *options, pipeline, _signatures(value), value.py_func
     if hasattr(value, "_dispatcher"):  # of numba.vectorize and guvectorize
-        return repr((getattr(value, "signature", None), value.identity)), value._dispatcher
+        signatures = value.types if value._frozen else []
+        return repr((getattr(value, "signature", None), value.identity)), list(signatures), value._dispatcher
     if hasattr(value, "kernel_ir"):  # of numba.stencil
         return value.mode, value.options, value.kernel_ir.func_id.func
     return _of_library(value)
+
+
+def _signatures(function):
+    """Those that the decorator was given: what is called with other types is cast to them."""
+    if getattr(function, "_can_compile", True):
+        return []
+    return [(*signature.args, signature.return_type) for signature in function.nopython_signatures]
 
 
 def _of_library(value):

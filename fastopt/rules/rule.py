@@ -124,6 +124,9 @@ class Rule:
                 raise TypeError(f"{part} must be a mapping, got {describe(mapping)}")
             if part != "variants" and not all(map(_is_name, mapping)):
                 raise TypeError(f"{part} must map names, got the keys {listing(mapping)}")
+        for variant in self.variants.values():
+            if not isinstance(variant, Rule):
+                raise TypeError(f"variants must map keywords to rules, got {describe(variant)}")
         for keyword, start in self.initial.items():
             if not isinstance(start, tuple) or len(start) != 2:
                 raise TypeError(f"initial[{quote(keyword, 40)}] must be (state name, default), got {describe(start)}")

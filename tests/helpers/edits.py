@@ -18,6 +18,7 @@ class Edit(NamedTuple):
     """``text`` defines what ``body`` uses, which is a function of an array x; ``old`` becomes ``new`` in the text.
 
     ``kept``: whether its compiled code is kept on disk; what the digest cannot see through is not.
+    ``wide``: whether it is an edit of what any code may call, so that all other code is compiled anew, too.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Edit(NamedTuple):
     old: str
     new: str
     kept: bool = True
+    wide: bool = False
 
     def module(self):
         return f"{START}{self.text}\n@njit\ndef value(x):\n    {self.body}\n"
@@ -95,6 +97,7 @@ EDITS = [
         "return ~x[0]",
         "FACTOR = 2.0",
         "FACTOR = 3.0",
+        wide=True,
     ),
     Edit(
         "overload_method",
@@ -121,10 +124,10 @@ EDITS = [
     ),
     Edit(
         "low_level",
-        "def helper(a): pass\n@type_callable(helper)\ndef _typed(context): return lambda a: float64\n"
-        "@lower_builtin(helper, float64)\ndef _lowered(context, builder, signature, args):\n"
+        "def lowered(a): pass\n@type_callable(lowered)\ndef _typed(context): return lambda a: float64\n"
+        "@lower_builtin(lowered, float64)\ndef _lowered(context, builder, signature, args):\n"
         "    return context.get_constant(float64, 2.0)",
-        "return helper(x[0])",
+        "return lowered(x[0])",
         "2.0",
         "3.0",
     ),
@@ -153,6 +156,77 @@ EDITS = [
         "'b': int64",
     ),
     Edit("closure", "def make(k): return njit(lambda a: a * k)\nf = make(2.0)", "return f(x[0])", "2.0", "3.0"),
+    Edit(
+        "alias",
+        "@njit\ndef a(v): return v\n@njit\ndef b(v): return v * 3.0\nthird = a",
+        "return a(x[0]) + b(x[0]) + third(x[0])",
+        "third = a",
+        "third = b",
+    ),
+    Edit(
+        "alias_of_a_module",
+        "one, two = python_types.ModuleType('m'), python_types.ModuleType('m')\none.k, two.k = 1.0, 2.0\nthird = one",
+        "return one.k + two.k + third.k",
+        "third = one",
+        "third = two",
+    ),
+    Edit(
+        "alias_of_an_enum",
+        "def make(k):\n    class Kind(enum.Enum):\n        A = k\n    return Kind\n"
+        "One, Two = make(1.0), make(2.0)\nThird = One",
+        "return One.A.value + Two.A.value + Third.A.value",
+        "Third = One",
+        "Third = Two",
+    ),
+    Edit(
+        "order_in_a_tuple",
+        "PAIR = (2.0, 'a')",
+        "return 2.0 if isinstance(PAIR[0], str) else 3.0",
+        "(2.0, 'a')",
+        "('a', 2.0)",
+    ),
+    Edit(
+        "signature",
+        "@njit('float64(float64)')\ndef h(a): return a / 3.0",
+        "return h(x[0])",
+        "'float64(float64)'",
+        "'float32(float32)'",
+    ),
+    Edit(
+        "order_of_signatures",
+        "@njit(['float64(float64)', 'float32(float32)'][::1])\ndef h(a): return a / 3.0",
+        "return h(numba.int64(x[0]))",
+        "[::1]",
+        "[1:]",
+    ),
+    Edit(
+        "vectorize_types",
+        "@vectorize(['float64(float64)'])\ndef h(a): return a / 3.0",
+        "return h(numba.int8(x[0])) + 0.0",
+        "'float64(float64)'",
+        "'float32(float32)'",
+    ),
+    Edit(
+        "overload_by_another_name",
+        "def stub(a): pass\n@overload(stub)\ndef _stub(a): return lambda a: a * 2.0\ncalled = stub",
+        "return called(x[0])",
+        "2.0",
+        "3.0",
+    ),
+    Edit(
+        "overload_of_a_library_by_another_name",
+        "from math import comb as choose\n@overload(math.comb)\ndef _comb(n, k): return lambda n, k: (n - k) * 2.0",
+        "return choose(x[0], x[1])",
+        "2.0",
+        "3.0",
+    ),
+    Edit(
+        "overload_by_another_attribute",  # the function's own name is conjugate
+        "@overload(np.conj)\ndef _conj(a, b, c): return lambda a, b, c: a * 2.0",
+        "return np.conj(x[0], 1, 'c')",
+        "2.0",
+        "3.0",
+    ),
     Edit("type", "KIND = numba.int32", "return np.array([3.75, 1.0]).astype(KIND)[0] + 0.0", "numba.int32", "float64"),
     Edit(
         "dotted_path",

@@ -15,6 +15,22 @@ def place(tmp_path):
     return Place(tmp_path)
 
 
+LOOPS = """
+from numba import njit
+
+@njit(cache=True)
+def square(x, grad):
+    grad[:] = 2.0 * x
+    return (x * x).sum()
+
+@njit(cache=True)
+def loss(p, grad, y):
+    for i in range(y.size):
+        grad[0] += p[0] - y[i]
+    return 0.0
+"""
+
+
 # --- the second process --------------------------------------------------------------------------------------------
 
 
@@ -38,6 +54,24 @@ answers["typed in, closure"] = stepped(made(3.0))
     for _ in range(2):
         assert place.run(code) == {"answers": first["answers"], "compiled": []}
         assert place.files() == files
+
+
+def test_compiled_loops_compile_nothing_in_a_second_process(place):
+    place.write({"user.py": LOOPS})
+    code = """
+from user import loss, square
+solve = dict(jac="inplace", method="sgd")
+for inline in (False, True):
+    answers[f"inline={inline}"] = fastopt.minimize(square, np.ones(2), **solve, options=dict(inline=inline, lr=0.5)).x
+answers["many"] = fastopt.minimize_many(square, np.ones((2, 2)), **solve, options=dict(lr=0.5)).x
+p = np.zeros(1)
+fastopt.fit(loss, fastopt.SGD(p, lr=0.1), (np.ones(4),), batch_size=2, epochs=1)
+answers["fit"] = p
+"""
+    first, files = place.run(code), place.files()
+    assert first["compiled"]
+    again = place.run(code)
+    assert (again["answers"], again["compiled"], place.files()) == (first["answers"], [], files)
 
 
 def test_a_tuple_of_functions_leaves_no_file_in_every_process(place):
@@ -146,12 +180,16 @@ def test_no_edit_of_what_numba_compiles_leaves_old_code(place):
     old, kernels, _ = run_edits(place)
     assert kernels == old
     assert run_edits(place) == (old, old, {edit.name for edit in edits.EDITS if not edit.kept})
-    for edit in edits.EDITS:
-        place.edit(f"user_{edit.name}.py", edit.old, edit.new)
-    new, kernels, compiled = run_edits(place)
-    assert [edit.name for edit in edits.EDITS if new[edit.name] == old[edit.name]] == [], "nothing was edited"
-    assert [edit.name for edit in edits.EDITS if kernels[edit.name] != new[edit.name]] == []
-    assert len(compiled) == len(edits.EDITS)
+    now, hidden = old, {edit.name for edit in edits.EDITS if not edit.kept}
+    for wide in (False, True):  # a wide edit last: after it no mistake of the others would be seen
+        edited = [edit for edit in edits.EDITS if edit.wide == wide]
+        for edit in edited:
+            place.edit(f"user_{edit.name}.py", edit.old, edit.new)
+        before, (now, kernels, compiled) = now, run_edits(place)
+        assert [edit.name for edit in edited if now[edit.name] == before[edit.name]] == [], "nothing was edited"
+        assert [edit.name for edit in edits.EDITS if kernels[edit.name] != now[edit.name]] == []
+        names = {edit.name for edit in edited} | hidden
+        assert names <= compiled if wide else names == compiled
 
 
 def test_a_changed_package_never_runs_old_code(place):
