@@ -39,21 +39,23 @@ def digest(*things, besides="") -> str | None:
     None where some of it cannot be seen (the code at an address, an object of a class that is not Numba's): what was
     compiled from that must not be kept.
     """
-    walk = _Walk()
-    walk.note(besides)
-    for thing in things:
-        walk.add(thing)
-    walk.add_extensions()
+    walk = _walked(things, besides)
     return walk.found.hexdigest()[:16] if walk.sees_all else None
 
 
 def may_launch(*things) -> bool:
     """Whether code that uses these functions and types may launch threads itself: true where some cannot be seen."""
+    walk = _walked(things)
+    return walk.launches or not walk.sees_all
+
+
+def _walked(things, besides=""):
     walk = _Walk()
+    walk.note(besides)
     for thing in things:
         walk.add(thing)
     walk.add_extensions()
-    return walk.launches or not walk.sees_all
+    return walk
 
 
 class _Walk:
