@@ -47,8 +47,9 @@ def minimize_many(
     method, jac, tol, options
         As for :func:`fastopt.minimize`, also what is said on ``lr`` there: one is chosen for all problems, so bring
         them to one scale, and try it on a few. ``maxtime`` limits the whole call: within 0.2 seconds and one evaluation
-        in each thread, as Ctrl-C, and leaves one more of each problem that was begun for the end, where its value is
-        not known yet. A schedule is asked for each step once, for all problems.
+        in each thread, as Ctrl-C; where ``jac`` is a function or ``best`` is wanted, one more of each problem that was
+        begun is left for the end. With ``maxtime`` a value that is not finite ends its problem on the way. A schedule
+        is asked for each step once, for all problems.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 
@@ -103,7 +104,7 @@ def minimize_many(
     given = objective_of(fun, jac)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     flags = Flags(
-        reads_value=reads_value(given, s),
+        reads_value=reads_value(given, s) or (s.maxtime is not None and given.form != "jac"),  # or all owe one at the end
         bounded=bounds is not None,
         keeps_best=s.best,
         stage=s.staged,

@@ -288,9 +288,7 @@ def test_divergence_of_each_problem(options, compiled):
     assert res.nfev.tolist() == [a.nfev for a in alone]
 
 
-@pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
-@pytest.mark.parametrize("solve", [fastopt.minimize, fastopt.minimize_many], ids=["one", "many"])
-def test_a_limit_of_time_changes_nothing_else(solve):
+def test_a_limit_of_time_changes_nothing_else():
     """Also where the value is not finite on the way; it is known at the end all the same."""
     calls = []
 
@@ -301,15 +299,28 @@ def test_a_limit_of_time_changes_nothing_else(solve):
 
     def run(**more):
         calls.clear()
-        x0 = np.ones(1) if solve is fastopt.minimize else np.ones((1, 1))
-        res = solve(fun, x0, (), method="gd", jac="inplace", options={"lr": 0.25} | more)
-        assert np.all(res.nfev == len(calls))
+        res = fastopt.minimize(fun, np.ones(1), (), method="gd", jac="inplace", options={"lr": 0.25} | more)
+        assert res.nfev == len(calls)
         return res
 
     free, limited = run(), run(maxtime=99)
-    assert np.all(free.status == 0)
-    assert np.all(limited.status == 0)
+    assert free.status == limited.status == 0
     assert (free.nit, free.fun, free.nfev) == (limited.nit, limited.fun, limited.nfev)
+
+
+def test_of_many_problems_none_is_evaluated_once_more_where_time_is_over():
+    calls = []
+
+    def fun(x, grad):
+        calls.append(1)
+        time.sleep(0.02)
+        grad[:] = 1.0
+        return x[0]
+
+    with pytest.warns(RuntimeWarning, match="0 of 20 problems succeeded"):
+        res = fastopt.minimize_many(fun, np.zeros((20, 1)), method="gd", jac="inplace", options={"maxtime": 0.1})
+    assert set(res.status) == {7}
+    assert res.nfev.sum() == len(calls) < 20
 
 
 def test_one_evaluation_more_where_time_is_over():
