@@ -165,18 +165,18 @@ EDITS = [
     ),
     Edit(
         "alias_of_a_module",
-        "one, two = python_types.ModuleType('m'), python_types.ModuleType('m')\none.k, two.k = 1.0, 2.0\nthird = one",
-        "return one.k + two.k + third.k",
-        "third = one",
-        "third = two",
+        "one, two = python_types.ModuleType('m'), python_types.ModuleType('m')\none.k, two.k = 1.0, 2.0\nwhich = one",
+        "return one.k + two.k + which.k",
+        "which = one",
+        "which = two",
     ),
     Edit(
         "alias_of_an_enum",
         "def make(k):\n    class Kind(enum.Enum):\n        A = k\n    return Kind\n"
-        "One, Two = make(1.0), make(2.0)\nThird = One",
-        "return One.A.value + Two.A.value + Third.A.value",
-        "Third = One",
-        "Third = Two",
+        "One, Two = make(1.0), make(2.0)\nWhich = One",
+        "return One.A.value + Two.A.value + Which.A.value",
+        "Which = One",
+        "Which = Two",
     ),
     Edit(
         "order_in_a_tuple",
