@@ -103,8 +103,9 @@ def minimize_many(
             raise ValueError(f"{name} must be left out for many problems, got True")
     given = objective_of(fun, jac)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
+    owes = s.maxtime is not None and given.form != "jac"  # an evaluation of each problem at the end, or reads the value
     flags = Flags(
-        reads_value=reads_value(given, s) or (s.maxtime is not None and given.form != "jac"),  # or all owe one at the end
+        reads_value=reads_value(given, s) or owes,
         bounded=bounds is not None,
         keeps_best=s.best,
         stage=s.staged,
