@@ -63,10 +63,10 @@ def check_number(where, value, range_):
         raise ValueError(f"{where} must be {range_}, got {describe(value)}")
 
 
-def check_fits(where, number, dtype, may_vanish=False):
-    """Raise where a number would become infinite in arrays of this dtype, or zero, unless it may."""
+def check_fits(where, number, dtype):
+    """Raise where a number would become zero, or infinite, in arrays of this dtype."""
     smallest, largest = SIZES[dtype]
-    if number and not (0.0 if may_vanish else smallest) <= abs(number) <= largest:
+    if number and not smallest <= abs(number) <= largest:
         raise ValueError(
             f"{where} must have a size from {smallest:.4g} to {largest:.4g} for {dtype} arrays, got {describe(number)}"
         )

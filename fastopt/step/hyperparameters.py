@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import describe, quote, shorten
 from ..rules.keywords import BETAS, keywords, spelt
-from ..rules.ranges import check_fits
+from ..rules.ranges import SIZES, check_fits
 from ..schedules import plateaus_in
 
 
@@ -21,6 +21,7 @@ class Hyper:
         values = {**known, **given}
         self.rule = rule
         self.dtype = np.dtype(np.float64)  # that numbers are cast to; of a group's, the narrowest
+        self.largest = SIZES[self.dtype][1]
         self.initial = {keyword: values.pop(keyword) for keyword in rule.initial}
         for keyword, value in self.initial.items():
             self._check(keyword, value)
@@ -45,7 +46,7 @@ class Hyper:
     def settle(self, dtype):
         """Hold numbers for arrays of this dtype from now on."""
         self.check_fits(dtype)
-        self.dtype = dtype
+        self.dtype, self.largest = dtype, SIZES[dtype][1]
 
     def _check(self, name, value, where=None):
         """Raise unless a hyperparameter may have this value, in the arrays' dtype too."""
@@ -88,7 +89,8 @@ class Hyper:
         if callable(value):
             value, where = value(t - 1), f"{name} (a schedule, at step {t - 1})"
             self.rule.check(name, value, where)
-            check_fits(where, float(value), self.dtype, may_vanish=True)  # as rates that decay do
+            if abs(value) > self.largest:  # too small it may be, as rates that decay are
+                check_fits(where, float(value), self.dtype)
         return float(value)
 
     def numbers(self) -> dict:

@@ -21,7 +21,7 @@ class Steps:
         return norms.all_finite([piece[2] for piece in pieces], self._lanes, self._threads)
 
     def factor(self, pieces, clip, bound) -> float:
-        """min(1, clip / (norm + 1e-6)), of gradients clipped to ±bound."""
+        """min(1, clip / (norm + 1e-6)) in the unit of scales, of gradients clipped to ±bound."""
         gradients = [piece[2] for piece in pieces]
         return norms.clip_factor(norms.norm(gradients, self._lanes, bound, self._threads), clip)
 
