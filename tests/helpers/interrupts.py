@@ -103,6 +103,7 @@ def seconds_to_stop(run, after):
         os.kill(os.getpid(), signal.SIGINT)
 
     timer = threading.Timer(after, fire)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
     timer.start()
     try:
         run()
@@ -110,6 +111,7 @@ def seconds_to_stop(run, after):
         return time.perf_counter() - sent[0]
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, before)
     raise AssertionError("the run came to an end")
 
 

@@ -101,6 +101,8 @@ def lines_of(arguments, patience):
     said = False
     try:
         while (line := found.get(timeout=patience)) is not None:
+            if not line.startswith(b'{"storm": '):  # what is stormed may print
+                continue
             what = json.loads(line)
             said = "failed" in what
             yield what

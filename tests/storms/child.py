@@ -45,7 +45,7 @@ def attempt(one, case, seed):
 
 
 def say(**what):
-    print(json.dumps(what), flush=True)
+    print(json.dumps({"storm": True, **what}), flush=True)
 
 
 if __name__ == "__main__":
