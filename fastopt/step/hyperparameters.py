@@ -89,8 +89,9 @@ class Hyper:
         if callable(value):
             value, where = value(t - 1), f"{name} (a schedule, at step {t - 1})"
             self.rule.check(name, value, where)
+            value = float(value)
             if abs(value) > self.largest:  # too small it may be, as rates that decay are
-                check_fits(where, float(value), self.dtype)
+                check_fits(where, value, self.dtype)
         return float(value)
 
     def numbers(self) -> dict:
