@@ -14,7 +14,7 @@ REAL, COMPLEX = "biuf", "biufc"  # kinds of NumPy's dtypes
 def number_of(value, must, kinds=REAL):
     """A float, or a complex number where those are among the kinds; ``must`` is the sentence where it is none.
 
-    An array of one element is a number, as it is to SciPy; a masked one is not, whose mask would be lost.
+    An array or a list of one element is a number, as it is to SciPy; a masked one is not, whose mask would be lost.
     """
     if type(value) is float:
         return value

@@ -86,7 +86,7 @@ def test_parameters_that_no_loss_can_take(params, word):
     refuse(lambda: fit(linear, opt, (X, Y), batch_size=5, epochs=1), TypeError, "params", word, unchanged=[opt])
 
 
-RETURNS = [None, "1.5", np.ones(2), (1.0, None), [1.0], 1j, np.complex128(1j), {}, np.ones((50, 50))]
+RETURNS = [None, "1.5", np.ones(2), (1.0, None), [1.0, 2.0], 1j, np.complex128(1j), {}, np.ones((50, 50))]
 
 
 @pytest.mark.parametrize("returned", RETURNS, ids=lambda value: f"{type(value).__name__}"[:20])
