@@ -57,7 +57,7 @@ class HostProblems(Problems):
 
     def once(self, i):
         """The value of problem i, from which an exception is not caught."""
-        return self.plan.once()(self.objective(i), self.kept.x[i], self.kept.g[i])
+        return self.plan.once()(self.objective(i), self.kept.x[i].copy(), self.kept.g[i].copy())  # not the result's
 
     def values_as_far_again(self, which):
         X, is_far = as_far_again(self.kept.x, self.start, *self.limited[:2])

@@ -336,3 +336,22 @@ def test_one_evaluation_more_where_time_is_over():
     assert res.status == 7
     assert res.fun == res.x[0]
     assert res.nfev == len(calls) == res.nit + 2
+
+
+@pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
+def test_what_a_problem_that_raised_leaves_does_not_depend_on_the_others():
+    def fun(x, grad):
+        grad[0] = -x[0]
+        if x[0] > 1.5:
+            raise ValueError("far away")
+        grad[1] = x[1]
+        return -x[0]
+
+    def run(X0):
+        return fastopt.minimize_many(fun, X0, method="gd", jac="inplace", options={"lr": 1.0, "best": True})
+
+    X0 = np.array([[1.0, 3.0], [1.25, 2.0]])
+    among, alone = run(X0), run(X0[1:])
+    assert among.status.tolist() == [5, 5]
+    assert among.jac[1].tolist() == alone.jac[0].tolist()
+    assert among.x[1].tolist() == alone.x[0].tolist()
