@@ -29,6 +29,8 @@ def markdown(run):
     ]
     for row in run["storms"]:
         lines.append(f"| {row['promise']} | {row['tried']} | {row['times']:,} | {row['lost']} |")
+    if "note" in run:  # what became of what was broken
+        lines += ["", run["note"]]
     return "\n".join(lines) + "\n"
 
 
