@@ -106,6 +106,8 @@ class Optimizer(Stepping):
     # Slots, so that a name that means nothing is refused, at no cost to the step.
     __slots__ = ("__weakref__", "_target")
 
+    step = Stepping.step  # among an optimiser's own, where the manual looks for it
+
     def __init__(
         self,
         params,
