@@ -109,15 +109,16 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
         return function
     check(function)
     bound = inner(function)
-    seen = digest(function, *signature.args, besides=besides)
-    bound.__qualname__ = f"{name}_{seen}"
     options = OPTIONS | {"parallel": parallel, "nogil": nogil}
-    return ready(lambda cache: njit(cache=cache, **options)(bound), signature, cached and seen is not None)
+    return ready(lambda cache: njit(cache=cache, **options)(bound), bound, name, signature, cached, besides)
 
 
-def ready(make, signature, cached=True):
-    """What ``make(cache)`` makes of a decorator of Numba's, compiled for one signature or taken from the disk cache."""
-    if cached:
+def ready(make, function, name, signature, cached=True, besides=""):
+    """What ``make(cache)`` makes of a function by a decorator of Numba's, compiled for one signature or taken from the
+    disk cache, which finds it by its name."""
+    seen = digest(function, *signature.args, besides=besides)
+    function.__qualname__ = f"{name}_{seen}"
+    if cached and seen is not None:
         try:
             return _ready(kept(make), signature)
         except NumbaError:

@@ -106,14 +106,13 @@ def files_in(folder) -> list[tuple[float, int, str]]:
     return sorted(found)
 
 
-def shrink(folder, limit=LIMIT) -> int:
-    """Delete the files that were used longest ago until the others are within the limit; how many bytes that freed."""
-    files, freed = files_in(folder), 0
-    excess = sum(size for _, size, _ in files) - limit
+def shrink(folder):
+    """Delete the files that were used longest ago until the others are within the limit."""
+    files = files_in(folder)
+    excess = sum(size for _, size, _ in files) - LIMIT
     for _, size, path in files:
-        if freed >= excess:
+        if excess <= 0:
             break
         with contextlib.suppress(OSError):
             os.unlink(path)
-            freed += size
-    return freed
+            excess -= size

@@ -25,6 +25,12 @@ def clamp(x, bound):
     return bound if x > bound else -bound if x < -bound else x
 
 
+def scale_of(maximize, clips):
+    """The scale of gradients; where ``clip_norm`` has yet to multiply it, the sign alone: its factor has the unit."""
+    scale = 1.0 if clips else ONE
+    return -scale if maximize else scale
+
+
 def parts(scale):
     """Two factors that make up a scale, each a number of the dtype where their product is none."""
     return (1.0, scale * PART) if abs(scale) >= 1.0 else (PART, scale)

@@ -42,7 +42,8 @@ def _compiled(loss_and_grad, distribution, check_data):
     """
     bound = link(loss_and_grad, likelihood=distribution)
     bound.__qualname__ += f"_{distribution.__name__}_{_digest()}"
-    loss = kept(lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(bound))
+    make = lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(bound)  # noqa: E731
+    loss = kept(make) if _digest() else make(cache=False)  # without: an overload of the user's that cannot be seen into
     loss.check_data = check_data
     return loss
 

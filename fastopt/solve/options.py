@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks import as_float
 from ..errors import describe, quote, shorten
-from ..kernels.modifiers import HYPER, ONE
+from ..kernels.modifiers import HYPER, scale_of
 from ..rules import ALL_RULES, Rule
 from ..rules.keywords import keywords
 from ..step.constructors import choose, variant_keywords
@@ -70,8 +70,7 @@ class Settings:
         h = self.hyper.at(t)
         if self.staged:
             bound = math.inf if self.clip_value is None else float(self.clip_value)
-            scale = ONE if self.clip_norm is None else 1.0  # to which comes its factor, in the unit of scales
-            h = (*h, bound, -scale if self.maximize else scale, self.hyper.decay(t))
+            h = (*h, bound, scale_of(self.maximize, self.clip_norm is not None), self.hyper.decay(t))
         return h if self.clip_norm is None else (*h, float(self.clip_norm))
 
 

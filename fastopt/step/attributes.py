@@ -10,7 +10,7 @@ from typing import Any
 from ..arrays.nests import copied
 from ..errors import describe
 from ..kernels.counts import SKIPPED, T
-from ..kernels.modifiers import ONE
+from ..kernels.modifiers import scale_of
 from ..rules import Rule, texts
 from ..rules.keywords import keywords
 from .hyperparameters import Hyper
@@ -87,7 +87,7 @@ def common(name, groups):
 class Attributes:
     """The attributes of an optimiser; the hyperparameters of its rule are in the class of the rule."""
 
-    __slots__ = ("_bound", "_measures", "_options", "_sign", "_staged")
+    __slots__ = ("_bound", "_measures", "_options", "_scale", "_staged")
     _rule: Rule
     _params: Any
     _state: Mapping[str, Any]
@@ -161,7 +161,7 @@ class Attributes:
         if self._needs_stage() != self._staged:
             self._bind()
         if self._options.capturable:
-            self._steps.take_numbers(self._numbers(1, self._sign * ONE))
+            self._steps.take_numbers(self._numbers(1, self._scale))
         self._hold_fast_path()
 
     def _read_option(self, name):
@@ -179,13 +179,13 @@ class Attributes:
         self._take_options(options)
         if options.capturable:
             self._bind()
-            self._steps.take_numbers(self._numbers(1, self._sign * ONE))
+            self._steps.take_numbers(self._numbers(1, self._scale))
         else:
             self._steps = self._target.steps(self._rule, self._layout, options)
             self._prepare()
 
     def _take_options(self, options):
-        self._options, self._bound, self._sign = options, options.bound, -1.0 if options.maximize else 1.0
+        self._options, self._bound, self._scale = options, options.bound, scale_of(options.maximize, False)
         self._measures = options.clip_norm is not None or bool(options.check_finite)
 
     def _bind(self):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..kernels.counts import Counts
-from ..kernels.modifiers import ONE
+from ..kernels.modifiers import scale_of
 from ..schedules import plateaus_in
 from .layout import Layout
 from .options import Options
@@ -47,7 +47,8 @@ def update_plateaus(opt, loss):
 
 def numbers_at(opt, t) -> list:
     """What its kernels take for step t, for each group; with ``clip_norm``, before it is known."""
-    return opt._numbers(t, opt._sign if opt._options.clip_norm is not None else opt._sign * ONE)
+    options = opt._options
+    return opt._numbers(t, scale_of(options.maximize, options.clip_norm is not None))
 
 
 def counts_of(opt) -> Counts:

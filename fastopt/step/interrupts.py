@@ -1,6 +1,6 @@
 """What must not be left half done, whatever a signal's handler raises in its midst."""
 
-TRIES = 100  # in a row: an error that comes as often is no interrupt
+TRIES = 10  # in a row: an error that comes as often is no interrupt
 
 
 def to_the_end(work, *args) -> None:

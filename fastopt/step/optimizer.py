@@ -6,7 +6,6 @@ from typing import Any
 from ..arrays.nests import flatten
 from ..errors import describe
 from ..kernels.counts import T
-from ..kernels.modifiers import ONE
 from ..rules import Rule
 from ..targets import target_of
 from .attributes import NO_SCHEDULES, class_of
@@ -43,8 +42,8 @@ class Optimizer(Stepping):
     clip_value : float, optional
         Clip every element of the raw gradient to the range ±clip_value.
     clip_norm : float, optional
-        Then scale all gradients together by min(1, clip_norm/(norm + 1e-6)); a scale below 2.2e-308 counts as zero, and
-        so does a norm's that no float64 holds; on a GPU, one below the smallest normal number of the dtype.
+        Then scale all gradients together by min(1, clip_norm/(norm + 1e-6)), whatever the norm; on a GPU a scale below
+        the smallest normal number of the dtype counts as zero.
     check_finite : bool or "skip"
         What to do with a gradient that has NaN or infinity in it: True raises ValueError and changes nothing; "skip"
         leaves that step out and counts it in ``skipped``; False lets it through, as NumPy would.
@@ -157,7 +156,7 @@ class Optimizer(Stepping):
         self._hold_numbers()
         self._bind()
         if self._options.capturable:
-            self._steps.count_from(self._cells[T], self._numbers(1, self._sign * ONE))
+            self._steps.count_from(self._cells[T], self._numbers(1, self._scale))
         self._hold_fast_path()
 
     def state_dict(self) -> dict:

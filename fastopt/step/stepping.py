@@ -1,12 +1,13 @@
 """A step: the short way of a single array, and the general way."""
 
+import traceback
 from typing import Any
 
 import numpy as np
 
 from ..arrays.host import order_of
 from ..kernels.counts import LEFT, SKIPPED, T
-from ..kernels.modifiers import ONE
+from ..kernels.modifiers import ONE, PART
 from .attributes import Attributes
 from .held import STEP, held
 from .interrupts import to_the_end
@@ -77,8 +78,9 @@ class Stepping(Attributes):
             try:
                 if not self._run(self._p, g, self._slots, self._address, -t, h):  # which counts the step
                     return
-            except TypeError:
-                pass
+            except TypeError as error:
+                if not _is_numbas(error):
+                    raise
         self._general(self, grads)
 
     def _apply(self, grads):
@@ -89,13 +91,14 @@ class Stepping(Attributes):
         if len(absent) == len(self._layout.leaves):
             return
         cells = self._cells
-        factor, t = ONE, cells[T] + 1
+        scale, t = self._scale, cells[T] + 1
         if self._measures and pieces:
             factor = self._factor(pieces, grads)
             if factor is None:
                 cells[SKIPPED] += 1
                 return
-        numbers = () if self._options.capturable else self._numbers(t, self._sign * factor)
+            scale = scale * PART * factor  # in this order: both are in that unit
+        numbers = () if self._options.capturable else self._numbers(t, scale)
         cells[LEFT] = len(pieces) or 1
         if len(pieces) == 1 and not absent and not self._target.is_gpu:  # a call that steps and counts
             self._steps.run(pieces, t, numbers)
@@ -125,3 +128,9 @@ class Stepping(Attributes):
                 return None
             self._layout.refuse_not_finite(grads)
         return ONE if options.clip_norm is None else self._steps.factor(pieces, options.clip_norm, self._bound)
+
+
+def _is_numbas(error) -> bool:
+    """Whether Numba raised it, at its door: the handler of a signal may raise one behind a step that was taken."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals["__name__"].partition(".")[0] in ("numba", __name__.partition(".")[0])

@@ -87,13 +87,13 @@ class CompiledTraining(Training):
 
     def _slice(self, order, numbers, counts):
         """Some updates; the last may be left half done, for the next slice to go on with."""
-        held, of_one = counts_of(self.opt), self.size * self.accumulate
-        at, t = int(counts[epoch.AT]), held.cells[T]
+        counted, of_one = counts_of(self.opt), self.size * self.accumulate
+        at, t = int(counts[epoch.AT]), counted.cells[T]
         left = -(-(self.n - at + self.size * int(counts[epoch.BATCHES])) // of_one)
         table = self._table(t, min(self.limit, left))
         updates = min(self.limit, left, table.shape[1] if self.scheduled else left)
         batches = self.address, self.params, self.grads, self.memory[0], self.bounds, self.data, self.scratch
-        steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t, held.address
+        steps = self.blocks, table, tuple(table[0, 0].tolist()), self.lanes, t, counted.address
         before = time.perf_counter()
         with ticking() as tick:
             limits = updates, self.n, self.size, self.accumulate, *tick
@@ -127,8 +127,8 @@ class CompiledTraining(Training):
         if not all(native):
             wrong = self.data[native.index(False)].dtype.str
             raise TypeError(f"data must hold arrays of native numbers for a Numba function, got dtype {wrong}")
-        held = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory[0])
-        kinds = tuple(typeof(a) for a in held)
+        arguments = (self.params, self.grads, self.data, self.scratch, self.blocks, self.memory[0])
+        kinds = tuple(typeof(a) for a in arguments)
         try:
             return compiled_epoch(self.loss_and_grad, self.opt.rule, flags, *kinds)[:2]
         except TypeError as error:

@@ -308,15 +308,21 @@ def test_a_limit_of_time_changes_nothing_else():
     assert (free.nit, free.fun, free.nfev) == (limited.nit, limited.fun, limited.nfev)
 
 
-def test_of_many_problems_none_is_evaluated_once_more_where_time_is_over():
+def slow(seconds):
+    """A straight line whose evaluations take so long, and their list."""
     calls = []
 
     def fun(x, grad):
         calls.append(1)
-        time.sleep(0.02)
+        time.sleep(seconds)
         grad[:] = 1.0
         return x[0]
 
+    return fun, calls
+
+
+def test_of_many_problems_none_is_evaluated_once_more_where_time_is_over():
+    fun, calls = slow(0.02)
     with pytest.warns(RuntimeWarning, match="0 of 20 problems succeeded"):
         res = fastopt.minimize_many(fun, np.zeros((20, 1)), method="gd", jac="inplace", options={"maxtime": 0.1})
     assert set(res.status) == {7}
@@ -324,14 +330,7 @@ def test_of_many_problems_none_is_evaluated_once_more_where_time_is_over():
 
 
 def test_one_evaluation_more_where_time_is_over():
-    calls = []
-
-    def fun(x, grad):
-        calls.append(1)
-        time.sleep(0.05)
-        grad[:] = 1.0
-        return x[0]
-
+    fun, calls = slow(0.05)
     res = fastopt.minimize(fun, [0.0], (), "gd", "inplace", options={"lr": 0.25, "maxtime": 0.0})
     assert res.status == 7
     assert res.fun == res.x[0]

@@ -143,6 +143,34 @@ def test_signals_at_random(case):
     assert opt.t > 100
 
 
+def test_a_type_error_of_a_handlers_own_is_not_taken_for_numbas():
+    """Which refuses arrays by one, whereupon the step goes another way: it would be taken twice."""
+    x, g, rung = np.ones(100_000), np.ones(100_000), []
+    opt, ref = fastopt.SGD(x, parallel=False), fastopt.SGD(np.ones(100_000), parallel=False)
+
+    def ring(number, frame):
+        rung.append(number)
+        raise TypeError("its own")
+
+    before, raised = signal.signal(signal.SIGALRM, ring), 0
+    gc.disable()
+    try:
+        for _ in range(50):
+            signal.setitimer(signal.ITIMER_REAL, 2e-4)
+            try:
+                while True:
+                    opt.step(g)
+            except TypeError:
+                raised += 1
+    finally:
+        gc.enable()
+        signal.signal(signal.SIGALRM, before)
+    assert raised == len(rung) == 50
+    while ref.t < opt.t:
+        ref.step(g)
+    assert_same(opt, ref)
+
+
 # --- more than a step ------------------------------------------------------------------------------------------------
 
 

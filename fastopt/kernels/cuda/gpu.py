@@ -15,7 +15,6 @@ from numba import config, cuda, types
 
 from ...arrays.device import interface
 from ..bind import ready
-from ..digest import digest
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 if not SIMULATED:
@@ -93,10 +92,8 @@ def barrier():
 
 
 def compiled(function, signature, cached):
-    """The kernel's function compiled, or taken from the disk cache, which finds it by its name (bind.py)."""
-    seen = digest(function, *signature.args)
-    function.__qualname__ = f"{function.__name__}_{seen}"
-    return ready(lambda cache: cuda.jit(cache=cache)(function), signature, cached and seen is not None)
+    """The kernel's function compiled, or taken from the disk cache (bind.py)."""
+    return ready(lambda cache: cuda.jit(cache=cache)(function), function, function.__name__, signature, cached)
 
 
 def flattened(args):
