@@ -45,7 +45,7 @@ class Training:
             is_written=Training._is_written,
             collect=Training._collect,
             finish=Training._finish,
-            scale=Training._scale,
+            scale=Training._scaled,
             update=Training._update,
         )
         with self.target.current():
@@ -109,7 +109,7 @@ class Training:
         for g, s in zip(self.buffers, self.sums):
             self.target.copy(g, s, self._stream())
 
-    def _scale(self, factor):
+    def _scaled(self, factor):
         if factor != 1.0:
             for g in self.buffers:
                 self.target.scale(g, factor, self._stream())

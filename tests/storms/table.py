@@ -1,6 +1,6 @@
 """What a run of the storms tried and lost: as a record, as a table, in the README.
 
-``python -m storms.table bench/results/stress.json`` writes the README's.
+``python -m storms.table tests/storms/stress.json`` writes the README's.
 """
 
 import json

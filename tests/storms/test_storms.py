@@ -38,6 +38,6 @@ def test_the_table_is_written_into_the_readme():
 
 
 def test_the_readme_has_the_table_of_the_committed_run():
-    run = json.loads((table.README.parent / "bench/results/stress.json").read_text(encoding="utf-8"))
+    run = json.loads((table.README.parent / "tests/storms/stress.json").read_text(encoding="utf-8"))
     assert table.markdown(run) in table.README.read_text(encoding="utf-8")
     assert [row["promise"] for row in run["storms"]] == [storm(name).PROMISE for name in NAMES], "storms came or went"
