@@ -8,6 +8,7 @@ constant of every lane. There is no ``if`` on values in such a text: ``select`` 
 from llvmlite import ir
 
 I64 = ir.IntType(64)
+STRICT = ("",)  # a flag that says nothing, so that Numba's fastmath, which would undo exact tricks, sets no others
 
 
 class Emitted:
@@ -26,8 +27,9 @@ class Emitted:
         x, y = self, self.like(other)
         if swapped:
             x, y = y, x
-        name = floats if is_float(self.value.type) else integers
-        return Emitted(self.builder, getattr(self.builder, name)(x.value, y.value))
+        if is_float(self.value.type):
+            return Emitted(self.builder, getattr(self.builder, floats)(x.value, y.value, flags=STRICT))
+        return Emitted(self.builder, getattr(self.builder, integers)(x.value, y.value))
 
     def __add__(self, other):
         return self._binary("fadd", "add", other)
@@ -83,6 +85,7 @@ class Emitted:
         else:
             compare = self.builder.fcmp_unordered if sign == "!=" else self.builder.fcmp_ordered
             compared = compare(sign, self.value, other)
+            compared.flags.extend(STRICT)
         return Emitted(self.builder, compared)
 
     def __lt__(self, other):
