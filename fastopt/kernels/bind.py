@@ -22,6 +22,7 @@ from .stand_ins import is_stand_in
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
 # The default error model blocks the vectorisation of every loop with a division.
 OPTIONS = {"error_model": "numpy"}
+INSIDE = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what is called in compiled code alone
 
 
 def link(function, /, **names):
@@ -45,6 +46,23 @@ def link_read(function, /, **names):
     """The function with those of the names that it reads: for one of a family, of which not all read the same."""
     read = globals_in(function)
     return link(function, **{name: value for name, value in names.items() if name in read})
+
+
+def link_throughout(function, /, **names):
+    """The function with other globals where it, or a helper of its in the same file, reads them; the helpers are
+    compiled each once, and called, where ``compiled`` alone would put a copy of each into every caller."""
+    made: dict = {}
+
+    def helper(one):
+        if one not in made:
+            made[one] = njit(**INSIDE)(inner(linked(one)))
+        return made[one]
+
+    def linked(one):
+        own = {name: f for name, f in helpers_of(one).items() if f.__module__ == function.__module__ and name not in names}
+        return link_read(one, **{name: helper(f) for name, f in own.items()}, **names)
+
+    return linked(function)
 
 
 def is_plain(value):
@@ -95,7 +113,7 @@ def inner(function):
 
 @once_each
 def inlined(function):
-    return njit(**OPTIONS, forceinline=True)(inner(function))
+    return njit(**INSIDE, forceinline=True)(inner(function))
 
 
 def compiled(function, name, signature, *, parallel=False, nogil=True, cached=True, besides=""):

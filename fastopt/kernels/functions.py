@@ -8,6 +8,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
 from ..errors import shorten
+from ..numbers.element import Element
 from .bind import first_reason
 
 
@@ -101,8 +102,8 @@ def _returns_rightly(returns, form):
 
 
 def _is_real(kind):
-    return isinstance(kind, (types.Float, types.Integer))
+    return isinstance(kind, (types.Float, types.Integer, Element))
 
 
 def _is_vector(kind):
-    return isinstance(kind, types.Array) and kind.ndim == 1 and isinstance(kind.dtype, types.Float)
+    return isinstance(kind, types.Array) and kind.ndim == 1 and isinstance(kind.dtype, (types.Float, Element))

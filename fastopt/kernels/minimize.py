@@ -127,51 +127,33 @@ def steps(rule, flags, coefficients_given):
     }
 
 
-def kernel(rule, evaluate, flags, x, args, *, shared=None, in_parallel=False, what="", cached=True):
+def kernel(rule, evaluate, flags, x, args, *, what="", cached=True):
     """The compiled loop of a rule around an evaluation.
 
-    ``x`` and ``args`` are Numba types; with ``shared``, the types of the arguments that all problems share, it is the
-    loop over many problems, and ``args`` have a leading axis. ``what`` tells evaluations apart that the digest cannot.
+    ``x`` and ``args`` are Numba types. ``what`` tells evaluations apart that the digest cannot.
     """
-    many = shared is not None
-    width, coefficients_given = columns(rule, flags, many)
+    width, coefficients_given = columns(rule, flags, many=False)
     template = link(loop.loop, evaluate=evaluate, **steps(rule, flags, coefficients_given), **parts_of(flags))
-    xs, state, numbers, counts = of_problems(x, rule, 1 + many)
-    problem = types.Tuple((xs, xs, xs, xs, state, numbers, counts))
+    numbers, counts = (types.Array(kind, 1, "C") for kind in (types.float64, types.int64))
+    problem = types.Tuple((x, x, x, x, types.UniTuple(x, len(rule.state)), numbers, counts))
     course = types.Tuple((TABLE, types.UniTuple(types.float64, width), NUMBERS, LIMIT))
-    arguments = [of_objective(xs, args), problem, course]
-    if many:
-        template = link(loop.loop_many, guarded=link(loop.guarded, one=template))
-        arguments = [arguments[0], shared, *arguments[1:], PART]
-    name = f"{rule.name}_{'many' if many else 'loop'}_{'parallel' if in_parallel else 'serial'}"
-    return compiled(template, name, types.void(*arguments), parallel=in_parallel, cached=cached, besides=what)
+    signature = types.void(of_objective(x, args), problem, course)
+    return compiled(template, f"{rule.name}_loop", signature, cached=cached, besides=what)
 
 
 # --- the Numba types of what loops/minimize.py describes ---------------------------------------------------------
 
 NUMBERS, TABLE = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
-TICK, PART, LIMIT = (types.UniTuple(types.int64, n) for n in (2, 3, 6))
+LIMIT = types.UniTuple(types.int64, 6)
 
 
 def of_objective(x, args):
     return types.Tuple((types.int64, types.int64, args, x, x, x))
 
 
-def of_problems(x, rule, ndim):
-    """Of iterates, the state, the numbers and the counts."""
-    xs, numbers, counts = (types.Array(kind, ndim, "C") for kind in (x.dtype, types.float64, types.int64))
-    return xs, types.UniTuple(xs, len(rule.state)), numbers, counts
-
-
-def evaluation_kernel(evaluate, x, args, *, shared=None, in_parallel=False, what=""):
-    """The compiled evaluation alone: at one x, or at many."""
-    if shared is None:
-        template = link(once, evaluate=evaluate)
-        return compiled(template, "once", types.float64(of_objective(x, args), x, x), besides=what)
-    xs, numbers, counts = (types.Array(kind, 2, "C") for kind in (x.dtype, types.float64, types.int64))
-    signature = types.void(of_objective(xs, args), shared, types.Tuple((xs, xs, numbers, counts)), TICK, PART)
-    template = link(loop.evaluate_many, guarded_evaluation=link(loop.guarded_evaluation, evaluate=evaluate))
-    return compiled(template, f"each_{in_parallel}", signature, parallel=in_parallel, besides=what)
+def evaluation_kernel(evaluate, x, args, *, what=""):
+    """The compiled evaluation alone."""
+    return compiled(link(once, evaluate=evaluate), "once", types.float64(of_objective(x, args), x, x), besides=what)
 
 
 def once(objective, x, g):

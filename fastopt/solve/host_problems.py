@@ -1,20 +1,13 @@
-"""The problems of a ``minimize_many`` on the CPU: compiled, dealt out to the threads, or one after the other."""
+"""The problems of a ``minimize_many`` on the CPU, and those of a Python function, one after the other."""
 
 import time
-from functools import cache
-from typing import Any
-
 import numpy as np
-from numba import typeof, types
 
-from ..kernels.digest import may_launch
-from ..kernels.loops.minimize import EVALUATED, NIT, RAISED, RUNNING, STATUS, VALUE
-from ..kernels.slices import FIRST_SLICE, ticking, timed
+from ..kernels.loops.minimize import NIT, RAISED, RUNNING, STATUS, VALUE
+from ..kernels.slices import FIRST_SLICE, timed
 from ..kernels.subnormals import restored_control
-from ..kernels.threads import in_threads
-from .arguments import argument_types
 from .diverged import as_far_again, dot_of_rows, goes_on
-from .objective import Plan, check_arity, compiled_plan, interpreted_plan
+from .objective import check_arity, interpreted_plan
 from .problem_set import Problems
 from .unwritten import unwritten
 
@@ -22,7 +15,6 @@ from .unwritten import unwritten
 class HostProblems(Problems):
     """Of NumPy's arrays."""
 
-    plan: Plan
     block = 1 << 15
 
     def __init__(self, target, given, s, flags, X, args, shared, limited):
@@ -57,7 +49,7 @@ class HostProblems(Problems):
 
     def once(self, i):
         """The value of problem i, from which an exception is not caught."""
-        return self.plan.once()(self.objective(i), self.kept.x[i].copy(), self.kept.g[i].copy())  # not the result's
+        raise NotImplementedError
 
     def values_as_far_again(self, which):
         X, is_far = as_far_again(self.kept.x, self.start, *self.limited[:2])
@@ -81,52 +73,6 @@ class HostProblems(Problems):
             out[which] = goes_on(x, old, g, start, nit[which], sign, dot_of_rows)
         return out
 
-    def objective(self, i):
-        row = (*(a[i] for a in self.args), *self.shared)
-        return (*self.plan.addresses, row, *(a[i] for a in self.limited))
-
-
-class CompiledProblems(HostProblems):
-    """Each slice is one call of compiled code."""
-
-    def __init__(self, target, given, s, flags, X, args, shared, limited):
-        super().__init__(target, given, s, flags, X, args, shared, limited)
-        kinds = typeof(args) if args else types.Tuple(())
-        whole = argument_types(shared, "shared") if shared else types.Tuple(())
-        inline = True if s.inline is None else s.inline
-        self._plan_of = (given, s.rule, X.dtype, kinds, whole, flags, inline)
-        # Compiled now, so that maxtime does not pay for it.
-        self.nested = cache(lambda: may_launch(given.fun, given.jac, kinds, whole))
-        self.plan = in_threads(lambda chunks: self._plan(True), lambda: self._plan(False), nested=self.nested)
-        if self.evaluates:
-            self.plan.each()
-
-    def _plan(self, in_parallel) -> Any:
-        return compiled_plan(*self._plan_of, in_parallel)
-
-    def _slice(self, begin, end, nit, limit, table):
-        with ticking() as tick:
-            course = table, tuple(table[0].tolist()), self.s.tests, (limit, self.most, self.reason, nit, *tick)
-            self._call("loop", begin, end, tuple(self.kept), course)
-        counts = self.kept.counts[begin:end]
-        still = counts[:, STATUS] == RUNNING
-        return int(counts[still, NIT].min()) if still.any() else None
-
-    def _evaluate(self, x, g, numbers, marks):
-        due = True
-        while due:
-            with ticking() as tick:
-                self._call("each", 0, self.k, (x, g, numbers, marks), tick)
-            due = not np.isin(marks[:, STATUS], (RAISED, EVALUATED)).all()
-
-    def _call(self, kernel, begin, end, *arguments):
-        def run(chunks, in_parallel=True):
-            plan = self._plan(in_parallel)
-            objective = (*plan.addresses, self.args, *self.limited)
-            (plan.loop if kernel == "loop" else plan.each())(objective, self.shared, *arguments, (begin, end, chunks))
-
-        in_threads(run, lambda: run(1, False), nested=self.nested)
-
 
 class InterpretedProblems(HostProblems):
     """One problem after the other, for Python functions."""
@@ -135,6 +81,13 @@ class InterpretedProblems(HostProblems):
         super().__init__(target, given, s, flags, X, args, shared, limited)
         check_arity(given, len(args) + len(shared))
         self.plan = interpreted_plan(given, s.rule, X.dtype, flags)
+
+    def once(self, i):
+        return self.plan.once()(self.objective(i), self.kept.x[i].copy(), self.kept.g[i].copy())  # not the result's
+
+    def objective(self, i):
+        row = (*(a[i] for a in self.args), *self.shared)
+        return (*self.plan.addresses, row, *(a[i] for a in self.limited))
 
     def run(self, begin, end, ends):
         for i in range(begin, end):

@@ -13,7 +13,8 @@ from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
 from ..targets.places import target_of
 from .arguments import limits, scales, start
-from .host_problems import CompiledProblems, InterpretedProblems
+from .compiled_problems import CompiledProblems
+from .host_problems import InterpretedProblems
 from .many_ended import Ending
 from .objective import objective_of, reads_value
 from .options import settings

@@ -117,7 +117,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     if given.is_compiled:
         inline = s.inline if s.inline is not None else s.maxiter >= INLINE_FROM
         kinds = argument_types(args) if args else NO_TYPES
-        plan = compiled_plan(given, s.rule, x.dtype, kinds, None, flags, inline)
+        plan = compiled_plan(given, s.rule, x.dtype, kinds, flags, inline)
     else:
         plan = interpreted_plan(given, s.rule, x.dtype, flags)
     return _result(Run(plan, given, s, flags, args, x, low, high, scale), notify)

@@ -67,31 +67,21 @@ def check_arity(given, count):
 class Plan(NamedTuple):
     """How to run an objective: kernels of kernels/minimize.py, and what they take as ``fun`` and ``jac``.
 
-    ``once`` and ``each`` are functions that return theirs, compiled when it is first asked for: few calls need both.
+    ``once`` is a function that returns its kernel, compiled when it is first asked for: few calls need it.
     """
 
     loop: Any
     once: Any
-    each: Any
     addresses: tuple[int, int]
     keeps: Any  # the functions at the addresses
     pace: dict  # by the sizes of x and args: how many iterations a slice had, when it was last run
 
 
 @remembered(lambda given, *_: (given.fun, given.jac), maxsize=256)
-def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in_parallel=False) -> Plan:
-    """For Numba functions; ``args`` and ``shared`` are Numba types. Compiled, or taken from the disk cache.
-
-    With ``shared`` not None it is the plan of many problems, and ``args`` have a leading axis.
-    """
-    x = types.Array(numba.from_dtype(dtype), 1, "C")
-    extra = tuple(args) if shared is None else (*map(_row, args), *shared)
-    first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
-    fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
-    functions = [(given.fun, fun_takes, "fun", given.form)]
-    if given.jac is not None:
-        functions.append((given.jac, (x, *extra), "jac", "gradient"))
-    lent, compiled = _compiled(functions)
+def compiled_plan(given: Objective, rule, dtype, args, flags, inline) -> Plan:
+    """For Numba functions; ``args`` are Numba types. Compiled, or taken from the disk cache."""
+    x, extra = types.Array(numba.from_dtype(dtype), 1, "C"), tuple(args)
+    lent, compiled = compiled_for_x(given, x, extra)
     (fun, fun_takes, fun_returns), (jac, jac_takes, jac_returns) = compiled[0], compiled[-1]
     called = by_address(fun_returns), by_address(jac_returns)
     addresses = address_of(fun, fun_takes), address_of(jac, jac_takes)
@@ -102,27 +92,26 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
         cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
     evaluate = looped.evaluation(given.form, *calls, flags.reads_value, lent)
     alone = looped.evaluation(given.form, *called, True, lent)
-    loop = looped.kernel(
-        rule, evaluate, flags, x, args, shared=shared, in_parallel=in_parallel, what=what, cached=cached
-    )
+    loop = looped.kernel(rule, evaluate, flags, x, args, what=what, cached=cached)
 
     @cache
     def once():
         return looped.evaluation_kernel(alone, x, types.Tuple(extra), what=what)
 
-    @cache
-    def each():
-        return looped.evaluation_kernel(alone, x, args, shared=shared, in_parallel=in_parallel, what=what)
-
-    return Plan(loop, once, each, addresses, (fun, jac), {})
+    return Plan(loop, once, addresses, (fun, jac), {})
 
 
-def _compiled(functions):
-    """How functions are given x, and each with what it takes and returns.
+def compiled_for_x(given, x, extra):
+    """How the functions are given x, and each with what it takes and returns, for these types.
 
     They cannot change the iterate: compiled for an x that is read only, at no cost; a copy each time where one of them
     writes to its x, or takes none that it could not.
     """
+    first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
+    fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
+    functions = [(given.fun, fun_takes, "fun", given.form)]
+    if given.jac is not None:
+        functions.append((given.jac, (x, *extra), "jac", "gradient"))
     try:
         read_only = [(f, (takes[0].copy(readonly=True), *takes[1:]), *more) for f, takes, *more in functions]
         return objective.read_only, [_with_types(*each) for each in read_only]
@@ -140,7 +129,7 @@ def interpreted_plan(given: Objective, rule, dtype, flags) -> Plan:
     fun, jac = _both_checked(given)
     loop = looped.interpreted(rule, given.form, fun, jac, flags, dtype)
     once = looped.interpreted_once(evaluation_in_python(given))
-    return Plan(loop, lambda: once, None, (0, 0), None, {})
+    return Plan(loop, lambda: once, (0, 0), None, {})
 
 
 def evaluation_in_python(given: Objective):
@@ -161,14 +150,6 @@ def _inlined(function):
     """
     options = {name: value for name, value in function.targetoptions.items() if name not in ("nopython", "inline")}
     return njit(**options | {"forceinline": True, "locals": function.locals})(function.py_func)
-
-
-def _row(kind):
-    """What ``a[i]`` is of an array of this type."""
-    if not isinstance(kind, types.Array):
-        raise TypeError(f"args must be arrays with a leading axis of problems, got {kind}")
-    layout = "A" if kind.layout == "F" else kind.layout  # a row of an array in Fortran order has strides
-    return kind.copy(ndim=kind.ndim - 1, layout=layout) if kind.ndim > 1 else kind.dtype
 
 
 def _checked(function, form):

@@ -37,6 +37,7 @@ class Settings:
     maxtime: float | None
     best: bool
     inline: bool | None
+    lanes: int | None
     disp: bool
     return_all: bool
     x_scale: Any
@@ -67,10 +68,12 @@ class Settings:
 
     def row(self, t):
         """What the loop makes the coefficients of step t from."""
-        h = self.hyper.at(t)
-        if self.staged:
-            bound = math.inf if self.clip_value is None else float(self.clip_value)
-            h = (*h, bound, scale_of(self.maximize, self.clip_norm is not None), self.hyper.decay(t))
+        return self.whole_row(t) if self.staged else self.hyper.at(t)
+
+    def whole_row(self, t):
+        """The same with the numbers of a stage, which change nothing where none is asked for."""
+        bound = math.inf if self.clip_value is None else float(self.clip_value)
+        h = (*self.hyper.at(t), bound, scale_of(self.maximize, self.clip_norm is not None), self.hyper.decay(t))
         return h if self.clip_norm is None else (*h, float(self.clip_norm))
 
 
@@ -83,6 +86,7 @@ DEFAULTS = {
     "maxtime": None,
     "best": False,
     "inline": None,
+    "lanes": None,
     "disp": False,
     "return_all": False,
     "x_scale": None,
@@ -90,6 +94,9 @@ DEFAULTS = {
     "clip_value": None,
     "clip_norm": None,
 }
+
+
+LANES = (1, 2, 4, 8, 16)  # problems that are solved side by side
 
 
 def rule_named(method) -> Rule:
@@ -149,6 +156,8 @@ def _settings(method, options, tol):
             given[name] = _count(name, given[name], least)
     if given["maxtime"] is not None:
         given["maxtime"] = _number("maxtime", given["maxtime"], least=0.0)
+    if given["lanes"] is not None and given["lanes"] not in LANES:
+        raise ValueError(f"lanes must be None or one of {', '.join(map(str, LANES))}, got {describe(given['lanes'])}")
     given["disp"] = bool(given["disp"]) if isinstance(given["disp"], int) else given["disp"]  # SciPy takes numbers
     for name in ("best", "inline", "disp", "return_all"):
         if not isinstance(given[name], bool) and not (name == "inline" and given[name] is None):

@@ -39,7 +39,7 @@ class Problems:
         self.target, self.given, self.s, self.flags, self.k, self.d = target, given, s, flags, k, d
         self.most, self.reason = most_iterations(s, given, d, flags)
         self.width, self.takes_coefficients = looped.columns(s.rule, flags, True)
-        self.asked = Asked(s.row)  # of which problems that begin later take the same
+        self.asked = Asked(self.row_of)  # of which problems that begin later take the same
         self.evaluates = not flags.reads_value or s.best  # at the end, where the value at x is not known
 
     def place(self, X0):
@@ -83,8 +83,16 @@ class Problems:
     def hyper_rows(self, nit, limit):
         """Of the steps after ``nit``, as many as a schedule has, or one for all."""
         if not self.flags.scheduled:
-            return self.s.first_rows[0]
-        return np.array(self.asked.again(nit, min(limit, self.most - nit)) or [self.s.no_row])
+            return np.array([self.row_of(1)])
+        return np.array(self.asked.again(nit, min(limit, self.most - nit)) or [self.no_row()])
+
+    def row_of(self, t):
+        """What coefficients of step t are made of."""
+        return self.s.row(t)
+
+    def no_row(self):
+        """Something of a row's length, for runs without steps."""
+        return self.s.no_row
 
     def table(self, rows, nit, limit):
         """What the loop takes for each step of a slice: the coefficients, the same for all problems."""

@@ -8,12 +8,9 @@ interrupts, time limits and callbacks between two calls, at the price of one cal
 
 import math
 
-from numba import prange
-
 from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
-from ..subnormals import control_word, flush_off, flush_on
-from ..tuples import at
+from ..subnormals import flush_off, flush_on
 from .vectors import copy, largest, largest_projected, moved, project, scaled_back, to_scale
 
 # What the loops are handed, as plain tuples: a named tuple would cost each call another microsecond.
@@ -118,68 +115,4 @@ def loop(objective, problem, course):
             break
     numbers[VALUE] = value
     counts[NIT], counts[STARTED], counts[STATUS] = nit, 1, status
-    flush_off(control)
-
-
-HAND = 16  # problems dealt out at a time: neighbours share cache lines
-
-
-def loop_many(objectives, shared, problems, course, part):
-    """The loop for each problem that still runs, of those in ``part``: (start, stop, chunks), dealt out like cards.
-
-    A thread whose time is over leaves its other problems for the next call, which goes on to the same iteration.
-    """
-    fun, jac, args, low, high, scale = objectives
-    x, g, old, best, state, numbers, counts = problems
-    table, like, tests, limit = course  # a parallel region can be handed no tuple within a tuple
-    start, stop, chunks = part
-    until = limit[3] + limit[0]
-    for k in prange(chunks):
-        going = True
-        for hand in range(start + k * HAND, stop, chunks * HAND):
-            for i in range(hand, min(hand + HAND, stop)):
-                if going and counts[i, STATUS] == RUNNING and counts[i, NIT] < until:
-                    problem = x[i], g[i], old[i], best[i], at(state, i), numbers[i], counts[i]
-                    objective = fun, jac, at(args, i) + shared, low[i], high[i], scale[i]
-                    guarded(objective, problem, (table, like, tests, limit), counts[i])
-                    going = not is_over(limit)
-
-
-def guarded(objective, problem, course, counts):
-    """The loop, in which an exception becomes a status: in a thread it would be lost."""
-    control = control_word()
-    try:
-        one(objective, problem, course)
-    except Exception:
-        counts[STATUS] = RAISED
-        flush_off(control)
-
-
-@stand_in
-def one(objective, problem, course):
-    """Stands for ``loop``."""
-
-
-def evaluate_many(objective, shared, points, tick, part):
-    """Value and gradient of each problem that is due; ``points`` are (x, g, numbers, counts)."""
-    fun, jac, args, low, high, scale = objective
-    x, g, numbers, counts = points
-    start, stop, chunks = part
-    for k in prange(chunks):
-        going = True
-        for i in range(start + k, stop, chunks):
-            if going and counts[i, STATUS] != RAISED and counts[i, STATUS] != EVALUATED:
-                one = fun, jac, at(args, i) + shared, low[i], high[i], scale[i]
-                guarded_evaluation(one, x[i], g[i], numbers[i], counts[i])
-                going = not is_over(tick)
-
-
-def guarded_evaluation(objective, x, g, numbers, counts):
-    fun, jac, args, low, high, _ = objective
-    control = flush_on()
-    try:
-        numbers[VALUE] = evaluate(fun, jac, x, g, args, low, high)
-        counts[STATUS] = EVALUATED
-    except Exception:
-        counts[STATUS] = RAISED
     flush_off(control)

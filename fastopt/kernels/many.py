@@ -1,0 +1,145 @@
+"""The loop of loops/many.py, compiled once for a number of lanes; beside it, each by its address, what it calls."""
+
+from functools import cache
+
+from numba import from_dtype, prange, types
+
+from .across import largest_over, sweep_over
+from . import minimize as looped
+from .addresses import address_of, by_address
+from .bind import compiled, inlined, link, link_throughout
+from .described import reader, vectors
+from .digest import digest
+from .loops import changes
+from .loops import many as loop
+from .loops.changes import STAGES
+from .loops.many import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
+from .loops.vectors import largest
+from .modifiers import stage
+from .stand_ins import stand_in
+
+WORDS = types.int64, types.int64, types.int64  # of a step: where lanes and coefficients are, and how many variables
+JOB = WORDS[:1]  # where it is described
+
+
+# --- what is done to scalars -----------------------------------------------------------------------------------------
+
+
+def staged(p, g, bound, first, scale, decay):
+    return (stage(p, g, bound, first, scale, decay),)
+
+
+def same(x):
+    return (x,)
+
+
+def in_scale(x, g, scale):
+    return x / scale, g * scale
+
+
+def out_of_scale(x, old, scale):
+    return (old + scale * (x - old / scale),)
+
+
+def within(x, low, high):
+    return (low if x < low else high if x > high else x,)
+
+
+# --- the loop --------------------------------------------------------------------------------------------------------
+
+
+@stand_in
+def vector(address, size):
+    """Stands for the vector at an address."""
+
+
+def steepest_of_one(lanes, out):
+    size = lanes.shape[1]
+    out[STEEPEST, 0] = largest(vector(lanes.ctypes.data + G * size * lanes.itemsize, size))
+
+
+def job_of(dtype):
+    """The types of what a job describes, in the order in which ``work`` takes it."""
+    one = from_dtype(dtype)
+    (matrix, matrices), (tests, table), (plan, counts) = (
+        [types.Array(kind, n, "C") for n in ns]
+        for kind, ns in ((one, (2, 3)), (types.float64, (1, 2)), (types.int64, (1, 2)))
+    )
+    of_problems, of_course = (matrices, table, counts, matrices, matrix), (table, tests, plan, plan)
+    return *of_problems, *of_course, matrices, matrix, matrix, table, counts
+
+
+@cache
+def worker(dtype, lanes):
+    """The compiled loop."""
+    of_one = link(steepest_of_one, vector=vectors(types.Array(from_dtype(dtype), 1, "C")))
+    bound = link_throughout(
+        loop.work,
+        LANES=lanes,
+        read=reader(*job_of(dtype)),
+        call=by_address(types.none),
+        steepest=largest_over(G, STEEPEST, lanes) if lanes > 1 else of_one,
+        keep_old=sweep(same, (X,), (OLD,), 0, dtype, lanes),
+    )
+    return compiled(bound, f"many_{dtype}_{lanes}", types.void(*JOB))
+
+
+def sweep(function, reads, writes, count, dtype, lanes):
+    return sweep_over(inlined(function), reads, writes, count, lanes, from_dtype(dtype))
+
+
+@cache
+def changer(name, dtype, lanes):
+    """What comes before the step, ``prepare``, or after it, ``correct``."""
+    own = {
+        "to_scale": (in_scale, (X, G, SCALE), (X, G), 0),
+        "stage": (staged, (X, G), (G,), STAGES),
+        "scaled_back": (out_of_scale, (X, OLD, SCALE), (X,), 0),
+        "project": (within, (X, LOW, HIGH), (X,), 0),
+    }
+    template = getattr(changes, name)
+    used = {key: sweep(*what, dtype, lanes) for key, what in own.items() if key in template.__code__.co_names}
+    bound = link_throughout(template, LANES=lanes, read=reader(*job_of(dtype)), **used)
+    return compiled(bound, f"many_{name}_{dtype}_{lanes}", types.void(*JOB))
+
+
+@cache
+def step(rule, dtype, lanes):
+    """A rule's step, of all lanes."""
+    slots, count = tuple(range(STATE, STATE + len(rule.state))), own_coefficients(rule)
+    bound = link(once, sweep_of=sweep(rule.update, (X, G, *slots), (X, *slots), count, dtype, lanes))
+    seen = digest(rule.update)  # which the walk from the kernel does not find
+    name = f"{rule.name}_many_{dtype}_{lanes}"
+    return compiled(bound, name, types.void(*WORDS), cached=seen is not None, besides=f"{seen} {len(slots)} {count}")
+
+
+@stand_in
+def sweep_of(lanes, numbers, size):
+    """Stands for a sweep (across.py)."""
+
+
+def once(lanes, numbers, size):
+    sweep_of(lanes, numbers, size)
+
+
+def own_coefficients(rule):
+    return len(rule.coefficients(1, *map(float, rule.hyper.values())))
+
+
+def table_kernel(rule):
+    """Fills a table with the coefficients of the steps after ``first``, the stage's too."""
+    return looped.table_kernel(rule, True)
+
+
+@cache
+def launcher():
+    """Runs the loop at an address for each of these jobs, whose descriptions lie so many bytes apart, in parallel."""
+    return compiled(launch, "launch", types.void(*(types.int64,) * 4), parallel=True)
+
+
+def launch(work, jobs, apart, count):
+    for k in prange(count):
+        call(work, (jobs + k * apart,))
+
+
+call = by_address(types.none)
