@@ -16,10 +16,11 @@ from numba.extending import lower_builtin
 from . import exponential, logarithm, power, trigonometric
 from .element import REALS
 from .emitted import Emitted
-from .lane import LaneType
-from .teach import OnCPU, inlined, joined, teach
+from .overloaded import OVERLOADED
+from .stamp import stamp
+from .teach import OnCPU, inlined, teach
 
-# --- for numbers: plain functions, so that compiled code and Python can call them --------------------------------------
+# --- for numbers: plain functions, so that compiled code and Python can call them ------------------------------------
 
 
 def exp(x):
@@ -120,8 +121,10 @@ class OfNumbers(OnCPU):
 
 def _of_numbers(function, count):
     def lower(context, builder, sig, args):
+        stamp(context)
         return EMITTED[function.__name__](*(Emitted(builder, arg) for arg in args)).value
 
+    OVERLOADED.add(function)
     infer_global(function)(OfNumbers)
     lower_builtin(function, *[types.Float] * count)(lower)
 
