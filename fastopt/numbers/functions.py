@@ -113,10 +113,19 @@ class OfNumbers(OnCPU):
 
     def generic(self, args, kws):
         kinds = {types.unliteral(arg) for arg in args}
-        if kws or not all(isinstance(kind, REALS) for kind in kinds):
-            return None
+        for kind in kinds:
+            if not isinstance(kind, REALS):
+                return _refuse(self.key, kind)
         kind = types.float32 if kinds == {types.float32} else types.float64
         return signature(kind, *[kind] * len(args))
+
+
+def _refuse(function, kind):
+    """Numba's types are nothing for ours; others have templates of their own."""
+    if not type(kind).__module__.startswith("numba."):
+        return
+    hint = f": call it in a loop, jit.{function.__name__}(x[i])" if isinstance(kind, types.Array) else ""
+    raise TypeError(f"fastopt.jit.{function.__name__} takes numbers, got {kind}{hint}")
 
 
 def _of_numbers(function, count):
