@@ -9,8 +9,8 @@ from types import CodeType, FunctionType, ModuleType
 import numpy as np
 from numba import types
 
+from ..numbers.overloaded import OVERLOADED
 from .extensions import extensions
-from .overloads import OVERLOADED
 from .parts import is_library, parts
 
 

@@ -14,7 +14,7 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_
 from numba.extending import intrinsic, lower_builtin
 
 from .element import Element, common
-from .lane import MaskType
+from .lane import Mask
 from .teach import OnCPU
 
 OPERATORS = (
@@ -34,7 +34,7 @@ PRODUCTS = (np.dot, operator.matmul)
 
 
 def is_ours(kind):
-    return isinstance(kind, (Element, MaskType))
+    return isinstance(kind, (Element, Mask))
 
 
 def element_of(kind):

@@ -16,10 +16,11 @@ from numba.extending import lower_builtin
 from . import exponential, logarithm, power, trigonometric
 from .element import REALS
 from .emitted import Emitted
-from .lane import LaneType
-from .teach import OnCPU, inlined, joined, teach
+from .overloaded import OVERLOADED
+from .stamp import stamp
+from .teach import OnCPU, inlined, teach
 
-# --- for numbers: plain functions, so that compiled code and Python can call them --------------------------------------
+# --- for numbers: plain functions, so that compiled code and Python can call them ------------------------------------
 
 
 def exp(x):
@@ -112,16 +113,27 @@ class OfNumbers(OnCPU):
 
     def generic(self, args, kws):
         kinds = {types.unliteral(arg) for arg in args}
-        if kws or not all(isinstance(kind, REALS) for kind in kinds):
-            return None
+        for kind in kinds:
+            if not isinstance(kind, REALS):
+                return _refuse(self.key, kind)
         kind = types.float32 if kinds == {types.float32} else types.float64
         return signature(kind, *[kind] * len(args))
 
 
+def _refuse(function, kind):
+    """Numba's types are nothing for ours; others have templates of their own."""
+    if not type(kind).__module__.startswith("numba."):
+        return
+    hint = f": call it in a loop, jit.{function.__name__}(x[i])" if isinstance(kind, types.Array) else ""
+    raise TypeError(f"fastopt.jit.{function.__name__} takes numbers, got {kind}{hint}")
+
+
 def _of_numbers(function, count):
     def lower(context, builder, sig, args):
+        stamp(context)
         return EMITTED[function.__name__](*(Emitted(builder, arg) for arg in args)).value
 
+    OVERLOADED.add(function)
     infer_global(function)(OfNumbers)
     lower_builtin(function, *[types.Float] * count)(lower)
 

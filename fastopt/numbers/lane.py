@@ -1,7 +1,5 @@
 """Lanes: the same number of several problems in one vector register, as a Numba type."""
 
-from functools import lru_cache
-
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel import models
@@ -11,22 +9,22 @@ from .element import Element
 from .emitted import constant, splat
 
 
-class LaneType(Element):
-    """``count`` numbers of a float dtype. ``Lane`` makes them, one object for each pair."""
+class Lane(Element):
+    """``count`` numbers of a float dtype. Numba keeps one object for each pair."""
 
     def __init__(self, dtype, count):
         self.dtype, self.count = dtype, count
         super().__init__(f"lanes of {count} {dtype}")
 
     def takes(self, other):
-        return super().takes(other) or (isinstance(other, MaskType) and other.count == self.count)
+        return super().takes(other) or (isinstance(other, Mask) and other.count == self.count)
 
     @property
     def mask(self):
         return Mask(self.count)
 
 
-class MaskType(types.Type):
+class Mask(types.Type):
     """What a comparison of lanes gives: no truth value, for the lanes may differ, so ``if`` does not compile."""
 
     def __init__(self, count):
@@ -38,9 +36,6 @@ class MaskType(types.Type):
 
     def unify(self, typingctx, other):
         return self if isinstance(other, types.Boolean) else None
-
-
-Lane, Mask = lru_cache(maxsize=None)(LaneType), lru_cache(maxsize=None)(MaskType)
 
 
 class _Vector(models.PrimitiveModel):
@@ -57,7 +52,7 @@ class _Vector(models.PrimitiveModel):
         return builder.extract_value(value, 0)
 
 
-@register_model(LaneType)
+@register_model(Lane)
 class _LaneModel(_Vector):
     def __init__(self, manager, kind):
         element = manager.lookup(kind.dtype).get_value_type()
@@ -65,7 +60,7 @@ class _LaneModel(_Vector):
         super().__init__(manager, kind, self.stored)
 
 
-@register_model(MaskType)
+@register_model(Mask)
 class _MaskModel(_Vector):
     def __init__(self, manager, kind):
         self.stored = ir.VectorType(ir.IntType(8), kind.count)
@@ -81,19 +76,19 @@ class _MaskModel(_Vector):
 # --- what becomes a lane ---------------------------------------------------------------------------------------------
 
 
-@lower_cast(types.Integer, LaneType)
-@lower_cast(types.Float, LaneType)
-@lower_cast(types.Boolean, LaneType)
+@lower_cast(types.Integer, Lane)
+@lower_cast(types.Float, Lane)
+@lower_cast(types.Boolean, Lane)
 def _number_to_lane(context, builder, kind, to, value):
     return splat(builder, context.cast(builder, value, kind, to.dtype), to.count)
 
 
-@lower_cast(types.Boolean, MaskType)
+@lower_cast(types.Boolean, Mask)
 def _boolean_to_mask(context, builder, kind, to, value):
     return splat(builder, value, to.count)
 
 
-@lower_cast(MaskType, LaneType)
+@lower_cast(Mask, Lane)
 def _mask_to_lane(context, builder, kind, to, value):
     one, zero = (constant(context.get_value_type(to), number) for number in (1, 0))
     return builder.select(value, one, zero)

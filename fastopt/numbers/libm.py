@@ -7,7 +7,8 @@ from llvmlite import ir
 from numba.core.typing.templates import infer_global, signature
 from numba.extending import lower_builtin
 
-from .lane import LaneType
+from .lane import Lane
+from .stamp import stamp
 from .teach import OnCPU, joined
 
 NAMES = ("exp2", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "erfc", "gamma", "lgamma")
@@ -24,6 +25,7 @@ class LaneByLane(OnCPU):
 
 def _lane_by_lane(key, count):
     def lower(context, builder, sig, args):
+        stamp(context)
         kind = sig.return_type
         function = context.typing_context.resolve_value_type(key)
         of_one = function.get_call_type(context.typing_context, [kind.dtype] * count, {})
@@ -38,7 +40,7 @@ def _lane_by_lane(key, count):
         return result
 
     infer_global(key)(LaneByLane)
-    lower_builtin(key, *[LaneType] * count)(lower)
+    lower_builtin(key, *[Lane] * count)(lower)
 
 
 for name in NAMES + OF_TWO:

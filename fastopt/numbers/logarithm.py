@@ -41,14 +41,16 @@ def at_ends(x, result):
 
 
 def log(x):
-    return at_ends(x, of_parts(*parts(x), 0.0))
+    e, f = parts(x)
+    return at_ends(x, of_parts(e, f, 0.0))
 
 
 def log1p(x):
     near = 1.0 + x
     back = near - 1.0
     lost = ((1.0 - (near - back)) + (x - back)) / near  # of x, in rounding 1 + x
-    result = of_parts(*parts_of_normal(near), select(near < INF, lost, 0.0))
+    e, f = parts_of_normal(near)
+    result = of_parts(e, f, select(near < INF, lost, 0.0))
     return select(x.equals(0.0), x, at_ends(near, result))
 
 

@@ -11,7 +11,8 @@ from numba.core.typing.templates import infer_global, signature
 from numba.extending import lower_builtin
 
 from .emitted import absolute, ceil, copysign, floor, rint, select, sqrt, trunc
-from .lane import Lane, LaneType, MaskType
+from .lane import Lane, Mask
+from .stamp import stamp
 from .teach import OnCPU, joined, teach
 
 INF = math.inf
@@ -122,12 +123,12 @@ for keys, text in BINARY.items():
 for keys, compared in COMPARISONS.items():
     teach(keys, _comparison(compared), 2, gives="mask")
 for keys, text in OF_MASKS.items():
-    teach(keys, text, 2, takes=MaskType)
+    teach(keys, text, 2, takes=Mask)
 for keys, text in UNARY.items():
     teach(keys, text)
 for keys, text in QUESTIONS.items():
     teach(keys, text, gives="mask")
-teach((operator.invert, np.logical_not, np.bitwise_not), lambda p: ~p, takes=MaskType)
+teach((operator.invert, np.logical_not, np.bitwise_not), lambda p: ~p, takes=Mask)
 teach((np.clip,), clip, 3)
 for count in range(2, 6):  # Python takes any number
     teach((min,), lambda *values: reduce(least, values), count)
@@ -138,22 +139,23 @@ def joined_by(condition, numbers):
     """The lanes of two numbers that a mask chooses from: of float32 where both are."""
     narrow = all(types.unliteral(number) == types.float32 for number in numbers)
     lanes = Lane(types.float32 if narrow else types.float64, getattr(condition, "count", 0))
-    return joined((lanes, *numbers)) if isinstance(condition, MaskType) else None
+    return joined((lanes, *numbers)) if isinstance(condition, Mask) else None
 
 
 class Where(OnCPU):
     """``np.where`` of a mask, or of one truth for all lanes."""
 
     def generic(self, args, kws):
-        if kws or len(args) != 3 or not isinstance(args[0], (MaskType, types.Boolean)):
+        if kws or len(args) != 3 or not isinstance(args[0], (Mask, types.Boolean)):
             return None
         kind = joined(args[1:]) or joined_by(args[0], args[1:])
         return signature(kind, args[0], kind, kind) if kind else None
 
 
-@lower_builtin(np.where, MaskType, LaneType, LaneType)
-@lower_builtin(np.where, types.Boolean, LaneType, LaneType)
+@lower_builtin(np.where, Mask, Lane, Lane)
+@lower_builtin(np.where, types.Boolean, Lane, Lane)
 def _where(context, builder, sig, args):
+    stamp(context)
     return builder.select(*args)
 
 

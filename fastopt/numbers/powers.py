@@ -12,8 +12,9 @@ from numba.extending import lower_builtin
 from . import functions
 from .element import REALS
 from .emitted import Emitted
-from .lane import LaneType
+from .lane import Lane
 from .power import integer_power
+from .stamp import stamp
 from .teach import OnCPU, joined
 
 KEYS = (operator.pow, operator.ipow, math.pow, np.power, pow, functions.pow)
@@ -35,6 +36,7 @@ class Power(OnCPU):
 
 
 def _by_literal(context, builder, sig, args):
+    stamp(context)
     return integer_power(Emitted(builder, args[0]), sig.args[1].literal_value).value
 
 
@@ -46,11 +48,12 @@ def _by_number(context, builder, sig, args):
 
 
 def _by_lanes(context, builder, sig, args):
+    stamp(context)
     return functions.EMITTED["pow"](*(Emitted(builder, arg) for arg in args)).value
 
 
 for key in KEYS:
     infer_global(key)(Power)
-    lower_builtin(key, LaneType, types.IntegerLiteral)(_by_literal)
-    lower_builtin(key, LaneType, types.Float)(_by_number)
-    lower_builtin(key, LaneType, LaneType)(_by_lanes)
+    lower_builtin(key, Lane, types.IntegerLiteral)(_by_literal)
+    lower_builtin(key, Lane, types.Float)(_by_number)
+    lower_builtin(key, Lane, Lane)(_by_lanes)

@@ -12,7 +12,8 @@ from numba.extending import lower_builtin
 
 from .element import common
 from .emitted import Emitted
-from .lane import LaneType, MaskType
+from .lane import Lane, Mask
+from .stamp import stamp
 
 
 class OnCPU(AbstractTemplate):
@@ -21,7 +22,7 @@ class OnCPU(AbstractTemplate):
     metadata: ClassVar = {"target": "cpu"}
 
 
-def teach(keys, text, count=1, gives="lane", takes=LaneType):
+def teach(keys, text, count=1, gives="lane", takes=Lane):
     """These functions, or operators, of so many lanes (or masks), by a text of emitted values (emitted.py)."""
 
     class Template(OnCPU):
@@ -29,9 +30,10 @@ def teach(keys, text, count=1, gives="lane", takes=LaneType):
             kind = None if kws or len(args) != count else joined(args, takes)
             if kind is None:
                 return None
-            return signature(kind.mask if gives == "mask" and takes is LaneType else kind, *[kind] * count)
+            return signature(kind.mask if gives == "mask" and takes is Lane else kind, *[kind] * count)
 
     def lower(context, builder, sig, args):
+        stamp(context)
         return text(*(Emitted(builder, arg) for arg in args)).value
 
     for key in keys:
@@ -39,15 +41,15 @@ def teach(keys, text, count=1, gives="lane", takes=LaneType):
         lower_builtin(key, *[takes] * count)(lower)
 
 
-def joined(args, takes=LaneType):
+def joined(args, takes=Lane):
     """The lanes, or the mask, that all the arguments are converted to; None where these are not of that kind."""
     args = [types.unliteral(arg) for arg in args]
-    if takes is MaskType:
-        masks = {arg for arg in args if isinstance(arg, MaskType)}
-        others = [arg for arg in args if not isinstance(arg, (MaskType, types.Boolean))]
+    if takes is Mask:
+        masks = {arg for arg in args if isinstance(arg, Mask)}
+        others = [arg for arg in args if not isinstance(arg, (Mask, types.Boolean))]
         return masks.pop() if len(masks) == 1 and not others else None
     kind = common(args)
-    return kind if isinstance(kind, LaneType) else None
+    return kind if isinstance(kind, Lane) else None
 
 
 def inlined(text, count=1):

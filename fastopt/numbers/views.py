@@ -1,10 +1,11 @@
-"""Memory of floats seen as an array of lanes, and lanes written back."""
+"""Memory of floats seen as an array of lanes, and the reverse. Who imports this has taught Numba all of lanes."""
 
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .lane import Lane, LaneType
+from . import arrays, functions, libm, operators, powers  # noqa: F401
+from .lane import Lane
 
 
 @intrinsic(prefer_literal=True)
@@ -22,7 +23,7 @@ def as_lanes(typingctx, array, count):
 @intrinsic
 def of_lanes(typingctx, array):
     """An array of lanes as the floats that it holds, over the same memory, with the lanes as the last dimension."""
-    if not isinstance(array.dtype, LaneType):
+    if not isinstance(array.dtype, Lane):
         return None
     floats = array.copy(dtype=array.dtype.dtype, ndim=array.ndim + 1)
     return floats(array), lambda *call: _seen_as(floats, *call)
