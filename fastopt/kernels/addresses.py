@@ -29,6 +29,21 @@ def by_address(returns):
     return call
 
 
+@intrinsic
+def fails(typingctx, address, arguments):
+    """A call of a function that returns nothing; whether it raised an exception, of which no more is known."""
+
+    def codegen(context, builder, signature, args):
+        kinds = tuple(signature.args[1])
+        pointer = context.call_conv.get_function_type(types.none, kinds).as_pointer()
+        values = [builder.extract_value(args[1], i) for i in range(len(kinds))]
+        target = builder.inttoptr(args[0], pointer)
+        status, _ = context.call_conv.call_function(builder, target, types.none, kinds, values)
+        return status.is_error
+
+    return types.boolean(types.int64, arguments), codegen
+
+
 def address_of(dispatcher, kinds) -> int:
     """Where the function compiled for these argument types is."""
     compiled = dispatcher.overloads[kinds]

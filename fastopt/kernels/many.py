@@ -6,7 +6,7 @@ from numba import from_dtype, prange, types
 
 from .across import largest_over, sweep_over
 from . import minimize as looped
-from .addresses import address_of, by_address
+from .addresses import by_address, fails
 from .bind import compiled, inlined, link, link_throughout
 from .described import reader, vectors
 from .digest import digest
@@ -78,6 +78,7 @@ def worker(dtype, lanes):
         LANES=lanes,
         read=reader(*job_of(dtype)),
         call=by_address(types.none),
+        fails=fails,
         steepest=largest_over(G, STEEPEST, lanes) if lanes > 1 else of_one,
         keep_old=sweep(same, (X,), (OLD,), 0, dtype, lanes),
     )
@@ -90,7 +91,7 @@ def sweep(function, reads, writes, count, dtype, lanes):
 
 @cache
 def changer(name, dtype, lanes):
-    """What comes before the step, ``prepare``, or after it, ``correct``."""
+    """What comes before the step, ``change``, or after it, ``correct``."""
     own = {
         "to_scale": (in_scale, (X, G, SCALE), (X, G), 0),
         "stage": (staged, (X, G), (G,), STAGES),

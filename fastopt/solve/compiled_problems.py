@@ -1,5 +1,6 @@
 """The problems of a ``minimize_many`` of a Numba function: on lanes, and dealt out to the threads."""
 
+import math
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from ..kernels.loops.changes import STAGES
 from ..kernels.loops.many import (
     BEGIN,
     BOUNDED,
+    CHANGE,
     CHUNKS,
     CLIPS_NORM,
     CONTEXT,
@@ -26,7 +28,6 @@ from ..kernels.loops.many import (
     MEASURES_STEPS,
     MOST,
     PLANNED,
-    PREPARE,
     READS_VALUE,
     REASON,
     SCALED,
@@ -79,7 +80,7 @@ class CompiledProblems(HostProblems):
         self.steps = [address_of(many.step(s.rule, self.dtype, L), many.WORDS)]
         self.steps += [
             address_of(many.changer(name, self.dtype, L), many.JOB) if wanted else 0
-            for name, wanted in (("prepare", s.staged or flags.scaled), ("correct", flags.bounded or flags.scaled))
+            for name, wanted in (("change", s.staged or flags.scaled), ("correct", flags.bounded or flags.scaled))
         ]
 
     def _evaluation_of(self, reads_value, lanes):
@@ -138,7 +139,7 @@ class CompiledProblems(HostProblems):
         whole = np.zeros(PLANNED, np.int64)
         whole[list(plan)] = list(plan.values())
         whole[[EVALUATE, CONTEXT]] = evaluation.address, self.context.ctypes.data
-        whole[[STEP, PREPARE, CORRECT]] = self.steps
+        whole[[STEP, CHANGE, CORRECT]] = self.steps
         given = matrices, numbers, counts, self.numbers_of_limits, self.rows, table, tests, changing
 
         def run(chunks, alone=False):
@@ -173,7 +174,7 @@ class CompiledProblems(HostProblems):
             np.zeros((self._own(), L), dtype),
             np.zeros((self.rows.shape[1], L), dtype),
             np.zeros((2, ROOM)),
-            np.zeros((4, ROOM), np.int64),
+            np.zeros((5, ROOM), np.int64),
         )
 
     # --- evaluations beside those of the loop --------------------------------------------------------------------
@@ -209,7 +210,7 @@ def _limits(limited, X):
 
 def _rows(args, k, dtype):
     """Of each problem what it has in args, as one row."""
-    flat = [a.reshape(k, -1) for a in args]
+    flat = [a.reshape(k, math.prod(a.shape[1:])) for a in args]
     if not flat:
         return np.empty((k, 0), dtype)
     return np.ascontiguousarray(flat[0]) if len(flat) == 1 else np.concatenate(flat, axis=1)

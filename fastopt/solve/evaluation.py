@@ -9,7 +9,7 @@ from numba import typeof, types
 from ..errors import shorten
 from ..kernels import minimize as looped
 from ..kernels.addresses import address_of
-from ..kernels.bind import link
+from ..kernels.bind import first_reason, link
 from ..kernels.evaluations import KIND, Kinds
 from ..kernels.functions import remembered
 from ..kernels.loops import objective
@@ -66,8 +66,8 @@ def _side_by_side(*which) -> Evaluation | str:
     """The evaluation, or why there is none."""
     try:
         return _compiled(*which)
-    except TypeError as error:
-        return shorten(str(error), 200)
+    except Exception as error:  # whatever Numba raises where it meets numbers that it does not know
+        return shorten(first_reason(error.__cause__ or error), 160)
 
 
 @remembered(lambda given, *_: (given.fun, given.jac), maxsize=256)

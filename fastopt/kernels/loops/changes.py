@@ -31,7 +31,7 @@ def project(lanes, numbers, size):
     """Takes x into the bounds."""
 
 
-def prepare(job):
+def change(job):
     """Scale x, and modify the gradient."""
     _, numbers, _, _, _, table, _, _, plan, lanes, c, _, _, at = read(job, 0)
     where, size, own = lanes.ctypes.data, lanes.shape[1], c.shape[0] - STAGES
