@@ -26,8 +26,6 @@ class DeviceProblems(Problems):
     block = 1 << 20
 
     def __init__(self, target, given, s, flags, X0, args, shared):
-        if s.inline is False:
-            raise ValueError("inline must be True or None for arrays on the GPU, got False")
         place = placed("X0", X0)
         if len(place.shape) != 2:
             raise ValueError(f"X0 must have shape (k, d), got {place.shape}")

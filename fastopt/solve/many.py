@@ -46,19 +46,26 @@ def minimize_many(
     bounds : sequence of d pairs (low, high), or scipy.optimize.Bounds of shape (d,) or (k, d), optional
         As for :func:`fastopt.minimize`, for all problems or for each. Refused on a GPU, as ``x_scale`` is.
     method, jac, tol, options
-        As for :func:`fastopt.minimize`, also what is said on ``lr`` there: one is chosen for all problems, so bring
+        As for :func:`fastopt.minimize`, but for ``inline``, ``disp`` and ``return_all``. Also what is said on ``lr`` there: one is chosen for all problems, so bring
         them to one scale, and try it on a few. ``maxtime`` limits the whole call: within 0.2 seconds and one evaluation
         in each thread, as Ctrl-C; where ``jac`` is a function or ``best`` is wanted, one more of each problem that was
         begun is left for the end. With ``maxtime`` a value that is not finite ends its problem on the way. A schedule
         is asked for each step once, for all problems.
+
+        There is one option more, ``lanes`` (None): how many problems are solved side by side in a vector register, 1, 2,
+        4, 8 or 16. None is 8 of float64 or 16 of float32, where that can be: ``fun`` is a Numba function that brings its
+        gradient and does the same for every x and row, without ``if`` on them (:func:`numpy.where` and the like may
+        choose), and ``args`` have the dtype of X0; else it is 1. ``fun`` is not changed for it, but compiled for vectors,
+        in which a division by zero is infinite and raises nothing. A problem's result never depends on its neighbours; on
+        1 lane it is the same to rounding.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,), and ``message``, one string that
-        counts how they ended. ``status`` is as in :func:`fastopt.minimize`, and 5 where the objective raised an
+        ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,), ``message``, one string that
+        counts how they ended, and ``lanes``, how many were solved side by side. ``status`` is as in :func:`fastopt.minimize`, and 5 where the objective raised an
         exception, which leaves the other problems unaffected. Of problems that were not begun before ``maxtime`` was
         over ``fun`` and ``jac`` are NaN and ``nfev`` is 0. For X0 on a GPU ``x`` and ``jac`` are there too (PyTorch's
         or CuPy's arrays if X0 is, else Numba's); the others are NumPy arrays.
@@ -99,9 +106,9 @@ def minimize_many(
            [3. , 1.5]])
     """
     s = settings(method, options, tol)
-    for name in ("disp", "return_all"):
-        if getattr(s, name):
-            raise ValueError(f"{name} must be left out for many problems, got True")
+    for name, out in (("disp", False), ("return_all", False), ("inline", None)):
+        if getattr(s, name) is not out:
+            raise ValueError(f"{name} must be left out for many problems, got {getattr(s, name)}")
     given = objective_of(fun, jac)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     owes = s.maxtime is not None and given.form != "jac"  # an evaluation of each problem at the end, or reads the value
@@ -138,13 +145,20 @@ def _problems(given, s, flags, X0, args, shared, bounds):
         for name, value in (("bounds", bounds), ("x_scale", s.x_scale)):
             if value is not None:
                 raise ValueError(f"{name} must be left out for arrays on the GPU, got {describe(value)}")
-
+        _refuse_lanes(s, "a thread of the GPU has one problem")
         return DeviceProblems(target, given, s, flags, X0, args, shared)
     X = _starts(X0)
     _check_rows(args, len(X))
     limited = (*limits(bounds, X), scales(s.x_scale, X))
+    if not given.is_compiled:
+        _refuse_lanes(s, "a Python function is called for one problem at a time")
     kind = CompiledProblems if given.is_compiled else InterpretedProblems
     return kind(target, given, s, flags, X, args, shared, limited)
+
+
+def _refuse_lanes(s, why):
+    if s.lanes not in (None, 1):
+        raise TypeError(f"lanes must be None or 1 here, got {s.lanes}: {why}")
 
 
 def _warn(problems, result):

@@ -76,7 +76,7 @@ class Ending:
         nfev, njev = problems.given.evaluations(self.nit + 1, problems.d, problems.flags.reads_value)
         more = problems.given.evaluations(self.more, problems.d, True)
         return OptimizeResult(
-            x=problems.X, fun=values, jac=problems.G, nit=self.nit,
+            x=problems.X, fun=values, jac=problems.G, nit=self.nit, lanes=problems.lanes,
             nfev=(nfev + more[0]) * self.begun, njev=(njev + more[1]) * self.begun,
             status=status, success=np.isin(status, endings.SUCCESS),
             message=endings.counted(status, self.s, self.falls & ~self.noisy, self.noisy),

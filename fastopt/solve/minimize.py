@@ -98,6 +98,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     (True, array([ 1., -2.]))
     """
     s = settings(method, options, tol)
+    if s.lanes is not None:
+        raise ValueError(f"lanes must be left out for one problem, got {s.lanes}")
     given = objective_of(fun, jac)
     x = start(x0)
     s.check_fits(x.dtype)

@@ -156,7 +156,7 @@ def _settings(method, options, tol):
             given[name] = _count(name, given[name], least)
     if given["maxtime"] is not None:
         given["maxtime"] = _number("maxtime", given["maxtime"], least=0.0)
-    if given["lanes"] is not None and given["lanes"] not in LANES:
+    if given["lanes"] is not None and (type(given["lanes"]) is not int or given["lanes"] not in LANES):
         raise ValueError(f"lanes must be None or one of {', '.join(map(str, LANES))}, got {describe(given['lanes'])}")
     given["disp"] = bool(given["disp"]) if isinstance(given["disp"], int) else given["disp"]  # SciPy takes numbers
     for name in ("best", "inline", "disp", "return_all"):

@@ -34,6 +34,7 @@ class Problems:
     start: Any
     block: int  # problems that are finished before others begin
     order = "C"  # of X0
+    lanes = 1
 
     def __init__(self, target, given, s, flags, k, d):
         self.target, self.given, self.s, self.flags, self.k, self.d = target, given, s, flags, k, d

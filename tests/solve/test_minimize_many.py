@@ -1,7 +1,5 @@
 """minimize_many: each problem as minimize would solve it; and what both refuse."""
 
-from types import SimpleNamespace
-
 import numba
 import numpy as np
 import pytest
@@ -10,8 +8,9 @@ from stepping import BY_NAME, bits
 
 import fastopt
 from fastopt import schedules
+from fastopt.kernels import bind, evaluations
+from fastopt.kernels import many as many_kernels
 from fastopt.kernels import minimize as kernels
-from fastopt.solve import objective
 
 
 def fit(x, grad, y, weight, t):
@@ -84,7 +83,7 @@ def solve(X0, args, shared, compiled=True, form="inplace", progress=False, metho
     before = X0.copy()
     res = fastopt.minimize_many(fun, X0, args, shared, method, jac, options=options, progress=progress)
     np.testing.assert_array_equal(before, X0)
-    assert set(res) == {*ARRAYS, "message"}
+    assert set(res) == {*ARRAYS, "message", "lanes"}
     assert res.x.dtype == res.jac.dtype == X0.dtype
     assert res.x.shape == res.jac.shape == X0.shape
     assert all(res[name].shape == X0.shape[:1] for name in ARRAYS[2:])
@@ -110,7 +109,7 @@ def assert_is_minimize(k, *given, **options):
 
 OPTIONS = [
     {}, {"ftol": 1e-7}, {"xtol": 1e-3}, {"best": True, "maxiter": 50}, {"maxfun": 60}, {"maxiter": 0},
-    {"inline": False}, {"lr": schedules.cosine(0.1, 400)},
+    {"lr": schedules.cosine(0.1, 400)},
     {"clip_norm": 0.5, "clip_value": 0.2, "lr": schedules.exponential(0.1, 0.99)},
     {"maximize": True, "weight_decay": 0.01, "clip_value": 0.5, "maxiter": 5}, {"method": "gd", "lr": 0.01},
 ]  # fmt: skip
@@ -180,11 +179,10 @@ def test_rows_of_any_dimension(compiled):
     np.testing.assert_allclose(ints.x[:, 0], np.arange(3), atol=1e-4)
 
 
-@pytest.mark.parametrize("inline", [True, False])
-def test_rows_in_fortran_order(inline):
+def test_rows_in_fortran_order():
     X0, (Y, weight), shared = problems(9)
-    expected, _ = solve(X0, (Y, weight), shared, maxiter=20, gtol=0, inline=inline)
-    found, _ = solve(X0, (np.asfortranarray(Y), weight), shared, maxiter=20, gtol=0, inline=inline)
+    expected, _ = solve(X0, (Y, weight), shared, maxiter=20, gtol=0)
+    found, _ = solve(X0, (np.asfortranarray(Y), weight), shared, maxiter=20, gtol=0)
     for name in ARRAYS:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, err_msg=name)
 
@@ -318,21 +316,22 @@ def test_arrays_of_problems_refused():
 
 
 def test_only_kernels_that_are_needed_are_compiled(monkeypatch):
-    made = []
+    made, compiled = [], bind.compiled
 
-    def evaluation_kernel(*args, shared=None, **options):
-        made.append("one" if shared is None else "many")
-        return kernels.evaluation_kernel(*args, shared=shared, **options)
+    def noting(function, name, *args, **options):
+        made.append(name)
+        return compiled(function, name, *args, **options)
 
-    monkeypatch.setattr(
-        objective, "looped", SimpleNamespace(**vars(kernels) | {"evaluation_kernel": evaluation_kernel})
-    )
-    fun, X0, centres = njit(square), np.zeros((3, 1)), np.arange(3.0)  # anew, so that no plan is remembered
-    for options, needed in (({}, ["many"]), ({"ftol": 1e-3}, []), ({"ftol": 1e-3, "best": True}, ["many"])):
-        made.clear()
-        fastopt.minimize_many(fun, X0, (centres,), (), "gd", "inplace", options={"lr": 0.25} | options)
-        assert made == needed
-    for options, needed in (({}, ["one"]), ({"ftol": 1e-3}, [])):
+    for module in (many_kernels, evaluations, kernels):
+        monkeypatch.setattr(module, "compiled", noting)
+    X0, centres = np.zeros((3, 1)), np.arange(3.0)
+    fastopt.minimize_many(square_, X0, (centres,), (), "gd", "inplace", options={"lr": 0.25, "lanes": 8})
+    fun = njit(square)  # anew, so that no evaluation is remembered
+    made.clear()
+    for more in ({}, {"ftol": 1e-3}, {"ftol": 1e-3, "best": True}, {"xtol": 1e-3, "maxtime": 9.0}):
+        fastopt.minimize_many(fun, X0, (centres,), (), "gd", "inplace", options={"lr": 0.25} | more)
+    assert made == ["evaluation"]
+    for options, needed in (({}, ["gd_loop", "once"]), ({"ftol": 1e-3}, ["gd_loop"])):
         made.clear()
         fastopt.minimize(fun, X0[0], (1.0,), "gd", "inplace", options={"lr": 0.25} | options)
         assert made == needed

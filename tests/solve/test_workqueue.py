@@ -41,7 +41,7 @@ def nested_in_tuple(x, grad, a):
     return functions[1](x, grad, a)
 
 def solve(fun, k=64):
-    options = {"maxiter": 50, "gtol": 0.0, "maxtime": 99, "inline": False}
+    options = {"maxiter": 50, "gtol": 0.0, "maxtime": 99}
     return fastopt.minimize_many(fun, np.ones((k, 1)), (np.ones((k, 1000)),), (), "gd", "inplace", options=options)
 
 alone = solve(plain)
