@@ -38,6 +38,7 @@ def evaluation_of(given, X, args, shared, reads_value, lanes) -> Evaluation:
     scalar = numba.from_dtype(X.dtype)
     kinds = tuple(typeof(args)) if args else ()
     whole = tuple(argument_types(shared, "shared")) if shared else ()
+    reads_value = reads_value or given.form not in ("jac", "cs")  # of the others the value comes with the gradient
     if lanes == 1:
         return _compiled(given, scalar, kinds, whole, reads_value, 1)
     why = _why_not(given, X.dtype, args)
@@ -67,7 +68,13 @@ def _side_by_side(*which) -> Evaluation | str:
     try:
         return _compiled(*which)
     except Exception as error:  # whatever Numba raises where it meets numbers that it does not know
-        return shorten(first_reason(error.__cause__ or error), 160)
+        return _reason(first_reason(error.__cause__ or error))
+
+
+def _reason(text):
+    if "built-in function truth" in text:
+        text = f"it branches on what differs between problems (numpy.where does not){text[text.find(', in: ') :]}"
+    return shorten(text, 200)
 
 
 @remembered(lambda given, *_: (given.fun, given.jac), maxsize=256)
