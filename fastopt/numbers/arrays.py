@@ -13,6 +13,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
+from . import boxes  # noqa: F401
 from .element import Element, common
 from .lane import Mask
 from .teach import OnCPU

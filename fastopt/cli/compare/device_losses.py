@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numba
 import numpy as np
 
-from ...kernels.bind import link
+from ...kernels.bind import link, link_read
 from ...kernels.cuda import gpu, kernels, matrices
 from ...problems import pieces
 
@@ -41,8 +41,10 @@ class DeviceLoss:
     # --- the pieces; each adds its part of the loss to ``sum`` --------------------------------------------------------
 
     def _by_row(self, piece):
+        text = of_row(piece)
+
         def run(scores, y):
-            kernel = matrices.rows(piece.py_func, self.scalar, scores.a.ndim, numba.from_dtype(y.a.dtype))
+            kernel = matrices.rows(text, self.scalar, scores.a.ndim, numba.from_dtype(y.a.dtype))
             losses = self._new((len(y),), np.float64)
             self._launch(kernel, len(y), scores.a, y.a, losses.a)
             self._add_up(losses.a)
@@ -119,3 +121,22 @@ class View:
 
 def wrapped(nest):
     return nest._make(map(View, nest)) if hasattr(nest, "_fields") else View(nest)
+
+
+# --- by CUDA's own functions, of one row ----------------------------------------------------------------------------
+
+
+def of_row(piece):
+    """A distribution's own text, without what is ours for the CPU's vector registers."""
+    return link_read(piece.py_func, exp_of=exp_of, exp_and_log1p=exp_and_log1p)
+
+
+def exp_and_log1p(numbers):
+    small = np.exp(-abs(numbers[0]))
+    return (small,), (np.log1p(small),)
+
+
+def exp_of(matrix):
+    for i in range(len(matrix)):
+        for j in range(matrix.shape[1]):
+            matrix[i, j] = np.exp(matrix[i, j])
