@@ -6,14 +6,16 @@ with those of train/epochs.py. Both do the same to the bit.
 
 import math
 
+from numba import types
+
 from ..bind import link
 from ..counts import SKIPPED, T, load, store
 from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
 from ..norms import serial as squares_of
-from ..overloads import compiled_form
+from ..overloads import compiled_form, emitted_form
 from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
-from ..tuples import cast_like
+from ..tuples import cast_like, each_item, piece
 from .rows import take
 from .step import coefficients, sweep
 
@@ -232,8 +234,12 @@ def head(arrays, n):
     return tuple(a[:n] for a in arrays)
 
 
-@compiled_form(head)
-def _head(arrays, n):
-    if not len(arrays):
-        return lambda arrays, n: ()
-    return lambda arrays, n: (arrays[0][:n], *head(arrays[1:], n))
+@emitted_form(head)
+def _head(typingctx, arrays, n):
+    of_items, items = each_item(typingctx, arrays, types.slice2_type)
+
+    def codegen(context, builder, signature, args):
+        first = piece(context, builder, context.get_constant(types.intp, 0), args[1])
+        return items(context, builder, of_items, (args[0], first))
+
+    return of_items.return_type(arrays, types.intp), codegen
