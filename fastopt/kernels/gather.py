@@ -7,7 +7,7 @@ off.
 """
 
 import ctypes
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from llvmlite import ir
@@ -98,9 +98,9 @@ def frozen(objects, count):
     return count
 
 
-def first_frozen(arrays: list) -> int:
-    """The index of the first array that was made read-only, or the number of arrays."""
-    compiled_frozen = frozen_kernel()
+def first_frozen(arrays: list, often=True) -> int:
+    """The index of the first array that was made read-only, or the number of arrays; ``often``: by compiled code."""
+    compiled_frozen = frozen_kernel() if often else None
     if compiled_frozen is not None:
         return compiled_frozen(id(arrays), len(arrays))
     return next((i for i, a in enumerate(arrays) if not a.flags.writeable), len(arrays))
@@ -127,7 +127,11 @@ class Table:
         self.rows = np.array(rows, np.int64).reshape(-1, 5)
         self.dims = np.array([n for a in arrays for n in a.shape], np.int64)
         self.spans = np.array(spans, np.int64).reshape(-1, 2)
-        self.examine = kernel()
+
+    @cached_property
+    def examine(self):
+        """Compiled when it is first needed."""
+        return kernel()
 
     def accepts(self, gradients: list) -> bool:
         """Whether all gradients are as they must be; then they have been copied. If not, nothing is promised."""

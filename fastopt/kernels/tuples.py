@@ -1,10 +1,26 @@
-"""Tuples of arrays and of numbers, of any length, in compiled code."""
+"""Arrays, and tuples of arrays and of numbers of any length, in compiled code."""
 
 import operator
 
+from llvmlite import ir
 from numba import types
 
 from .overloads import emitted_form
+
+
+
+def address(a):
+    """Of an array's first byte."""
+    return a.ctypes.data
+
+
+@emitted_form(address)
+def _address(typingctx, a):
+    def codegen(context, builder, signature, args):
+        return builder.ptrtoint(context.make_array(a)(context, builder, args[0]).data, ir.IntType(64))
+
+    return types.int64(a), codegen
+
 
 # --- tuples of arrays, of any length -----------------------------------------------------------------------------
 

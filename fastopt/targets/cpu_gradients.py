@@ -36,15 +36,18 @@ class Gradients:
             return None
         return [piece for block, g in zip(self._blocks, buffers) for piece in pieces_of(block, g, block.runs)]
 
-    def pieces(self, gradients: list) -> tuple[list, list[int]]:
-        """The pieces of gradients in the order of the parameters, and which of these have None; raises at a misfit."""
-        i = gather.first_frozen(self._leaves)
+    def pieces(self, gradients: list, often=True) -> tuple[list, list[int]]:
+        """The pieces of gradients in the order of the parameters, and which of these have None; raises at a misfit.
+
+        Looked at by compiled code, which takes half a second to compile, unless they come not ``often``.
+        """
+        i = gather.first_frozen(self._leaves, often)
         if i < len(self._leaves):
             check_writable(self._names[i], writable=False)
         if self._table is None:
             self._table = self._prepare_gathering()
         absent: list[int] = []
-        if not self._table.accepts(gradients):
+        if not (often and self._table.accepts(gradients)):
             gradients = self._checked(gradients)
             absent = [i for i, g in enumerate(gradients) if g is None]
         found: list = []
