@@ -24,7 +24,7 @@ from .stand_ins import is_stand_in
 OPTIONS = {"error_model": "numpy"}
 
 # What compiled code alone calls has no entry from Python or C, which would cost a third of its compilation.
-INSIDE = OPTIONS | {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INSIDE = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def link(function, /, **names):
@@ -86,9 +86,16 @@ def once_each(make):
 
 @once_each
 def jitted(function):
-    """The function compiled for whatever it is called with, for use in other compiled code."""
+    """The function compiled for whatever it is called with."""
     check(function)
     return njit(**OPTIONS)(inner(function))
+
+
+@once_each
+def callee(function):
+    """The same, for other compiled code alone."""
+    check(function)
+    return njit(**INSIDE)(inner(function))
 
 
 def inner(function):
@@ -98,7 +105,7 @@ def inner(function):
 
 @once_each
 def inlined(function):
-    return njit(**INSIDE)(inner(function))
+    return njit(**INSIDE, forceinline=True)(inner(function))
 
 
 def compiled(function, name, signature, *, parallel=False, nogil=True, cached=True, besides=""):

@@ -122,7 +122,7 @@ def steps(rule, flags, coefficients_given):
     names = {"coefficients": bound_rule.coefficients, "row": scheduled if flags.scheduled else constant}
     return {
         "prepare": link_read(from_table, **names),
-        "advance": link(advance, elements=link(templates.elements, update=bound_rule.update)),
+        "advance": link(advance, elements=cpu.elements(bound_rule)),
         "after_gradient": link(clipped, **names) if flags.clips_norm else unclipped,
     }
 
