@@ -36,7 +36,6 @@ from .errors import describe
 from .kernels import cpu, modifiers, norms
 from .kernels.bind import OPTIONS, callee, link
 from .kernels.inside import all_of_size, flat, flat_like, number
-from .kernels.loops import step as templates
 from .kernels.loops.step import coefficients, sweep
 from .kernels.stamp import mark_of
 from .kernels.stand_ins import stand_in
@@ -77,7 +76,9 @@ def step(rule: Rule):
 
 @cache
 def _function(rule):
-    run = link(_run, sweep=cpu.sweep(rule), coefficients=rule.coefficients, mark=mark_of(rule.update, rule.coefficients))
+    run = link(
+        _run, sweep=cpu.sweep(rule), coefficients=rule.coefficients, mark=mark_of(rule.update, rule.coefficients)
+    )
     hyper, state = ", ".join(map(partial(_argument, rule), rule.hyper)), "".join(f"{slot}, " for slot in rule.state)
     numbers = "".join(f"1.0 * number_{name}({name}), " for name in rule.hyper)
     checks = "".join(f"    if not {_in_range(rule, name)}:\n        raise ValueError({_refusal(rule, name)!r})\n"

@@ -9,7 +9,6 @@ from . import cpu
 from .bind import compiled, jitted, link, link_read
 from .loops import minimize as loop
 from .loops import objective
-from .loops import step as templates
 from .loops.minimize import evaluate
 from .loops.rows import store, take
 from .loops.step import coefficients, elements

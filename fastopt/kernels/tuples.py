@@ -8,7 +8,6 @@ from numba import types
 from .overloads import emitted_form
 
 
-
 def address(a):
     """Of an array's first byte."""
     return a.ctypes.data
