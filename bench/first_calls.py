@@ -1,6 +1,6 @@
-"""``python first_calls.py WORK NUMBER``: how long calls with objectives wait that were never compiled before, in seconds.
+"""``python first_calls.py WORK NUMBER``: how long calls wait whose objectives were never compiled before.
 
-Prints a list: for the first of the process, for another, and then, of "options", for each option that was not on
+Prints seconds: for the first of the process, for another, and then, of "options", for each option that was not on
 before. The number makes the objectives new, so no cache knows them. Imports are not counted.
 """
 

@@ -1,4 +1,4 @@
-"""``python first_calls_jax.py WORK``: the same as first_calls.py in JAX, whose loops are compiled with each objective."""
+"""``python first_calls_jax.py WORK``: the same as first_calls.py in JAX, which compiles its loops with each objective."""
 
 import json
 import sys

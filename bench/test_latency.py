@@ -1,5 +1,5 @@
-"""How long a fresh process waits: for the import, for the first step, and for a loop around a new objective, with a warm
-and with an empty cache."""
+"""How long a fresh process waits: for the import, for the first step, and for a loop around a new objective, with a
+warm and with an empty cache."""
 
 import json
 import os
