@@ -1,4 +1,4 @@
-"""``python first_calls_jax.py WORK``: the same as first_calls.py in JAX, which compiles its loops with each objective."""
+"""``python first_calls_jax.py WORK``: first_calls.py in JAX, which compiles its loops anew with each objective."""
 
 import json
 import sys
