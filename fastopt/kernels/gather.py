@@ -98,9 +98,9 @@ def frozen(objects, count):
     return count
 
 
-def first_frozen(arrays: list, often=True) -> int:
-    """The index of the first array that was made read-only, or the number of arrays; ``often``: by compiled code."""
-    compiled_frozen = frozen_kernel() if often else None
+def first_frozen(arrays: list) -> int:
+    """The index of the first array that was made read-only, or the number of arrays."""
+    compiled_frozen = frozen_kernel()
     if compiled_frozen is not None:
         return compiled_frozen(id(arrays), len(arrays))
     return next((i for i, a in enumerate(arrays) if not a.flags.writeable), len(arrays))

@@ -103,10 +103,10 @@ class Layout:
 
     # --- gradients -------------------------------------------------------------------------------------------------
 
-    def pieces(self, grads, **often) -> tuple[list, list[int]]:
+    def pieces(self, grads) -> tuple[list, list[int]]:
         """What to call kernels on, as the target's ``steps`` take it, and which parameters have no gradient.
 
-        Raises if a gradient does not fit. ``often`` is for the target.
+        Raises if a gradient does not fit.
         """
         if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
             layout = self._packed.layout
@@ -114,7 +114,13 @@ class Layout:
                 found = self._gradients.of_buffers(grads.buffers)
                 if found is not None:
                     return found, []
-        return self._gradients.pieces(self._match(grads), **often)
+        return self._gradients.pieces(self._match(grads))
+
+    def pieces_of_own(self, grads) -> list:
+        """The same of gradients that were made to fit; raises where a parameter was made read-only."""
+        if any(block.packed for block in self.all):
+            return self.pieces(grads)[0]
+        return self._gradients.of_own(self._match(grads))
 
     def without(self, absent) -> tuple[list[int], list[Block]]:
         """What to ``take_missed`` after a step that these parameters were left out of."""

@@ -36,18 +36,25 @@ class Gradients:
             return None
         return [piece for block, g in zip(self._blocks, buffers) for piece in pieces_of(block, g, block.runs)]
 
-    def pieces(self, gradients: list, often=True) -> tuple[list, list[int]]:
-        """The pieces of gradients in the order of the parameters, and which of these have None; raises at a misfit.
+    def of_own(self, gradients: list) -> list:
+        """The pieces of arrays of ours, made to fit blocks of one array each: compiling a look at them takes long."""
+        for name, leaf in zip(self._names, self._leaves):
+            check_writable(name, leaf.flags.writeable)
+        return [
+            piece
+            for block in self._blocks
+            for piece in pieces_of(block, flat(gradients[block.members[0][0]]), block.runs)
+        ]
 
-        Looked at by compiled code, which takes half a second to compile, unless they come not ``often``.
-        """
-        i = gather.first_frozen(self._leaves, often)
+    def pieces(self, gradients: list) -> tuple[list, list[int]]:
+        """The pieces of gradients in the order of the parameters, and which of these have None; raises at a misfit."""
+        i = gather.first_frozen(self._leaves)
         if i < len(self._leaves):
             check_writable(self._names[i], writable=False)
         if self._table is None:
             self._table = self._prepare_gathering()
         absent: list[int] = []
-        if not (often and self._table.accepts(gradients)):
+        if not self._table.accepts(gradients):
             gradients = self._checked(gradients)
             absent = [i for i, g in enumerate(gradients) if g is None]
         found: list = []
