@@ -1,4 +1,5 @@
-"""How long a fresh process waits: for the import, and for the first step, with a warm and with an empty cache."""
+"""How long a fresh process waits: for the import, for the first step, and for a loop around a new objective, with a
+warm and with an empty cache."""
 
 import json
 import os
@@ -11,6 +12,7 @@ import pytest
 
 import fastopt
 
+FOLDER = Path(__file__).parent
 PROCESSES, COLD, QUICK = 15, 3, 3
 STEP = """
 import json
@@ -64,7 +66,12 @@ def environment(folder):
 
 
 def run(code, env):
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    return answer("-c", code, env=env)
+
+
+def answer(*arguments, env):
+    """What a process of Python's prints in its last line."""
+    done = subprocess.run([sys.executable, *map(str, arguments)], env=env, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -79,7 +86,7 @@ def test_with_an_empty_cache(benchmark, figure, few, tmp_path):
 
     benchmark.pedantic(both, rounds=1 if few else COLD, iterations=1)
     wall = np.diff(samples[STEP], axis=1)[:, :, 0]
-    figure("first step in a process, empty cache", wall[:, 2], "s")
+    figure("first step in a process, empty cache", wall[:, 2], "s", most=1.2)
     figure("fastopt warmup, one rule and dtype, empty cache", np.ravel(samples[WARMUP]), "s")
 
 
@@ -104,3 +111,46 @@ def test_latency(benchmark, figure, few, tmp_path):
     figure("first step in a process, warm cache", wall[:, 2], "s", most=0.35)
     figure("  its CPU time", cpu[:, 2], "s")
     figure("  first call of any cached Numba function", floor[:, 0], "s")
+
+
+WARM = {"minimize": 0.25, "fit": 0.25, "minimize_many": 1.0}  # seconds, at most
+EMPTY = {"minimize": 2.0, "fit": 3.0, "minimize_many": 4.0}
+
+
+@pytest.mark.parametrize("work", WARM)
+def test_new_objectives(benchmark, figure, few, jax_peers, tmp_path, work):
+    """What every edit of an objective costs. JAX has no cache here: it compiles the loop with each objective."""
+    ours, empty, jaxs = [], [], []
+
+    def one_of_each():
+        cache = {"NUMBA_CACHE_DIR": str(tmp_path / f"{len(ours) if few else len(ours) % COLD}")}
+        program = FOLDER / "first_calls.py", work
+        if len(empty) < (1 if few else COLD):
+            empty.append(answer(*program, 2 * len(ours), env=environment(tmp_path) | cache))
+        ours.append(answer(*program, 2 * len(ours) + 1, env=environment(tmp_path) | cache))
+        if jax_peers:
+            jaxs.append(answer(FOLDER / "first_calls_jax.py", work, env=environment(tmp_path)))
+
+    benchmark.pedantic(one_of_each, rounds=1 if few else 2 * COLD, iterations=1)
+    first, another = np.transpose(ours)
+    figure(f"{work}, a new objective, warm cache", another, "s", most=WARM[work])
+    figure("  the first in a process, which starts Numba", first, "s")
+    figure("  the first in a process, empty cache", np.array(empty)[:, 0], "s", most=EMPTY[work])
+    if jax_peers:
+        first, another = np.transpose(jaxs)
+        figure("  JAX, a new objective", another, "s")
+        figure("  JAX, the first in a process", first, "s")
+
+
+def test_options_of_minimize_many(benchmark, figure, few, tmp_path):
+    """Switched on in a process whose cache knows the loop without them."""
+    samples = []
+
+    def switched():
+        cache = {"NUMBA_CACHE_DIR": str(tmp_path / f"{len(samples)}")}
+        env = environment(tmp_path) | cache
+        samples.append(answer(FOLDER / "first_calls.py", "options", len(samples), env=env)[2:])
+
+    benchmark.pedantic(switched, rounds=1 if few else COLD, iterations=1)
+    for name, seconds in zip(("weight_decay", "clip_norm", "best", "ftol"), np.transpose(samples)):
+        figure(f"minimize_many, {name} switched on", seconds, "s")

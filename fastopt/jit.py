@@ -37,10 +37,9 @@ import numpy as np
 from numba import njit
 
 from .errors import describe
-from .kernels import modifiers, norms
-from .kernels.bind import OPTIONS, jitted, link
+from .kernels import cpu, modifiers, norms
+from .kernels.bind import OPTIONS, callee, link
 from .kernels.inside import all_of_size, flat, flat_like, number
-from .kernels.loops import step as templates
 from .kernels.loops.step import coefficients, sweep
 from .kernels.stamp import mark_of
 from .kernels.stand_ins import stand_in
@@ -82,8 +81,9 @@ def step(rule: Rule):
 
 @cache
 def _function(rule):
-    bound = link(templates.sweep, elements=link(templates.elements, update=rule.update))
-    run = link(_run, sweep=bound, coefficients=rule.coefficients, mark=mark_of(rule.update, rule.coefficients))
+    run = link(
+        _run, sweep=cpu.sweep(rule), coefficients=rule.coefficients, mark=mark_of(rule.update, rule.coefficients)
+    )
     hyper, state = ", ".join(map(partial(_argument, rule), rule.hyper)), "".join(f"{slot}, " for slot in rule.state)
     numbers = "".join(f"1.0 * number_{name}({name}), " for name in rule.hyper)
     checks = "".join(f"    if not {_in_range(rule, name)}:\n        raise ValueError({_refusal(rule, name)!r})\n"
@@ -95,7 +95,7 @@ def _function(rule):
     h = ({numbers})
 {checks}    run(x, g, ({state}), t, h)
 """
-    names = {"run": jitted(run), "inf": math.inf} | {f"number_{name}": number(name) for name in ("t", *rule.hyper)}
+    names = {"run": callee(run), "inf": math.inf} | {f"number_{name}": number(name) for name in ("t", *rule.hyper)}
     exec(source, names)
     function = names[rule.name]
     function.__module__ = __name__
@@ -176,7 +176,7 @@ def _number(rule, name):
 # --- what loops need besides -----------------------------------------------------------------------------------------
 
 
-_norm, _clip_factor, _parts = jitted(norms.norm_of_one), jitted(norms.clip_factor), jitted(modifiers.parts)
+_norm, _clip_factor, _parts = callee(norms.norm_of_one), callee(norms.clip_factor), callee(modifiers.parts)
 _mark = mark_of()  # of this package's code
 
 

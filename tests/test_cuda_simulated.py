@@ -1,4 +1,4 @@
-"""The tests of CUDA in Numba's simulator, which needs no GPU. In a process of their own: Numba decides at import."""
+"""The tests of CUDA in Numba's simulator, which needs no GPU. In processes of their own: Numba decides at import."""
 
 from pathlib import Path
 
@@ -14,8 +14,11 @@ FILES = [
 ]
 
 
+PROCESSES = 4  # each takes seconds to begin
+
+
 @pytest.mark.early
 @pytest.mark.skipif(bool(config.ENABLE_CUDASIM), reason="runs in the simulator already")
-@pytest.mark.parametrize("name", FILES)
-def test_in_the_simulator(name):
-    assert run_pytest(FOLDER / name, NUMBA_ENABLE_CUDASIM="1")
+@pytest.mark.parametrize("names", [FILES[k::PROCESSES] for k in range(PROCESSES)], ids=" ".join)
+def test_in_the_simulator(names):
+    assert run_pytest(*(FOLDER / name for name in names), NUMBA_ENABLE_CUDASIM="1") >= len(names)

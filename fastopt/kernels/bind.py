@@ -24,6 +24,9 @@ from .stand_ins import is_stand_in
 OPTIONS = {"error_model": "numpy"}
 INSIDE = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what is called in compiled code alone
 
+# What compiled code alone calls has no entry from Python or C, which would cost a third of its compilation.
+INSIDE = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 
 def link(function, /, **names):
     """The function with other globals, all of which it must read: a mistyped name would leave a stand-in."""
@@ -101,9 +104,16 @@ def once_each(make):
 
 @once_each
 def jitted(function):
-    """The function compiled for whatever it is called with, for use in other compiled code."""
+    """The function compiled for whatever it is called with."""
     check(function)
     return njit(**OPTIONS)(inner(function))
+
+
+@once_each
+def callee(function):
+    """The same, for other compiled code alone."""
+    check(function)
+    return njit(**INSIDE)(inner(function))
 
 
 def inner(function):
@@ -127,7 +137,7 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
         return function
     check(function)
     bound = inner(function)
-    options = OPTIONS | {"parallel": parallel, "nogil": nogil}
+    options = OPTIONS | {"parallel": parallel, "nogil": nogil, "no_cfunc_wrapper": True}
     return ready(lambda cache: njit(cache=cache, **options)(bound), bound, name, signature, cached, besides)
 
 

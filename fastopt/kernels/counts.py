@@ -10,9 +10,8 @@ import weakref
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from .overloads import compiled_form
+from .overloads import emitted_form
 
 # Steps applied and skipped, whether Python holds the optimiser, whether a kernel steps it alone, and how many kernel
 # calls are left of the step that is under way.
@@ -73,27 +72,12 @@ def _cell(address, cell):
     return ctypes.c_int64.from_address(address + 8 * cell)
 
 
-@compiled_form(load)
-def _load_form(address, cell):
-    return lambda address, cell: _load(address, cell)
-
-
-@compiled_form(store)
-def _store_form(address, cell, value):
-    return lambda address, cell, value: _store(address, cell, value)
-
-
-@compiled_form(claim)
-def _claim_form(address, cell):
-    return lambda address, cell: _claim(address, cell)
-
-
 def _pointer(builder, address, cell):
     place = builder.add(address, builder.mul(cell, ir.Constant(ir.IntType(64), 8)))
     return builder.inttoptr(place, ir.IntType(64).as_pointer())
 
 
-@intrinsic
+@emitted_form(load)
 def _load(typingctx, address, cell):
     def codegen(context, builder, signature, args):
         return builder.load_atomic(_pointer(builder, *args), "seq_cst", 8)
@@ -101,7 +85,7 @@ def _load(typingctx, address, cell):
     return types.int64(types.int64, types.int64), codegen
 
 
-@intrinsic
+@emitted_form(store)
 def _store(typingctx, address, cell, value):
     def codegen(context, builder, signature, args):
         builder.store_atomic(args[2], _pointer(builder, *args[:2]), "release", 8)
@@ -110,7 +94,7 @@ def _store(typingctx, address, cell, value):
     return types.void(types.int64, types.int64, types.int64), codegen
 
 
-@intrinsic
+@emitted_form(claim)
 def _claim(typingctx, address, cell):
     def codegen(context, builder, signature, args):
         zero, one = (ir.Constant(ir.IntType(64), n) for n in (0, 1))

@@ -17,6 +17,17 @@ BYTES_PER_LAUNCH = 800_000
 
 
 @cache
+def elements(rule):
+    """The loop over elements of a rule: one function for all kernels, so that Numba compiles it once."""
+    return link(templates.elements, update=rule.update)
+
+
+@cache
+def sweep(rule):
+    return link(templates.sweep, elements=elements(rule))
+
+
+@cache
 def kernel(rule, dtype, *, parallel=False, stage=False):
     """The compiled step of a rule: ``(p, g, state, counts, t, h) -> code``, and ``chunks`` after h if parallel.
 
@@ -27,9 +38,8 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     """
     if stage:
         rule = staged(rule)
-    sweep = link(templates.sweep, elements=link(templates.elements, update=rule.update))
     template = templates.parallel if parallel else templates.serial
-    step = link(template, sweep=sweep, coefficients=rule.coefficients)
+    step = link(template, sweep=sweep(rule), coefficients=rule.coefficients)
     scalar = numba.from_dtype(dtype)
     array = types.Array(scalar, 1, "C")
     gradient = types.Array(scalar, 1, "C", readonly=True)

@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 from numba import types
 
-from . import addresses
+from . import addresses, cpu
 from .bind import compiled, link
 from .loops import epoch as loop
-from .loops import step as templates
 from .modifiers import HYPER, rescaled, staged
 
 
@@ -28,7 +27,7 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     bound_rule = staged(rule) if flags.stage else rule
     update = link(
         loop.update_blocks,
-        sweep=link(templates.sweep, elements=link(templates.elements, update=bound_rule.update)),
+        sweep=cpu.sweep(bound_rule),
         coefficients=bound_rule.coefficients,
         with_factor=rescaled if flags.clips else loop.unclipped,
         CHECKS=flags.checks,

@@ -7,7 +7,7 @@ off.
 """
 
 import ctypes
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from llvmlite import ir
@@ -127,7 +127,11 @@ class Table:
         self.rows = np.array(rows, np.int64).reshape(-1, 5)
         self.dims = np.array([n for a in arrays for n in a.shape], np.int64)
         self.spans = np.array(spans, np.int64).reshape(-1, 2)
-        self.examine = kernel()
+
+    @cached_property
+    def examine(self):
+        """Compiled when it is first needed."""
+        return kernel()
 
     def accepts(self, gradients: list) -> bool:
         """Whether all gradients are as they must be; then they have been copied. If not, nothing is promised."""

@@ -6,11 +6,12 @@ What is wrong is a TypeError, and none of Numba's: those are collected, and come
 from functools import cache
 
 from numba import types
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import typeof_impl
 
 from ..errors import describe
 from ..schedules import Schedule
-from .overloads import compiled_form
+from .overloads import emitted_form
 
 # --- arrays ----------------------------------------------------------------------------------------------------------
 
@@ -20,41 +21,63 @@ def flat(a):
     return a.reshape(-1) if a.flags.c_contiguous else a.T.reshape(-1)
 
 
-@compiled_form(flat)
-def _flat(a):
+@emitted_form(flat)
+def _flat(typingctx, a):
+    return _flattened(a)(a), lambda context, builder, signature, args: _as_flat(context, builder, a, args[0])
+
+
+def _flattened(a):
+    """The type of an array as one dimension."""
     _check_kind(a)
-    if a.ndim == 1:
-        return lambda a: a
-    if a.layout == "C":
-        return lambda a: a.reshape(-1)
-    if a.layout == "F":
-        return lambda a: a.T.reshape(-1)
-    raise TypeError(f"fastopt.jit takes contiguous arrays, got {a}")
+    if a.ndim != 1 and a.layout not in "CF":
+        raise TypeError(f"fastopt.jit takes contiguous arrays, got {a}")
+    return a if a.ndim == 1 else a.copy(ndim=1, layout="C")
+
+
+def _as_flat(context, builder, kind, value):
+    from numba.np.arrayobj import populate_array  # here, where Numba has imported it: alone it takes long
+
+    to = _flattened(kind)
+    if to is not kind:
+        a, made = context.make_array(kind)(context, builder, value), context.make_array(to)(context, builder)
+        populate_array(made, a.data, [a.nitems], [a.itemsize], a.itemsize, a.meminfo, a.parent)
+        value = made._getvalue()
+    return impl_ret_borrowed(context, builder, to, value)
 
 
 def all_of_size(arrays, size):
     return all(a.size == size for a in arrays)
 
 
-@compiled_form(all_of_size)
-def _all_of_size(arrays, size):
-    if not len(arrays):
-        return lambda arrays, size: True
-    return lambda arrays, size: arrays[0].size == size and all_of_size(arrays[1:], size)
+@emitted_form(all_of_size)
+def _all_of_size(typingctx, arrays, size):
+    def codegen(context, builder, signature, args):
+        fits = context.get_constant(types.boolean, True)
+        for k, kind in enumerate(arrays):
+            a = context.make_array(kind)(context, builder, builder.extract_value(args[0], k))
+            fits = builder.and_(fits, builder.icmp_signed("==", a.nitems, args[1]))
+        return fits
+
+    return types.boolean(arrays, types.intp), codegen
 
 
 def flat_like(x, arrays):
     return tuple(flat(a) for a in arrays)
 
 
-@compiled_form(flat_like)
-def _flat_like(x, arrays):
-    if not len(arrays):
-        return lambda x, arrays: ()
-    _check_kind(x)
-    if not isinstance(arrays[0], types.Array) or _form(arrays[0]) != _form(x):
-        raise TypeError(f"fastopt.jit takes arrays of one dtype, dimension and memory order, got {x} and {arrays[0]}")
-    return lambda x, arrays: (flat(arrays[0]), *flat_like(x, arrays[1:]))
+@emitted_form(flat_like)
+def _flat_like(typingctx, x, arrays):
+    for a in arrays:
+        _check_kind(x)
+        if not isinstance(a, types.Array) or _form(a) != _form(x):
+            raise TypeError(f"fastopt.jit takes arrays of one dtype, dimension and memory order, got {x} and {a}")
+    to = types.Tuple([_flattened(a) for a in arrays])
+
+    def codegen(context, builder, signature, args):
+        values = [_as_flat(context, builder, a, builder.extract_value(args[1], k)) for k, a in enumerate(arrays)]
+        return context.make_tuple(builder, to, values)
+
+    return to(x, arrays), codegen
 
 
 def _check_kind(a):
@@ -83,15 +106,15 @@ def number(name):
             raise TypeError(f"{name} must be a number, got {describe(x)}")
         return x
 
-    @compiled_form(checked)
-    def _checked(x):
+    @emitted_form(checked)
+    def _checked(typingctx, x):
         kind = types.unliteral(x.type if isinstance(x, types.Optional) else x)
         if isinstance(kind, _ScheduleType):
             raise TypeError(kind.refusal())
         if not isinstance(kind, (types.Integer, types.Float, types.Boolean)):
             hint = f": give one element, {name}[t - 1]" if isinstance(kind, types.Array) else ""
             raise TypeError(f"{name} must be a number, got {kind}{hint}")
-        return lambda x: x
+        return x(x), lambda context, builder, signature, args: args[0]
 
     return checked
 

@@ -9,7 +9,6 @@ from . import cpu
 from .bind import compiled, jitted, link, link_read
 from .loops import minimize as loop
 from .loops import objective
-from .loops import step as templates
 from .loops.minimize import evaluate
 from .loops.rows import store, take
 from .loops.step import coefficients, elements
@@ -122,7 +121,7 @@ def steps(rule, flags, coefficients_given):
     names = {"coefficients": bound_rule.coefficients, "row": scheduled if flags.scheduled else constant}
     return {
         "prepare": link_read(from_table, **names),
-        "advance": link(advance, elements=link(templates.elements, update=bound_rule.update)),
+        "advance": link(advance, elements=cpu.elements(bound_rule)),
         "after_gradient": link(clipped, **names) if flags.clips_norm else unclipped,
     }
 

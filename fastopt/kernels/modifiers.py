@@ -5,6 +5,8 @@ are again a rule, so the templates know nothing of it; and as it would cost a pl
 bound only when used.
 """
 
+from functools import cache
+
 from ..rules import Rule
 from .bind import link
 from .stand_ins import stand_in
@@ -55,6 +57,7 @@ def rescaled(numbers, factor):
     return numbers[:SCALE] + (numbers[SCALE] * factor, numbers[DECAY])
 
 
+@cache
 def staged(rule):
     """The rule with a stage before it, and so three more hyperparameters."""
     return Rule(

@@ -12,9 +12,8 @@ from array import array
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from .overloads import compiled_form
+from .overloads import emitted_form
 
 SLICE = 0.05  # seconds that compiled code runs before Python looks after interrupts and time limits
 FIRST_SLICE = 8  # iterations, by which the next slice is measured
@@ -102,16 +101,13 @@ def is_over(limit):
     return time.perf_counter() >= limit[-1]
 
 
-@compiled_form(is_over)
-def _is_over(limit):
-    return lambda limit: _read(limit[-2]) >= limit[-1]
-
-
-@intrinsic
-def _read(typingctx, address):
-    """The number at an address, read anew each time."""
+@emitted_form(is_over)
+def _is_over(typingctx, limit):
+    """The number at the address is read anew each time."""
 
     def codegen(context, builder, signature, args):
-        return builder.load_atomic(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), "monotonic", 8)
+        address, last = (builder.extract_value(args[0], len(limit) - k) for k in (2, 1))
+        ticks = builder.load_atomic(builder.inttoptr(address, ir.IntType(64).as_pointer()), "monotonic", 8)
+        return builder.icmp_signed(">=", ticks, last)
 
-    return types.int64(types.int64), codegen
+    return types.boolean(limit), codegen

@@ -10,10 +10,9 @@ from functools import cache
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from .bind import compiled
-from .overloads import compiled_form
+from .overloads import emitted_form
 
 
 class restored_control:
@@ -66,53 +65,48 @@ def flush_off(control):
     """Restore the control word that ``flush_on`` returned."""
 
 
-@compiled_form(control_word)
-def _control_word():
-    return lambda: _read_control()
+@emitted_form(control_word)
+def _control_word(typingctx):
+    return types.int64(), lambda context, builder, signature, args: _read_control(builder)
 
 
-@compiled_form(flush_on)
-def _flush_on():
-    def impl():
-        old = _read_control()
-        _write_control(old | FLUSH_BITS)
-        return old
-
-    return impl
-
-
-@compiled_form(flush_off)
-def _flush_off(control):
-    return lambda control: _write_control(control)
-
-
-@intrinsic
-def _read_control(typingctx):
+@emitted_form(flush_on)
+def _flush_on(typingctx):
     def codegen(context, builder, signature, args):
-        if X86:
-            slot = cgutils.alloca_once(builder, ir.IntType(32))
-            _sse(builder, "stmxcsr", slot)
-            return builder.zext(builder.load(slot), ir.IntType(64))
-        if ARM:
-            return builder.asm(ir.FunctionType(ir.IntType(64), []), "mrs $0, fpcr", "=r", [], side_effect=True)
-        return ir.Constant(ir.IntType(64), 0)
+        old = _read_control(builder)
+        _write_control(builder, builder.or_(old, ir.Constant(old.type, FLUSH_BITS)))
+        return old
 
     return types.int64(), codegen
 
 
-@intrinsic
-def _write_control(typingctx, control):
+@emitted_form(flush_off)
+def _flush_off(typingctx, control):
     def codegen(context, builder, signature, args):
-        if X86:
-            slot = cgutils.alloca_once(builder, ir.IntType(32))
-            builder.store(builder.trunc(args[0], ir.IntType(32)), slot)
-            _sse(builder, "ldmxcsr", slot)
-        elif ARM:
-            function = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
-            builder.asm(function, "msr fpcr, $0", "r", [args[0]], side_effect=True)
+        _write_control(builder, args[0])
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen
+
+
+def _read_control(builder):
+    if X86:
+        slot = cgutils.alloca_once(builder, ir.IntType(32))
+        _sse(builder, "stmxcsr", slot)
+        return builder.zext(builder.load(slot), ir.IntType(64))
+    if ARM:
+        return builder.asm(ir.FunctionType(ir.IntType(64), []), "mrs $0, fpcr", "=r", [], side_effect=True)
+    return ir.Constant(ir.IntType(64), 0)
+
+
+def _write_control(builder, control):
+    if X86:
+        slot = cgutils.alloca_once(builder, ir.IntType(32))
+        builder.store(builder.trunc(control, ir.IntType(32)), slot)
+        _sse(builder, "ldmxcsr", slot)
+    elif ARM:
+        function = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
+        builder.asm(function, "msr fpcr, $0", "r", [control], side_effect=True)
 
 
 def _sse(builder, name, slot):

@@ -116,6 +116,12 @@ class Layout:
                     return found, []
         return self._gradients.pieces(self._match(grads))
 
+    def pieces_of_own(self, grads) -> list:
+        """The same of gradients that were made to fit; raises where a parameter was made read-only."""
+        if any(block.packed for block in self.all):
+            return self.pieces(grads)[0]
+        return self._gradients.of_own(self._match(grads))
+
     def without(self, absent) -> tuple[list[int], list[Block]]:
         """What to ``take_missed`` after a step that these parameters were left out of."""
         missed, blocks = self.missed.copy(), self.all.copy()

@@ -36,6 +36,16 @@ class Gradients:
             return None
         return [piece for block, g in zip(self._blocks, buffers) for piece in pieces_of(block, g, block.runs)]
 
+    def of_own(self, gradients: list) -> list:
+        """The pieces of arrays of ours, made to fit blocks of one array each: compiling a look at them takes long."""
+        for name, leaf in zip(self._names, self._leaves):
+            check_writable(name, leaf.flags.writeable)
+        return [
+            piece
+            for block in self._blocks
+            for piece in pieces_of(block, flat(gradients[block.members[0][0]]), block.runs)
+        ]
+
     def pieces(self, gradients: list) -> tuple[list, list[int]]:
         """The pieces of gradients in the order of the parameters, and which of these have None; raises at a misfit."""
         i = gather.first_frozen(self._leaves)

@@ -57,7 +57,7 @@ class CompiledTraining(Training):
 
     def _prepare(self):
         """Take over how the optimiser is now: callbacks may step it, and change its hyperparameters, between epochs."""
-        pieces, _ = layout_of(self.opt).pieces(self.steps)
+        pieces = layout_of(self.opt).pieces_of_own(self.steps)
         self.blocks = tuple((p, g, state, block.group, missed) for block, p, g, state, missed in pieces)
         self.lanes = norms.workspace(max(block[0].size for block in self.blocks))
         self.scheduled = has_schedules(self.opt)

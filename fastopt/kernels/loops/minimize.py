@@ -83,7 +83,8 @@ def loop(objective, problem, course):
             if BOUNDED:
                 project(x, low, high)
             if tests[BY_STEP] >= 0.0:
-                step = moved(x, old) / max(1.0, largest(x))
+                size = largest(x)
+                step = moved(x, old) / (size if size > 1.0 else 1.0)  # max would be a function to compile
             nit += 1
             counts[NIT] = nit  # for where the evaluation raises
             c = prepare(table, like, nit, first, x)
@@ -101,7 +102,7 @@ def loop(objective, problem, course):
             if KEEPS_BEST and (not going or sign * f < sign * numbers[BEST]):
                 numbers[BEST] = f
                 copy(x, best)
-            if going and abs(f - value) <= tests[BY_VALUE] * max(1.0, abs(f)):
+            if going and abs(f - value) <= tests[BY_VALUE] * (abs(f) if abs(f) > 1.0 else 1.0):
                 status = FTOL
             value = f
         if steepest <= tests[BY_GRADIENT]:

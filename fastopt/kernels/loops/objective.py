@@ -8,9 +8,8 @@ import math
 
 import numpy as np
 from numba.core.imputils import impl_ret_borrowed
-from numba.extending import intrinsic
 
-from ..overloads import compiled_form
+from ..overloads import emitted_form
 from ..stand_ins import stand_in
 from .minimize import READS_VALUE
 
@@ -38,13 +37,8 @@ def copied(x):
     return x.copy()
 
 
-@compiled_form(read_only)
-def _read_only(x):
-    return lambda x: _as_read_only(x)
-
-
-@intrinsic
-def _as_read_only(typingctx, x):
+@emitted_form(read_only)
+def _read_only(typingctx, x):
     """The same array as a type that compiled code cannot write to."""
     to = x.copy(readonly=True)
     return to(x), lambda context, builder, signature, args: impl_ret_borrowed(context, builder, to, args[0])

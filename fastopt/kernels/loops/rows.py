@@ -1,6 +1,13 @@
 """Rows of tables, as tuples: the numbers of a step."""
 
-from ..overloads import compiled_form
+import operator
+
+from numba import types
+
+from ..overloads import emitted_form
+from ..tuples import call
+
+PLACE = types.UniTuple(types.intp, 2)
 
 
 def take(table, k, like):
@@ -8,11 +15,19 @@ def take(table, k, like):
     return tuple(table[k, : len(like)])
 
 
-@compiled_form(take)
-def _take(table, k, like):
-    if not len(like):
-        return lambda table, k, like: ()
-    return lambda table, k, like: (table[k, table.shape[1] - len(like)], *take(table, k, like[1:]))
+@emitted_form(take)
+def _take(typingctx, table, k, like):
+    getting = typingctx.resolve_function_type(operator.getitem, (table, PLACE), {})
+    row = types.UniTuple(table.dtype, len(like))
+
+    def codegen(context, builder, signature, args):
+        found = [
+            call(context, builder, operator.getitem, getting, (args[0], place), (table, PLACE))
+            for place in _places(context, builder, args[1], len(like))
+        ]
+        return context.make_tuple(builder, row, found)
+
+    return row(table, types.intp, like), codegen
 
 
 def store(table, k, numbers):
@@ -20,13 +35,20 @@ def store(table, k, numbers):
     table[k] = numbers
 
 
-@compiled_form(store)
-def _store(table, k, numbers):
-    if not len(numbers):
-        return lambda table, k, numbers: None
+@emitted_form(store)
+def _store(typingctx, table, k, numbers):
+    settings = [typingctx.resolve_setitem(table, PLACE, number) for number in numbers]
 
-    def last_and_rest(table, k, numbers):
-        table[k, len(numbers) - 1] = numbers[len(numbers) - 1]
-        store(table, k, numbers[:-1])
+    def codegen(context, builder, signature, args):
+        for i, place in enumerate(_places(context, builder, args[1], len(numbers))):
+            given = args[0], place, builder.extract_value(args[2], i)
+            call(context, builder, operator.setitem, settings[i], given, (table, PLACE, numbers[i]))
+        return context.get_dummy_value()
 
-    return last_and_rest
+    return types.void(table, types.intp, numbers), codegen
+
+
+def _places(context, builder, k, width):
+    """``(k, 0), (k, 1), ...``"""
+    columns = [context.get_constant(types.intp, i) for i in range(width)]
+    return [context.make_tuple(builder, PLACE, (k, column)) for column in columns]

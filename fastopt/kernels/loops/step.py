@@ -6,7 +6,7 @@ from ..counts import ALONE, HELD, LEFT, T, claim, load, store
 from ..stand_ins import stand_in
 from ..subnormals import flush_off, flush_on
 from ..threads import limit_threads, restore_threads
-from ..tuples import at, cast_like, part, put
+from ..tuples import address, at, cast_like, part, put
 
 SIZE, OVERLAP, ALIGNMENT = 1, 2, 3  # what a step returns when it refused the gradient, with nothing written
 BUSY = 4  # or when another thread is stepping this optimiser
@@ -24,7 +24,7 @@ def coefficients(t, *hyper):
 
 def apart(a, b):
     """Whether no byte is shared."""
-    i, j = a.ctypes.data, b.ctypes.data
+    i, j = address(a), address(b)
     return i + a.size * a.itemsize <= j or j + b.size * b.itemsize <= i
 
 
@@ -32,7 +32,7 @@ def fault(p, g, state):
     """Why this gradient cannot be stepped with, or 0. Costs a few ns; parallel loops assume that nothing overlaps."""
     if g.size != p.size:
         return SIZE
-    if g.ctypes.data % g.itemsize != 0:
+    if address(g) % g.itemsize != 0:
         return ALIGNMENT
     if p.size > 0:
         if not apart(g, p):
