@@ -20,6 +20,7 @@ FLOORS = [  # the lowest first
     {"plateau"},
     {"schedules"},
     {"rules"},
+    {"numbers"},
     {"arrays"},
     {"kernels"},
     {"targets", "jit"},

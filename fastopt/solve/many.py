@@ -15,7 +15,7 @@ from ..targets.places import target_of
 from .arguments import limits, scales, start
 from .host_problems import CompiledProblems, InterpretedProblems
 from .many_ended import Ending
-from .objective import objective_of, reads_value
+from .objective import objective_of, reads_value, with_gradient
 from .options import settings
 
 
@@ -143,7 +143,7 @@ def _problems(given, s, flags, X0, args, shared, bounds):
     _check_rows(args, len(X))
     limited = (*limits(bounds, X), scales(s.x_scale, X))
     kind = CompiledProblems if given.is_compiled else InterpretedProblems
-    return kind(target, given, s, flags, X, args, shared, limited)
+    return kind(target, with_gradient(given, X.shape[1]), s, flags, X, args, shared, limited)
 
 
 def _warn(problems, result):
