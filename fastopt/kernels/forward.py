@@ -19,6 +19,7 @@ from .bind import OPTIONS, first_reason, link
 from .functions import call_of, remembered
 from .stand_ins import UNBOUND, stand_in
 
+FROM_COMPILED_CODE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # which would cost half of the compiling
 WIDEST = 8  # partials at once: two registers of AVX2 in float64
 
 
@@ -38,8 +39,8 @@ def value_and_grad(fun, size):
     """
     inner = _for_duals(fun)
     if size is not None and 0 < size <= WIDEST:
-        return njit(**OPTIONS)(link(at_once, function=inner, WIDTH=size))
-    return njit(**OPTIONS)(link(in_passes, function=inner, WIDTH=WIDEST))
+        return njit(**OPTIONS, **FROM_COMPILED_CODE)(link(at_once, function=inner, WIDTH=size))
+    return njit(**OPTIONS, **FROM_COMPILED_CODE)(link(in_passes, function=inner, WIDTH=WIDEST))
 
 
 def compile_for_duals(fun, made, element, args):
@@ -64,7 +65,7 @@ def _for_duals(fun):
     """The same function, for LLVM to inline; a loop that it runs in parallel is a loop, and types are found anew."""
     left_out = ("nopython", "inline", "parallel")
     options = {name: value for name, value in fun.targetoptions.items() if name not in left_out}
-    return njit(**options | {"forceinline": True})(fun.py_func)
+    return njit(**options | {"forceinline": True}, **FROM_COMPILED_CODE)(fun.py_func)
 
 
 def at_once(x, grad, *args):

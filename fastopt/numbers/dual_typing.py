@@ -4,13 +4,15 @@ instructions. An overload would compile a function for each.
 
 from itertools import product
 
+import numpy as np
 from numba.core import types
+from numba.core.typing.npydecl import supported_array_operators
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
 from .dual import Dual, Parts
 
-OTHER = types.Float, types.Integer, types.Boolean
+FUSED = {*supported_array_operators, *(f for f in vars(np).values() if isinstance(f, np.ufunc))}
 
 
 def dual_among(kinds) -> Dual | None:
@@ -23,12 +25,30 @@ def teach(function, typed, prefers_literal=False):
     """Let ``typed(typing context, argument types)`` say what the function returns, a type or a signature, or None."""
 
     def generic(self, args, kws):
-        result = None if kws else typed(self.context, args)
+        if kws:
+            return None
+        if any(isinstance(arg, types.Array) for arg in args):
+            return _of_arrays(self.context, typed, args) if function in FUSED else None
+        result = typed(self.context, args)
         return signature(result, *args) if isinstance(result, types.Type) else result
 
     members = {"key": function, "generic": generic, "prefer_literal": prefers_literal}
     template = type(f"DualTemplate_{function.__name__}", (AbstractTemplate,), members)
     infer_global(function, types.Function(template))
+
+
+def _of_arrays(typingctx, typed, args):
+    """Element by element, with broadcasting: Numba makes one loop of a whole expression, if its types are known."""
+    args = [types.unliteral(arg) for arg in args]
+    elements = [arg.dtype if isinstance(arg, types.Array) else arg for arg in args]
+    if not any(isinstance(each, Dual) for each in elements):
+        return None
+    result = typed(typingctx, elements)
+    if result is None:
+        return None
+    ndim = max(arg.ndim for arg in args if isinstance(arg, types.Array))
+    element = result if isinstance(result, types.Type) else result.return_type
+    return signature(types.Array(element, ndim, "C"), *args)
 
 
 def same_dual(typingctx, args):

@@ -6,6 +6,7 @@ So a derivative is a line of calculus and costs no compilation of its own; it se
 import math
 
 from llvmlite import ir
+from numba.core import types
 
 FLOATS = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}
 
@@ -97,7 +98,10 @@ def call_typed(context, builder, function, typed):
     """The result of a function of values with their Numba types, and its type."""
     resolved = context.typing_context.resolve_value_type(function)
     signature = resolved.get_call_type(context.typing_context, tuple(kind for kind, _ in typed), {})
-    values = [context.cast(builder, value, kind, to) for (kind, value), to in zip(typed, signature.args)]
+    if isinstance(signature.args[-1], (types.StarArgTuple, types.StarArgUniTuple)):  # of max and min
+        values = [context.make_tuple(builder, signature.args[-1], [value for _, value in typed])]
+    else:
+        values = [context.cast(builder, value, kind, to) for (kind, value), to in zip(typed, signature.args)]
     implementation = context.get_function(resolved, signature)
     context.add_linking_libs(getattr(implementation, "libs", ()))
     return implementation(builder, values), signature.return_type
