@@ -16,7 +16,10 @@ from ..numbers import derivatives, dual_arithmetic, dual_arrays  # noqa: F401  w
 from ..numbers.dual import Dual
 from ..numbers.seeds import as_dual, dtype_of, on_stack, put, put_all, unit, value
 from .bind import OPTIONS, first_reason, link
+from .digest import digest
 from .functions import call_of, remembered
+from .kept import kept
+from .stamp import mark_of
 from .stand_ins import UNBOUND, stand_in
 
 FROM_COMPILED_CODE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # which would cost half of the compiling
@@ -37,31 +40,74 @@ def value_and_grad(fun, size):
 
     With ``size`` it is for x of that size alone, and as fast as can be; with None, for any.
     """
-    inner = _for_duals(fun)
+    inner = for_duals(fun)
     if size is not None and 0 < size <= WIDEST:
         return njit(**OPTIONS, **FROM_COMPILED_CODE)(link(at_once, function=inner, WIDTH=size))
     return njit(**OPTIONS, **FROM_COMPILED_CODE)(link(in_passes, function=inner, WIDTH=WIDEST))
 
 
-def compile_for_duals(fun, made, element, args):
+@remembered(lambda fun: (fun,), maxsize=256)
+def of_any_size(fun):
+    """The same for any x, to be called from anywhere: kept on disk, and compiled again once ``fun`` has changed."""
+    made = njit(**OPTIONS, **FROM_COMPILED_CODE, forceinline=True)(
+        link(in_passes, function=for_duals(fun), WIDTH=WIDEST)
+    )
+    return public(stamped, fun, "value_and_grad", made=made)
+
+
+def public(template, fun, name, **names):
+    """A template bound to what was made of a user's function, whose name it takes; in files where that can be."""
+    bound = link(template, mark=mark_of(fun.py_func), **names)
+    bound.__name__ = fun.py_func.__name__
+    seen = digest(bound, fun.py_func)
+    bound.__qualname__ = f"{name}_{seen}"
+    make = lambda cache: njit(cache=cache, nogil=True, **OPTIONS)(bound)  # noqa: E731
+    # A closure may be made anew with other numbers again and again; it would fill the disk.
+    return kept(make) if seen and not fun.py_func.__closure__ else make(cache=False)
+
+
+@stand_in
+def mark():
+    """Stands for the stamp of the user's function."""
+
+
+@stand_in
+def made(*args):
+    """Stands for what was made of it."""
+
+
+def stamped(x, grad, *args):
+    mark()
+    return made(x, grad, *args)
+
+
+INSTEAD = {  # by what Numba says
+    "setitem(array(float": "make that array with np.zeros(n, x.dtype)",
+    "parse_dtype": "give arrays x.dtype",
+}
+OTHERWISE = "write it in arithmetic and functions of math, or use jac='3-point'"
+
+
+def compilefor_duals(fun, made, element, args):
     """Compile a user's function for ``made``, which was made of it; where it cannot be, a TypeError says why."""
     x = types.Array(Dual(element, made.py_func.__globals__["WIDTH"]), 1, "C")
     call = call_of(fun.py_func, 1 + len(args), "fun", "forward")
-    inner, takes = _for_duals(fun), (x, *args)
+    inner, takes = for_duals(fun), (x, *args)
     name = shorten(fun.py_func.__name__, 40)
     try:
         if len(inspect.signature(fun.py_func).parameters) == len(takes):  # defaults and *args are filled by the caller
             inner.compile(takes)
     except NumbaError as error:
-        reason = shorten(first_reason(error), 130)
-        raise TypeError(f"fun must compile as {call} for dual numbers, but {name} does not: {reason}") from error
+        reason = first_reason(error)
+        instead = next((text for sign, text in INSTEAD.items() if sign in reason), OTHERWISE)
+        raise TypeError(f"fun must compile as {call} for dual numbers, but {name} does not: {reason}; {instead}") from error
     returns = [o.signature.return_type for a, o in inner.overloads.items() if a == takes]
     if returns and returns[0] != x.dtype and not x.dtype.takes(returns[0]):
         raise TypeError(f"fun must be callable as {call}, but {name} returns {shorten(str(returns[0]))}")
 
 
 @remembered(lambda fun: (fun,), maxsize=256)
-def _for_duals(fun):
+def for_duals(fun):
     """The same function, for LLVM to inline; a loop that it runs in parallel is a loop, and types are found anew."""
     left_out = ("nopython", "inline", "parallel")
     options = {name: value for name, value in fun.targetoptions.items() if name not in left_out}

@@ -10,8 +10,9 @@ import operator
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic, overload
-from numba.np import arraymath, npyimpl
+from numba.np import arraymath
 
+from . import patches  # noqa: F401
 from .dual import Dual
 
 OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nopython": True, "error_model": "numpy"}
@@ -242,17 +243,3 @@ def _changing(plain):
 
 for _operator, _plain in IN_PLACE.items():
     for_duals(_operator)(_changing(_plain))
-
-
-def _with_scalars(numbas):
-    """Numba's expressions of arrays take scalars of NumPy's types alone; a dual is no different."""
-
-    def prepare(context, builder, value, kind, where="input operand"):
-        if isinstance(kind, Dual):
-            return npyimpl._ScalarHelper(context, builder, value, kind)
-        return numbas(context, builder, value, kind, where)
-
-    return prepare
-
-
-npyimpl._prepare_argument = _with_scalars(npyimpl._prepare_argument)
