@@ -88,7 +88,7 @@ INSTEAD = {  # by what Numba says
 OTHERWISE = "write it in arithmetic and functions of math, or use jac='3-point'"
 
 
-def compilefor_duals(fun, made, element, args):
+def compile_for_duals(fun, made, element, args):
     """Compile a user's function for ``made``, which was made of it; where it cannot be, a TypeError says why."""
     x = types.Array(Dual(element, made.py_func.__globals__["WIDTH"]), 1, "C")
     call = call_of(fun.py_func, 1 + len(args), "fun", "forward")

@@ -67,7 +67,7 @@ BINARY = {  # the derivatives along x, and along y
     (math.atan2, np.arctan2): (lambda x, y, f: y / (x * x + y * y), lambda x, y, f: -x / (x * x + y * y)),
     (math.hypot, np.hypot): (lambda x, y, f: x / f, lambda x, y, f: y / f),
     (math.copysign, np.copysign): (lambda x, y, f: x.sign() * y.sign(), lambda x, y, f: x.like(0.0)),
-    (math.fmod, np.fmod): (lambda x, y, f: x.like(1.0), lambda x, y, f: -call(np.trunc, x / y)),
+    (np.fmod,): (lambda x, y, f: x.like(1.0), lambda x, y, f: -call(np.trunc, x / y)),
     (np.logaddexp,): (lambda x, y, f: call(math.exp, x - f), lambda x, y, f: call(math.exp, y - f)),
     (max, np.maximum, np.fmax): (
         lambda x, y, f: x.like(1.0).where(x.compare(">", y), 0.0),

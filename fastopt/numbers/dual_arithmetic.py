@@ -81,12 +81,12 @@ teach_all((operator.pos, np.positive, float), 1, positive)
 LARGEST_PRODUCT = 64  # exponents up to it are written out as products; those of the program's data never are
 
 
-def power(a, b):
-    """x**y; of 0**y the derivative along y is 0 where y > 0, and along x it is 0 where y is the constant 0."""
-    value = call(operator.pow, a.x, b.x)
+def power(function, a, b):
+    """x**y, and by ``function``; of 0**y the derivative along y is 0 where y > 0, and along x it is 0 where y is the constant 0."""
+    value = call(function, a.x, b.x)
     along_x = along_y = None
     if a.d is not None:
-        slope = b.x * call(operator.pow, a.x, b.x - 1.0)
+        slope = b.x * call(function, a.x, b.x - 1.0)
         along_x = a.times(slope if b.d is not None else a.x.like(0.0).where(b.x.compare("==", 0.0), slope))
     if b.d is not None:
         builder = a.x.builder
@@ -108,16 +108,11 @@ def _lower_whole(context, builder, sig, args):
 def _lower_integer(context, builder, sig, args):
     """x**n for a whole number of the program's data."""
     a, kind = Parts(context, builder, *sig.args[:1] * 2, args[0]), sig.args[1]
-    n = _Typed(kind, args[1])
-    less = _Typed(types.int64, builder.sub(context.cast(builder, args[1], kind, types.int64), _one(context)))
+    n = kind, args[1]
+    less = types.int64, builder.sub(context.cast(builder, args[1], kind, types.int64), _one(context))
     count = a.x.like(context.cast(builder, args[1], kind, a.x.kind))
     slope = a.x.like(0.0).where(count.compare("==", 0.0), count * call(operator.pow, a.x, less))
     return joined(a, call(operator.pow, a.x, n), a.times(slope))
-
-
-class _Typed:
-    def __init__(self, kind, value):
-        self.kind, self.value = kind, value
 
 
 def _one(context):
@@ -135,11 +130,13 @@ def _power_typed(typingctx, args):
     return signature(dual, *map(types.unliteral, args))
 
 
-for _name in (operator.pow, operator.ipow, np.power, np.float_power, math.pow, pow):
+for _name in (operator.pow, operator.ipow, pow):
     teach(_name, _power_typed, prefers_literal=True)
-    lower(_name, 2, power)
+    lower(_name, 2, partial(power, operator.pow))
     lower_builtin(_name, Dual, types.Integer)(_lower_integer)
     lower_builtin(_name, Dual, types.IntegerLiteral)(_lower_whole)
+for _name in (np.power, np.float_power, math.pow):
+    teach_all((_name,), 2, partial(power, _name))
 
 # --- comparisons and conversions: of the values ----------------------------------------------------------------------
 

@@ -221,25 +221,43 @@ def _both_arrays(*kinds):
 
 # --- in place --------------------------------------------------------------------------------------------------------
 
-IN_PLACE = {
-    operator.iadd: operator.add,
-    operator.isub: operator.sub,
-    operator.imul: operator.mul,
-    operator.itruediv: operator.truediv,
-    operator.ipow: operator.pow,
-}
+NO_ROOM = "what depends on x must be added in place to an array of the numbers of x"
 
 
-def _changing(plain):
+def _added(a, b):
+    a[:] = a + b
+    return a
+
+
+def _subtracted(a, b):
+    a[:] = a - b
+    return a
+
+
+def _multiplied(a, b):
+    a[:] = a * b
+    return a
+
+
+def _divided(a, b):
+    a[:] = a / b
+    return a
+
+
+def _changing(change):
     def choose(a, b):
-        def changed(a, b):
-            a[:] = plain(a, b)
-            return a
-
-        return changed if duals_in(a) else None
+        if isinstance(a, types.Array) and not duals_in(a) and (duals_in(b) or isinstance(b, Dual)):
+            raise TypeError(f"{NO_ROOM}, got {a}: make that array with np.zeros(n, x.dtype)")  # Numba falls over it
+        return change if duals_in(a) else None
 
     return choose
 
 
-for _operator, _plain in IN_PLACE.items():
-    for_duals(_operator)(_changing(_plain))
+IN_PLACE = {
+    operator.iadd: _added,
+    operator.isub: _subtracted,
+    operator.imul: _multiplied,
+    operator.itruediv: _divided,
+}
+for _operator, _change in IN_PLACE.items():
+    for_duals(_operator)(_changing(_change))
