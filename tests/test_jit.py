@@ -37,6 +37,7 @@ radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
 radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
 lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
 """
+MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
 SIGNATURES = {name: takes for names, takes in LINES for name in names.split(" | ")}
 SOURCES = [PACKAGE / "jit.py", *sorted(PACKAGE.glob("kernels/*.py")), *sorted(PACKAGE.glob("rules/*.py"))]
@@ -106,17 +107,18 @@ def test_signatures_and_documentation(name):
 
 def test_examples():
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
-    for thing in (jit, jit.step, jit.clip_norm.py_func, jit.all_finite.py_func):
+    mathematics = [getattr(jit, name).py_func for name in MATHEMATICS]
+    for thing in (jit, jit.step, jit.clip_norm.py_func, jit.all_finite.py_func, *mathematics):
         (found,) = finder.find(thing, globs={}, name=thing.__name__)
         runner.run(found)
-    assert (runner.failures, runner.tries >= 12) == (0, True)
+    assert (runner.failures, runner.tries >= 12 + 2 * len(mathematics)) == (0, True)
 
 
 def test_names():
     from fastopt.jit import adam
 
     assert adam is jit.adam
-    assert dir(jit) == sorted([*SIGNATURES, "all_finite", "clip_norm", "step"])
+    assert dir(jit) == sorted([*SIGNATURES, *MATHEMATICS, "all_finite", "clip_norm", "step"])
     assert BY_NAME.keys() == SIGNATURES.keys()
     with pytest.raises(AttributeError, match="'adamm'.*" + ", ".join(BY_NAME)):
         _ = jit.adamm

@@ -14,9 +14,9 @@ from numba import config, njit
 from numba.core.errors import NumbaError
 
 from ..errors import shorten
+from ..numbers.overloaded import OVERLOADED
 from .digest import digest, globals_in
 from .kept import kept
-from .overloads import OVERLOADED
 from .stand_ins import is_stand_in
 
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.

@@ -9,8 +9,8 @@ from types import CodeType, FunctionType, ModuleType
 import numpy as np
 from numba import types
 
+from ..numbers.overloaded import OVERLOADED
 from .extensions import extensions
-from .overloads import OVERLOADED
 from .parts import is_library, parts
 
 
@@ -172,6 +172,6 @@ class _Walk:
 @cache
 def _templates():
     """The sources of what compiled code has of this package, whose edits no cache would see, and NumPy's version."""
-    room = Path(__file__).parent
-    files = sorted(room.rglob("*.py"))
-    return b"".join(file.read_bytes() for file in (*files, room.parent / "jit.py")) + np.__version__.encode()
+    package = Path(__file__).parent.parent
+    files = [file for room in ("kernels", "numbers") for file in sorted((package / room).rglob("*.py"))]
+    return b"".join(file.read_bytes() for file in (*files, package / "jit.py")) + np.__version__.encode()

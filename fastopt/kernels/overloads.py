@@ -5,7 +5,7 @@ The plain form is for uncompiled runs (``NUMBA_DISABLE_JIT=1``, the CUDA simulat
 
 from numba.extending import overload
 
-OVERLOADED: set = set()
+from ..numbers.overloaded import OVERLOADED
 
 
 def compiled_form(function):

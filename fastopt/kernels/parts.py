@@ -57,6 +57,8 @@ def _of_type(kind):
         return "dispatcher", kind.dispatcher
     if isinstance(kind, types.Omitted):
         return "omitted", kind.value
+    if type(kind).__module__.startswith(f"{PACKAGE}.numbers."):  # whose names say all
+        return (str(kind),)
     if not is_library(type(kind).__module__) or isinstance(kind, types.Opaque):
         return (str(kind),) if type(kind) in (types.Opaque, types.NoneType) else None
     inside = [

@@ -1,4 +1,4 @@
-"""Number types that ride through a user's own, unchanged function: duals bring its gradient, lanes run many at once.
+"""Number types that ride through users' functions, and the mathematics that they, and users' loops, share.
 
-Nothing here is imported by ``import fastopt``: what registers types with Numba costs milliseconds.
+Importing what is in here registers with Numba, which takes milliseconds: it is imported where it is first needed.
 """

@@ -24,14 +24,19 @@ from ..errors import describe
 from ..kernels.bind import link
 from ..kernels.digest import digest
 from ..kernels.kept import kept
-from ..kernels.stand_ins import stand_in
-from . import checks, pieces
+from ..kernels.stand_ins import UNBOUND, stand_in
+from . import checks
 
+pieces = (
+    UNBOUND  # stands for pieces.py, which teaches Numba what it uses: a loss that is made needs it, an import does not
+)
 MLPParams = namedtuple("MLPParams", "W1 b1 W2 b2")
 
 
 @cache
 def _digest():
+    from . import pieces
+
     return digest(*(piece for piece in vars(pieces).values() if isinstance(piece, Dispatcher)))
 
 
@@ -40,8 +45,10 @@ def _compiled(loss_and_grad, distribution, check_data):
 
     The body closes over nothing but a number. The disk cache sees edits of the pieces. ``fit`` finds ``check_data``.
     """
-    bound = link(loss_and_grad, likelihood=distribution)
-    bound.__qualname__ += f"_{distribution.__name__}_{_digest()}"
+    from . import pieces
+
+    bound = link(loss_and_grad, likelihood=getattr(pieces, distribution), pieces=pieces)
+    bound.__qualname__ += f"_{distribution}_{_digest()}"
     make = lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(bound)  # noqa: E731
     loss = kept(make) if _digest() else make(cache=False)  # without: an overload of the user's that cannot be seen into
     loss.check_data = check_data
@@ -74,7 +81,7 @@ def linear(l2=0.0):
     >>> print(linear()(np.zeros(2), grads, X, y), grads)
     5.0 [-7. -4.]
     """
-    return _linear_model(pieces.gaussian, l2, checks.of_predictor("linear", 1, checks.quantities))
+    return _linear_model("gaussian", l2, checks.of_predictor("linear", 1, checks.quantities))
 
 
 def logistic(l2=0.0):
@@ -87,7 +94,7 @@ def logistic(l2=0.0):
     >>> print(logistic()(np.zeros(2), grads, X, y) / np.log(2), grads)
     2.0 [-1.  0.]
     """
-    return _linear_model(pieces.bernoulli, l2, checks.of_predictor("logistic", 1, checks.zeros_and_ones))
+    return _linear_model("bernoulli", l2, checks.of_predictor("logistic", 1, checks.zeros_and_ones))
 
 
 def softmax(l2=0.0):
@@ -100,7 +107,7 @@ def softmax(l2=0.0):
     >>> print(softmax()(np.zeros((1, 2)), grads, X, y) / np.log(2), grads)
     2.0 [[ 1. -1.]]
     """
-    return _linear_model(pieces.categorical, l2, checks.of_predictor("softmax", 2, checks.labels))
+    return _linear_model("categorical", l2, checks.of_predictor("softmax", 2, checks.labels))
 
 
 def poisson(l2=0.0):
@@ -112,7 +119,7 @@ def poisson(l2=0.0):
     >>> print(poisson()(np.zeros(1), grads, X, y), grads)
     2.0 [1.]
     """
-    return _linear_model(pieces.poisson, l2, checks.of_predictor("poisson", 1, checks.counts))
+    return _linear_model("poisson", l2, checks.of_predictor("poisson", 1, checks.counts))
 
 
 def mlp(l2=0.0):
@@ -144,7 +151,7 @@ def mlp(l2=0.0):
         loss += pieces.add_penalty(params.W1, grads.W1, weight) + pieces.add_penalty(params.b1, grads.b1, weight)
         return loss + pieces.add_penalty(params.W2, grads.W2, weight) + pieces.add_penalty(params.b2, grads.b2, weight)
 
-    return _compiled(loss_and_grad, pieces.categorical, checks.of_network)
+    return _compiled(loss_and_grad, "categorical", checks.of_network)
 
 
 def init_mlp(d, hidden, classes, seed=0, dtype=np.float64):

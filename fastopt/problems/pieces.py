@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numba import njit
 
+from ..numbers.functions import exp
+
 piece = njit(nogil=True, error_model="numpy")
 
 
@@ -56,20 +58,30 @@ def categorical(scores, y):
         label = y[i]
         if label < 0 or label >= classes:  # compiled code would write outside the array
             raise ValueError("y must hold class labels from 0 to classes - 1")
-        most, total = scores[i, 0], scores.dtype.type(0)
+        most = scores[i, 0]
         for j in range(classes):
             most = scores[i, j] if scores[i, j] > most else most
         for j in range(classes):
             scores[i, j] -= most  # so that nothing overflows
         loss -= scores[i, label]
+    exp_of(scores)
+    for i in range(rows):
+        total = scores.dtype.type(0)
         for j in range(classes):
-            scores[i, j] = np.exp(scores[i, j])
             total += scores[i, j]
         loss += np.log(total)
         for j in range(classes):
             scores[i, j] /= total
-        scores[i, label] -= 1
+        scores[i, y[i]] -= 1
     return loss
+
+
+@piece
+def exp_of(matrix):
+    """In a loop of its own, and in one over all elements: it runs in vector registers."""
+    numbers = matrix.reshape(-1)
+    for i in range(len(numbers)):
+        numbers[i] = exp(numbers[i])
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"reassoc"})  # a sum in any order runs in vector registers
@@ -105,37 +117,52 @@ def sum_rows(matrix, out):
             out[j] = out[j] + matrix[i, j] if i else matrix[i, j]
 
 
-# Padé's approximant of tanh(u), u·P(u²)/Q(u²): exact to the last bit of float64 for |u| < 0.65, of float32 for 1.25
-_P = (1, 990, 135135, 4729725, 34459425)
-_Q = (45, 13860, 945945, 16216200, 34459425)
+# tanh(x) as x·P(x²)/Q(x²): in float32 the best of these degrees for |x| ≤ 9, where tanh rounds to 1
+_P32 = (0.9999999411915721, 0.12919228097884078, 0.0029207614908141853,
+        9.267418376359945e-06, -1.2780435328609295e-08, 1.8255237596236775e-11)  # fmt: skip
+_Q32 = (1.0, 0.4625251195871229, 0.023763167169104146, 0.00022810015623843553)
+# Padé's approximant: exact to the last bit of float64 for |x| < 0.65
+_P64 = tuple(c / 34459425 for c in (1, 990, 135135, 4729725, 34459425))
+_Q64 = tuple(c / 34459425 for c in (45, 13860, 945945, 16216200, 34459425))
+_DOUBLINGS = 5  # from 20, where tanh rounds to 1 in float64, to within that
+
+_PART = 0.5**_DOUBLINGS
+
+in_registers = njit(nogil=True, error_model="numpy", fastmath={"contract"})
 
 
-def tanh_of(limit, doublings):
-    """``f(matrix, bias)``, which overwrites matrix by tanh(matrix + bias), to 5 roundings; ``limit`` is where tanh
-    rounds to 1. With no call in it the loop runs in vector registers, 10 times as fast as with the C library's tanh,
-    which was half of a training step."""
-
-    @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-    def f(matrix, bias):
-        real = matrix.dtype.type
-        most, part = real(limit), real(0.5**doublings)
-        for i in range(len(matrix)):
-            for j in range(len(bias)):
-                x = matrix[i, j] + bias[j]
-                u = part * (most if x > most else (-most if x < -most else x))  # NaN stays
-                sinh, cosh, square = real(_P[0] / _P[4]), real(_Q[0] / _Q[4]), u * u  # both times a common factor
-                for k in range(1, 5):
-                    sinh = sinh * square + real(_P[k] / _P[4])
-                    cosh = cosh * square + real(_Q[k] / _Q[4])
-                sinh *= u
-                for _ in range(doublings):  # to twice the argument, until it is x
-                    sinh, cosh = (sinh + sinh) * cosh, sinh * sinh + cosh * cosh
-                matrix[i, j] = sinh / cosh
-
-    return f
+@in_registers
+def tanh32(matrix, bias):
+    """Overwrite matrix by tanh(matrix + bias), to 5 roundings: with no call in it, 10 times as fast as the C library's
+    tanh, which was half of a training step, and faster than ``fastopt.jit.tanh``, which is more exact."""
+    real = np.float32
+    for i in range(len(matrix)):
+        for j in range(len(bias)):
+            x = matrix[i, j] + bias[j]
+            u = real(9) if x > real(9) else (-real(9) if x < -real(9) else x)  # NaN stays
+            square, p, q = u * u, real(_P32[5]), real(_Q32[3])
+            for k in range(5):
+                p = p * square + real(_P32[4 - k])
+            for k in range(3):
+                q = q * square + real(_Q32[2 - k])
+            matrix[i, j] = u * p / q
 
 
-tanh32, tanh64 = tanh_of(10.0, 3), tanh_of(20.0, 5)
+@in_registers
+def tanh64(matrix, bias):
+    """The same in float64, where as good a quotient would have far more terms: tanh of a part of x, doubled."""
+    for i in range(len(matrix)):
+        for j in range(len(bias)):
+            x = matrix[i, j] + bias[j]
+            u = (20.0 if x > 20.0 else (-20.0 if x < -20.0 else x)) * _PART
+            sinh, cosh, square = _P64[0], _Q64[0], u * u  # both times a common factor
+            for k in range(1, 5):
+                sinh = sinh * square + _P64[k]
+                cosh = cosh * square + _Q64[k]
+            sinh *= u
+            for _ in range(_DOUBLINGS):  # to twice the argument, until it is x
+                sinh, cosh = (sinh + sinh) * cosh, sinh * sinh + cosh * cosh
+            matrix[i, j] = sinh / cosh
 
 
 @piece
