@@ -25,9 +25,9 @@ def value_and_grad(fun):
     Returns
     -------
     Numba function
-        ``f(x, grad, *args) -> float``, which writes all of ``grad``, an array as x. Call it from Python, or from your own
-        ``@njit`` code, also with ``cache=True``: what is cached is compiled again once ``fun`` has changed. It raises
-        ValueError where ``grad`` has another size.
+        ``f(x, grad, *args) -> float``, which writes all of ``grad``, an array as x. Call it from Python, or from your
+        own ``@njit`` code, also with ``cache=True``: what is cached is compiled again once ``fun`` has changed. It
+        raises ValueError where ``grad`` has another size.
 
     Raises
     ------

@@ -100,7 +100,9 @@ def compile_for_duals(fun, made, element, args):
     except NumbaError as error:
         reason = first_reason(error)
         instead = next((text for sign, text in INSTEAD.items() if sign in reason), OTHERWISE)
-        raise TypeError(f"fun must compile as {call} for dual numbers, but {name} does not: {reason}; {instead}") from error
+        raise TypeError(
+            f"fun must compile as {call} for dual numbers, but {name} does not: {reason}; {instead}"
+        ) from error
     returns = [o.signature.return_type for a, o in inner.overloads.items() if a == takes]
     if returns and returns[0] != x.dtype and not x.dtype.takes(returns[0]):
         raise TypeError(f"fun must be callable as {call}, but {name} returns {shorten(str(returns[0]))}")

@@ -11,7 +11,6 @@ from numba.extending import intrinsic
 
 from ..numbers.dual_arrays import number_like
 from ..numbers.seeds import as_dual, dtype_of, put, unit, value
-
 from .forward import WIDEST, WIDTH, for_duals, function, mark, public
 from .functions import remembered
 from .overloads import compiled_form
@@ -130,9 +129,7 @@ def _views(x, arrays):
 @intrinsic
 def like(typingctx, params, views):
     """The views in the structure of the parameters."""
-    if isinstance(params, types.NamedTuple):
-        to = types.NamedTuple(views.types, params.instance_class)
-    elif isinstance(params, types.NamedUniTuple):
+    if isinstance(params, types.NamedTuple) or isinstance(params, types.NamedUniTuple):
         to = types.NamedTuple(views.types, params.instance_class)
     else:
         to = views if isinstance(params, types.BaseTuple) else views.types[0]

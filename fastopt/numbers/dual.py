@@ -7,15 +7,15 @@ In memory it is 1 + n elements side by side, which need no larger alignment than
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
-from numba.core.typeconv import Conversion
 from numba.extending import lower_cast, register_model
 
-from .emit import Number, constant
+from .element import Element
+from .emit import Functions
+from .emitted import STRICT, Emitted, constant
+from .lane import Lane
 
-PLAIN = types.Float, types.Integer, types.Boolean
 
-
-class Dual(types.Type):
+class Dual(Element):
     """``element`` is float32, float64 or lanes of them; ``width`` how many partials there are."""
 
     is_internal = True  # so that Numba fuses expressions of arrays of them
@@ -30,13 +30,8 @@ class Dual(types.Type):
 
     def takes(self, other):
         """Whether that is a constant among such numbers."""
-        return isinstance(other, PLAIN) or other == self.element
-
-    def can_convert_from(self, typingctx, other):
-        return Conversion.safe if self.takes(other) else None
-
-    def unify(self, typingctx, other):
-        return self if self.takes(other) else None
+        of_lanes = isinstance(self.element, Lane) and self.element.takes(other)
+        return super().takes(other) or other == self.element or of_lanes
 
 
 @register_model(Dual)
@@ -110,26 +105,23 @@ def made(builder, kind, value, partials):
 
 
 class Parts:
-    """A dual, or a constant among duals, while instructions are written: ``x``, a Number, and its partials or None."""
+    """A dual, or a constant among duals, while instructions are written: its value ``x``, and its partials or None.
+
+    ``call`` calls functions of the elements.
+    """
 
     def __init__(self, context, builder, dual: Dual, kind, value):
-        self.dual = dual
+        self.context, self.builder, self.dual = context, builder, dual
+        self.call = Functions(context, builder, dual.element)
         if kind == dual:
-            number, *self.d = (builder.extract_value(value, i) for i in range(len(value.type.elements)))
+            value, *self.d = (builder.extract_value(value, i) for i in range(len(value.type.elements)))
         else:
-            number, self.d = element(context, builder, value, kind, dual.element), None
-        self.x = Number(context, builder, dual.element, number)
+            value, self.d = context.cast(builder, value, kind, dual.element), None
+        self.x = Emitted(builder, value)
 
-    def times(self, factor: Number):
+    def times(self, factor: Emitted):
         """The partials times a number."""
-        builder = self.x.builder
-        return [builder.fmul(each, spread(builder, factor.value, each.type)) for each in self.d]
-
-
-def element(context, builder, value, kind, to):
-    if isinstance(kind, types.Boolean):
-        value, kind = context.cast(builder, value, kind, types.int64), types.int64
-    return context.cast(builder, value, kind, to)
+        return [self.builder.fmul(each, spread(self.builder, factor.value, each.type), flags=STRICT) for each in self.d]
 
 
 def spread(builder, number, kind):
@@ -141,18 +133,18 @@ def spread(builder, number, kind):
     return builder.shuffle_vector(alone, undefined, ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None))
 
 
-def joined(like: Parts, x: Number, d):
+def joined(like: Parts, x: Emitted, d):
     """The dual of a value and its partials, None for none."""
-    kind = like.x.context.get_value_type(like.dual)
+    kind = like.context.get_value_type(like.dual)
     partials = [constant(each, 0.0) for each in kind.elements[1:]] if d is None else d
-    return made(like.x.builder, kind, x.value, partials)
+    return made(like.builder, kind, x.value, partials)
 
 
 def added(builder, a, b):
     """Partials, of which either may be None."""
     if a is None or b is None:
         return a if b is None else b
-    return [builder.fadd(p, q) for p, q in zip(a, b)]
+    return [builder.fadd(p, q, flags=STRICT) for p, q in zip(a, b)]
 
 
 @lower_cast(types.Any, Dual)

@@ -8,51 +8,53 @@ from functools import partial
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.core.typing.templates import signature
 from numba.extending import lower_builtin, lower_cast
 
 from .dual import Dual, Parts, added, joined, spread
 from .dual_typing import dual_among, lower, teach, teach_all
-from .emit import call, call_typed
+from .emit import call_typed, whole_power
+from .emitted import STRICT, Emitted, select
 
 
 def add(a, b):
-    return joined(a, a.x + b.x, added(a.x.builder, a.d, b.d))
+    return joined(a, a.x + b.x, added(a.builder, a.d, b.d))
 
 
 def sub(a, b):
-    return joined(a, a.x - b.x, added(a.x.builder, a.d, negated(b)))
+    return joined(a, a.x - b.x, added(a.builder, a.d, negated(b)))
 
 
 def negated(a):
-    return None if a.d is None else [a.x.builder.fneg(each) for each in a.d]
+    return None if a.d is None else [a.builder.fneg(each) for each in a.d]
 
 
 def mul(a, b):
     left, right = a.times(b.x) if a.d else None, b.times(a.x) if b.d else None
-    return joined(a, a.x * b.x, added(a.x.builder, left, right))
+    return joined(a, a.x * b.x, added(a.builder, left, right))
 
 
 def div(a, b):
     """(a' - q b') / b with q = a / b."""
     quotient = a.x / b.x
-    builder = a.x.builder
+    builder = a.builder
     above = a.d
     if b.d is not None:
         away = [builder.fneg(each) for each in b.times(quotient)]
         above = added(builder, above, away)
-    return joined(a, quotient, [builder.fdiv(p, spread(builder, b.x.value, p.type)) for p in above])
+    return joined(a, quotient, [builder.fdiv(p, spread(builder, b.x.value, p.type), flags=STRICT) for p in above])
 
 
 def mod(a, b):
     """a - floor(a / b) b, whose pieces are parallel."""
-    value, steps = call(operator.mod, a.x, b.x), call(np.floor, a.x / b.x)
+    value, steps = a.call(operator.mod, a.x, b.x), a.call(np.floor, a.x / b.x)
     fall = None if b.d is None else b.times(-steps)
-    return joined(a, value, added(a.x.builder, a.d, fall))
+    return joined(a, value, added(a.builder, a.d, fall))
 
 
 def floor_divide(a, b):
-    return joined(a, call(operator.floordiv, a.x, b.x), None)
+    return joined(a, a.call(operator.floordiv, a.x, b.x), None)
 
 
 def negative(a):
@@ -83,26 +85,22 @@ LARGEST_PRODUCT = 64  # exponents up to it are written out as products; those of
 
 def power(function, a, b):
     """x**y, and by ``function``; of 0**y the derivative along y is 0 where y > 0, and along x it is 0 where y is the constant 0."""
-    value = call(function, a.x, b.x)
+    value = a.call(function, a.x, b.x)
     along_x = along_y = None
     if a.d is not None:
-        slope = b.x * call(function, a.x, b.x - 1.0)
-        along_x = a.times(slope if b.d is not None else a.x.like(0.0).where(b.x.compare("==", 0.0), slope))
+        slope = b.x * a.call(function, a.x, b.x - 1.0)
+        along_x = a.times(slope if b.d is not None else select(b.x.equals(0.0), a.x.like(0.0), slope))
     if b.d is not None:
-        builder = a.x.builder
-        at_zero = builder.and_(a.x.compare("==", 0.0), b.x.compare(">", 0.0))
-        along_y = b.times(a.x.like(0.0).where(at_zero, value * call(math.log, a.x)))
-    return joined(a, value, added(a.x.builder, along_x, along_y))
-
-
-def whole_power(a, n):
-    """x**n for a number that stands in the program."""
-    slope = a.x.like(float(n)) * a.x.power(n - 1) if n else a.x.like(0.0)
-    return joined(a, a.x.power(n), a.times(slope))
+        at_zero = a.x.equals(0.0) & (b.x > 0.0)
+        along_y = b.times(select(at_zero, a.x.like(0.0), value * a.call(math.log, a.x)))
+    return joined(a, value, added(a.builder, along_x, along_y))
 
 
 def _lower_whole(context, builder, sig, args):
-    return whole_power(Parts(context, builder, sig.args[0], sig.args[0], args[0]), sig.args[1].literal_value)
+    """x**n for a number that stands in the program."""
+    a, n = Parts(context, builder, sig.args[0], sig.args[0], args[0]), sig.args[1].literal_value
+    slope = float(n) * whole_power(a.x, n - 1) if n else a.x.like(0.0)
+    return joined(a, whole_power(a.x, n), a.times(slope))
 
 
 def _lower_integer(context, builder, sig, args):
@@ -110,9 +108,9 @@ def _lower_integer(context, builder, sig, args):
     a, kind = Parts(context, builder, *sig.args[:1] * 2, args[0]), sig.args[1]
     n = kind, args[1]
     less = types.int64, builder.sub(context.cast(builder, args[1], kind, types.int64), _one(context))
-    count = a.x.like(context.cast(builder, args[1], kind, a.x.kind))
-    slope = a.x.like(0.0).where(count.compare("==", 0.0), count * call(operator.pow, a.x, less))
-    return joined(a, call(operator.pow, a.x, n), a.times(slope))
+    count = Emitted(builder, context.cast(builder, args[1], kind, a.dual.element))
+    slope = select(count.equals(0.0), a.x.like(0.0), count * a.call(operator.pow, a.x, less))
+    return joined(a, a.call(operator.pow, a.x, n), a.times(slope))
 
 
 def _one(context):
@@ -148,8 +146,8 @@ def _compared(function, typingctx, args):
 
 
 def _compare(function, a, b):
-    typed = [(number.kind, number.value) for number in (a.x, b.x)]
-    return call_typed(a.x.context, a.x.builder, function, typed)[0]
+    typed = [(a.dual.element, number.value) for number in (a.x, b.x)]
+    return call_typed(a.context, a.builder, function, typed)[0]
 
 
 _COMPARISONS = {
@@ -165,21 +163,24 @@ for _name, _ufunc in _COMPARISONS.items():
 
 
 def _is_true(a):
-    return a.x.compare("!=", 0.0)
+    return a.x.differs(0.0).value
 
 
-def _whole(typingctx, args):
-    return types.int64 if isinstance(args[0], Dual) and isinstance(args[0].element, types.Float) else None
+def _of_float(kind, typingctx, args):
+    """Lanes have no truth value in common."""
+    return kind if isinstance(args[0], Dual) and isinstance(args[0].element, types.Float) else None
 
 
 def _to_whole(a):
-    return a.x.context.cast(a.x.builder, a.x.value, a.x.kind, types.int64)
+    return a.context.cast(a.builder, a.x.value, a.dual.element, types.int64)
 
 
-teach_all((bool,), 1, _is_true, lambda typingctx, args: types.boolean if dual_among(args) else None)
-teach_all((int,), 1, _to_whole, _whole)
+teach_all((bool,), 1, _is_true, partial(_of_float, types.boolean))
+teach_all((int,), 1, _to_whole, partial(_of_float, types.int64))
 
 
 @lower_cast(Dual, types.Boolean)
 def _dual_to_boolean(context, builder, kind, to, value):
+    if not isinstance(kind.element, types.Float):
+        raise TypingError(f"{kind} has no truth value: its lanes may differ")
     return _is_true(Parts(context, builder, kind, kind, value))

@@ -5,14 +5,13 @@ Numba's. Here is what Numba does for numbers of NumPy alone.
 """
 
 import math
-import operator
 
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic, overload
 from numba.np import arraymath
 
-from . import patches  # noqa: F401
+from . import arrays, patches  # noqa: F401
 from .dual import Dual
 
 OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nopython": True, "error_model": "numpy"}
@@ -57,36 +56,6 @@ def dtype_among(typingctx, a, b):
     """The dtype of those of the two that are duals."""
     to = types.DType(duals_in(a, b) or next(each for each in (a, b) if isinstance(each, Dual)))
     return to(a, b), lambda context, builder, signature, args: context.get_dummy_value()
-
-
-def _total(a, axis=None, dtype=None):
-    total = number_like(a, 0.0)
-    for v in a.flat:
-        total = total + v
-    return total
-
-
-@for_duals(np.sum, *_numbas(arraymath, "array_sum"))
-def _sum(a, axis=None, dtype=None):
-    if not duals_in(a) or not (_is_absent(axis) or a.ndim == 1):
-        return None
-    return _total if _is_absent(dtype) or getattr(dtype, "dtype", None) == a.dtype else None
-
-
-@for_duals(np.prod, *_numbas(arraymath, "array_prod"))
-def _prod(a):
-    def product(a):
-        result = number_like(a, 1.0)
-        for v in a.flat:
-            result = result * v
-        return result
-
-    return product if duals_in(a) else None
-
-
-@for_duals(np.mean, *_numbas(arraymath, "array_mean"))
-def _mean(a):
-    return (lambda a: np.sum(a) / a.size) if duals_in(a) else None
 
 
 @for_duals(np.var, *_numbas(arraymath, "array_var"))
@@ -162,102 +131,3 @@ def _array(object, dtype=None):
         return out
 
     return array if isinstance(item, Dual) and _is_absent(dtype) else None
-
-
-# --- products of vectors and matrices --------------------------------------------------------------------------------
-
-
-def _vectors(a, b):
-    if a.size != b.size:
-        raise ValueError("the vectors of a product must have the same size")
-    total = a[0] * b[0] * 0.0 if a.size else 0.0
-    for i in range(a.size):
-        total = total + a[i] * b[i]
-    return total
-
-
-def _matrix_vector(a, b):
-    if a.shape[1] != b.size:
-        raise ValueError("a matrix must have as many columns as the vector has elements")
-    out = np.zeros(a.shape[0], dtype_among(a, b))
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            out[i] = out[i] + a[i, j] * b[j]
-    return out
-
-
-def _vector_matrix(a, b):
-    if a.size != b.shape[0]:
-        raise ValueError("a matrix must have as many rows as the vector has elements")
-    out = np.zeros(b.shape[1], dtype_among(a, b))
-    for j in range(b.shape[0]):
-        for i in range(b.shape[1]):
-            out[i] = out[i] + a[j] * b[j, i]
-    return out
-
-
-def _matrices(a, b):
-    if a.shape[1] != b.shape[0]:
-        raise ValueError("the second matrix of a product must have as many rows as the first has columns")
-    out = np.zeros((a.shape[0], b.shape[1]), dtype_among(a, b))
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            for k in range(b.shape[1]):
-                out[i, k] = out[i, k] + a[i, j] * b[j, k]
-    return out
-
-
-PRODUCTS = {(1, 1): _vectors, (2, 1): _matrix_vector, (1, 2): _vector_matrix, (2, 2): _matrices}
-
-
-@for_duals(np.dot, np.vdot, operator.matmul)
-def _product(a, b):
-    return PRODUCTS.get((a.ndim, b.ndim)) if duals_in(a, b) and _both_arrays(a, b) else None
-
-
-def _both_arrays(*kinds):
-    return all(isinstance(kind, types.Array) for kind in kinds)
-
-
-# --- in place --------------------------------------------------------------------------------------------------------
-
-NO_ROOM = "what depends on x must be added in place to an array of the numbers of x"
-
-
-def _added(a, b):
-    a[:] = a + b
-    return a
-
-
-def _subtracted(a, b):
-    a[:] = a - b
-    return a
-
-
-def _multiplied(a, b):
-    a[:] = a * b
-    return a
-
-
-def _divided(a, b):
-    a[:] = a / b
-    return a
-
-
-def _changing(change):
-    def choose(a, b):
-        if isinstance(a, types.Array) and not duals_in(a) and (duals_in(b) or isinstance(b, Dual)):
-            raise TypeError(f"{NO_ROOM}, got {a}: make that array with np.zeros(n, x.dtype)")  # Numba falls over it
-        return change if duals_in(a) else None
-
-    return choose
-
-
-IN_PLACE = {
-    operator.iadd: _added,
-    operator.isub: _subtracted,
-    operator.imul: _multiplied,
-    operator.itruediv: _divided,
-}
-for _operator, _change in IN_PLACE.items():
-    for_duals(_operator)(_changing(_change))

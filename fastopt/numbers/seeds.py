@@ -9,7 +9,8 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 
 from .dual import Dual, is_lanes, made, partials, spread
-from .emit import call_typed, constant
+from .emit import call_typed
+from .emitted import constant
 
 
 def _dual(x, width):

@@ -65,7 +65,9 @@ def value_of_arrays(x, k):
     if k == 3:
         return np.max(x) * x.min() + max(x) - min(x) + np.linalg.norm(x) + np.sum(np.abs(x)) + np.sum(abs(x - 1))
     if k == 4:
-        return np.sum(np.where(x > 0, x * x, -x)) + np.sum(np.clip(x, -0.5, 0.5)) + np.sum(x * (x > 0.1)) + np.sum(x > 0)
+        return (
+            np.sum(np.where(x > 0, x * x, -x)) + np.sum(np.clip(x, -0.5, 0.5)) + np.sum(x * (x > 0.1)) + np.sum(x > 0)
+        )
     if k == 5:
         y = np.empty_like(x)
         y[:] = x[::-1]
@@ -81,7 +83,9 @@ def value_of_arrays(x, k):
         return sum(r * r) + sum([v * v for v in x]) + np.array([x[0] ** 2, x[1], 3.0]).sum()
     if k == 7:
         m = x.reshape(2, 2)
-        return (m @ m.T)[0, 1] + np.outer(x, x)[1, 2] + (m @ x[:2])[0] + (x[2:] @ m)[1] + m.sum() + np.sum(m.T, axis=0)[0]
+        return (
+            (m @ m.T)[0, 1] + np.outer(x, x)[1, 2] + (m @ x[:2])[0] + (x[2:] @ m)[1] + m.sum() + np.sum(m.T, axis=0)[0]
+        )
     if k == 8:
         return np.sum(np.concatenate((x[1:], x[:1])) * x) + np.sum(np.roll(x, 1) * x) + np.diff(x)[1] + x[np.argmax(x)]
     if k == 9:
@@ -96,9 +100,10 @@ def central(fun, x, *args):
     """The derivative by finite differences of higher order."""
     steps = 1e-3 * np.eye(x.size)
     weights = {1: 0.8, 2: -0.2, 3: 4 / 105, 4: -1 / 280}
-    return np.array(
-        [sum(w * (fun(x + k * h, *args) - fun(x - k * h, *args)) for k, w in weights.items()) for h in steps]
-    ) / 1e-3
+    return (
+        np.array([sum(w * (fun(x + k * h, *args) - fun(x - k * h, *args)) for k, w in weights.items()) for h in steps])
+        / 1e-3
+    )
 
 
 @pytest.fixture(scope="module")
