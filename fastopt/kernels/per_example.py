@@ -129,7 +129,7 @@ def _views(x, arrays):
 @intrinsic
 def like(typingctx, params, views):
     """The views in the structure of the parameters."""
-    if isinstance(params, types.NamedTuple) or isinstance(params, types.NamedUniTuple):
+    if isinstance(params, (types.NamedTuple, types.NamedUniTuple)):
         to = types.NamedTuple(views.types, params.instance_class)
     else:
         to = views if isinstance(params, types.BaseTuple) else views.types[0]

@@ -1,6 +1,7 @@
 """The functions of ``math`` and NumPy with their derivatives, a line of calculus for each.
 
-``x`` is the argument, ``f`` the value, ``m(function, x)`` calls another function. At corners the derivative is that of ForwardDiff.jl.
+``x`` is the argument, ``f`` the value, ``m(function, x)`` calls another function. At corners the derivative is that of
+ForwardDiff.jl.
 """
 
 import math

@@ -84,7 +84,7 @@ LARGEST_PRODUCT = 64  # exponents up to it are written out as products; those of
 
 
 def power(function, a, b):
-    """x**y, and by ``function``; of 0**y the derivative along y is 0 where y > 0, and along x it is 0 where y is the constant 0."""
+    """x**y by ``function``. Of 0**y the slope along y is 0 where y > 0; along x it is 0 where y is the constant 0."""
     value = a.call(function, a.x, b.x)
     along_x = along_y = None
     if a.d is not None:

@@ -58,6 +58,13 @@ def dtype_among(typingctx, a, b):
     return to(a, b), lambda context, builder, signature, args: context.get_dummy_value()
 
 
+@for_duals(np.sum)
+def _sum_with_dtype(a, axis=None, dtype=None):
+    """As SciPy's ``rosen`` writes it."""
+    is_vector = duals_in(a) and a.ndim == 1 and getattr(dtype, "dtype", None) == a.dtype
+    return (lambda a, axis=None, dtype=None: np.sum(a)) if is_vector else None
+
+
 @for_duals(np.var, *_numbas(arraymath, "array_var"))
 def _var(a):
     def variance(a):

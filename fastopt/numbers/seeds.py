@@ -1,4 +1,4 @@
-"""Duals at the ends of a function: each variable made a dual with its own direction, the result's partials written out."""
+"""Duals at the ends of a function: each variable gets its own direction, and the result's partials are written out."""
 
 import operator
 

@@ -20,7 +20,7 @@ JACS = "a function, True, None, 'inplace', 'forward', '2-point', '3-point' or 'c
 
 
 class Objective(NamedTuple):
-    """``form`` is "forward" or a key of :data:`fastopt.kernels.minimize.FORMS`; ``jac`` is None but in the form "jac"."""
+    """``form`` is "forward" or one of :data:`fastopt.kernels.minimize.FORMS`; ``jac`` is None but in the form "jac"."""
 
     form: Any
     fun: Any

@@ -19,8 +19,7 @@ A, B = RNG.standard_normal((3, 4)), RNG.standard_normal(4)
 def rosen(x):
     """As SciPy writes it."""
     x = np.asarray(x)
-    r = np.sum(100.0 * (x[1:] - x[:-1] ** 2.0) ** 2.0 + (1 - x[:-1]) ** 2.0, axis=0)
-    return r
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2.0) ** 2.0 + (1 - x[:-1]) ** 2.0, axis=0, dtype=x.dtype)
 
 
 @njit
@@ -145,7 +144,7 @@ def test_branches_loops_tuples_helpers_closures(gradient):
 
 def test_float32(gradient):
     x = np.float32([0.4, 1.3, -0.6, 2.1])
-    value, grad = gradient(rosen, x)
+    _, grad = gradient(rosen, x)
     assert grad.dtype == np.float32
     np.testing.assert_allclose(grad, scipy.optimize.rosen_der(x.astype(float)), rtol=2e-5)
 
@@ -154,7 +153,8 @@ def test_division_by_zero_is_ieees():
     """Also where the function, as Numba compiles it by itself, would raise."""
     f = fastopt.value_and_grad(njit(lambda x: 1.0 / x[0]))
     grad = np.empty(1)
-    assert f(np.zeros(1), grad) == math.inf and grad[0] == -math.inf
+    assert f(np.zeros(1), grad) == math.inf
+    assert grad[0] == -math.inf
     assert fastopt.minimize(njit(lambda x: 1.0 / x[0]), np.zeros(1)).status == 3
 
 
@@ -170,7 +170,7 @@ def test_x_is_a_copy(gradient):
     np.testing.assert_array_equal(x, [3.0, 4.0])
 
 
-# --- against the gradients written by hand -------------------------------------------------------------------------------
+# --- against the gradients written by hand ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("problem", functions.CLASSICS, ids=lambda problem: problem.name)
@@ -185,7 +185,7 @@ def test_problems(problem):
     np.testing.assert_allclose(grad, by_hand, rtol=1e-12, atol=1e-12 * abs(by_hand).max())
 
 
-# --- in minimize -----------------------------------------------------------------------------------------------------------
+# --- in minimize -----------------------------------------------------------------------------------------------------
 
 
 def test_none_is_forward_for_a_numba_function():
@@ -225,7 +225,7 @@ def test_many_problems():
         assert many.nfev[i] == many.njev[i]
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------------
+# --- refusals --------------------------------------------------------------------------------------------------------
 
 
 def median(x):
@@ -253,7 +253,7 @@ def needs_more(x, y):
 
 
 @pytest.mark.parametrize(
-    "fun, says",
+    ("fun", "says"),
     [
         (median, "np.median(x)"),
         (own_array, "in: r[0] = x[0]; make that array with np.zeros(n, x.dtype)"),
@@ -267,7 +267,9 @@ def test_what_does_not_compile_is_one_sentence(fun, says):
         fastopt.minimize(njit(fun), np.ones(2))
     message = str(caught.value)
     assert says in message
-    assert len(message) <= 300 and "\n" not in message and " must " in message
+    assert len(message) <= 300
+    assert "\n" not in message
+    assert " must " in message
 
 
 def test_refusals():
