@@ -7,8 +7,7 @@ directions go through it at once, and more in passes of eight.
 import inspect
 
 import numpy as np
-from numba import njit
-from numba.core import types
+from numba import njit, types
 from numba.core.errors import NumbaError
 
 from ..errors import shorten

@@ -5,7 +5,7 @@ is given views; eight partials at a time go through all examples of the batch.
 """
 
 import numpy as np
-from numba.core import types
+from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 

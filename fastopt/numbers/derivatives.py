@@ -8,7 +8,7 @@ import math
 from functools import partial
 
 import numpy as np
-from numba.core import types
+from numba import types
 from numba.core.typing.templates import signature
 from numba.extending import lower_builtin
 
@@ -32,7 +32,7 @@ def _zero(x, f, m):
     return x.like(0.0)
 
 
-UNARY = {
+UNARY: dict = {
     (math.exp, np.exp): lambda x, f, m: f,
     (np.exp2,): lambda x, f, m: LN2 * f,
     (math.expm1, np.expm1): lambda x, f, m: m(math.exp, x),
@@ -66,7 +66,7 @@ UNARY = {
     (np.sign, np.floor, np.ceil, np.trunc, np.rint): _zero,
 }
 
-BINARY = {  # the derivatives along x, and along y
+BINARY: dict = {  # the derivatives along x, and along y
     (math.atan2, np.arctan2): (lambda x, y, f, m: y / (x * x + y * y), lambda x, y, f, m: -x / (x * x + y * y)),
     (math.hypot, np.hypot): (lambda x, y, f, m: x / f, lambda x, y, f, m: y / f),
     (math.copysign, np.copysign): (lambda x, y, f, m: sign(x) * sign(y), lambda x, y, f, m: x.like(0.0)),
@@ -98,11 +98,10 @@ def _binary(function, along_x, along_y, a, b):
 def _register():
     for functions, slope in UNARY.items():
         for function in functions:
-            teach_all((function,), 1, lambda a, function=function, slope=slope: _unary(function, slope, a))
+            teach_all((function,), 1, partial(_unary, function, slope))
     for functions, slopes in BINARY.items():
         for function in functions:
-            rule = lambda a, b, function=function, slopes=slopes: _binary(function, *slopes, a, b)  # noqa: E731
-            teach_all((function,), 2, rule)
+            teach_all((function,), 2, partial(_binary, function, *slopes))
 
 
 # --- functions of the value that have no slope, or choose ------------------------------------------------------------
@@ -162,7 +161,8 @@ def _several(smaller_or_larger):
         first, *rest = (Parts(context, builder, dual, dual, value) for value in args)
         slopes = BINARY[max, np.maximum, np.fmax] if smaller_or_larger is max else BINARY[min, np.minimum, np.fmin]
         for other in rest:
-            first = Parts(context, builder, dual, dual, _binary(smaller_or_larger, *slopes, first, other))
+            both = _binary(smaller_or_larger, slopes[0], slopes[1], first, other)
+            first = Parts(context, builder, dual, dual, both)
         return joined(first, first.x, first.d)
 
     for count in range(3, MOST + 1):

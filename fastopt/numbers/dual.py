@@ -5,7 +5,8 @@ In memory it is 1 + n elements side by side, which need no larger alignment than
 """
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
+from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import lower_cast, register_model
 
@@ -110,9 +111,10 @@ class Parts:
     ``call`` calls functions of the elements.
     """
 
-    def __init__(self, context, builder, dual: Dual, kind, value):
+    def __init__(self, context, builder, dual, kind, value):
         self.context, self.builder, self.dual = context, builder, dual
         self.call = Functions(context, builder, dual.element)
+        self.d: list | None
         if kind == dual:
             value, *self.d = (builder.extract_value(value, i) for i in range(len(value.type.elements)))
         else:

@@ -7,7 +7,7 @@ import operator
 from functools import partial
 
 import numpy as np
-from numba.core import types
+from numba import types
 from numba.core.errors import TypingError
 from numba.core.typing.templates import signature
 from numba.extending import lower_builtin, lower_cast
@@ -105,7 +105,8 @@ def _lower_whole(context, builder, sig, args):
 
 def _lower_integer(context, builder, sig, args):
     """x**n for a whole number of the program's data."""
-    a, kind = Parts(context, builder, *sig.args[:1] * 2, args[0]), sig.args[1]
+    dual, kind = sig.args
+    a = Parts(context, builder, dual, dual, args[0])
     n = kind, args[1]
     less = types.int64, builder.sub(context.cast(builder, args[1], kind, types.int64), _one(context))
     count = Emitted(builder, context.cast(builder, args[1], kind, a.dual.element))

@@ -7,7 +7,7 @@ Numba's. Here is what Numba does for numbers of NumPy alone.
 import math
 
 import numpy as np
-from numba.core import types
+from numba import types
 from numba.extending import intrinsic, overload
 from numba.np import arraymath
 

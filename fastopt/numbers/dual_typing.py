@@ -4,7 +4,7 @@ instructions where they are called. An overload would compile a function for eac
 
 from itertools import product
 
-from numba.core import types
+from numba import types
 from numba.core.typing.templates import infer_global, signature
 from numba.extending import lower_builtin
 

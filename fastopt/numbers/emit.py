@@ -1,6 +1,6 @@
 """What derivatives need beyond arithmetic of emitted values: calls of functions that Numba knows, for any element."""
 
-from numba.core import types
+from numba import types
 
 from .emitted import Emitted, copysign
 

@@ -1,6 +1,7 @@
 """Two places where Numba takes it that arrays hold numbers of NumPy's. What it does for those stays as it is."""
 
-from numba.core import inline_closurecall, types
+from numba import types
+from numba.core import inline_closurecall
 from numba.np import npyimpl
 
 from .dual import Dual
