@@ -15,6 +15,7 @@ by the formulas and with the defaults of PyTorch. The chapters:
 - `fastopt.jit`: the same rules as functions to call inside your own ``@njit`` code;
 - `fastopt.solve`: minimisation in SciPy's shape, and many small problems at once;
 - `fastopt.train`: minibatch training;
+- `fastopt.derivatives`: gradients of functions that return the value alone;
 - `fastopt.rules`: the rules with their equations, which one suits what, and rules of your own;
 - `fastopt.schedules`: hyperparameters that change with the step;
 - `fastopt.targets`: threads, GPUs, and where arrays are;
@@ -72,6 +73,7 @@ few variables: it pays where the gradient is noisy, the problem large, or there 
 """
 
 from . import jit, problems, schedules
+from .derivatives import per_example, value_and_grad
 from .gradient_check import GradientCheck, check_grad
 from .rules import RULES, Rule
 from .solve.many import minimize_many
@@ -103,10 +105,12 @@ __all__ = [
     "minimize",
     "minimize_many",
     "pack",
+    "per_example",
     "problems",
     "save",
     "schedules",
     "to_device",
     "to_host",
+    "value_and_grad",
     *CONSTRUCTORS,
 ]

@@ -23,7 +23,7 @@ FLOORS = [  # the lowest first
     {"numbers"},
     {"arrays"},
     {"kernels"},
-    {"targets", "jit"},
+    {"targets", "jit", "derivatives"},
     {"step"},
     {"solve", "train"},
     {"problems", "gradient_check"},

@@ -85,7 +85,9 @@ def _has_arity(function, n):
 def _of_arity(function, n):
     """A function of n arguments that calls this one."""
     names = ", ".join(f"a{i}" for i in range(n))
-    return njit(eval(f"lambda {names}: function({names})", {"function": function}))
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        eval(f"lambda {names}: function({names})", {"function": function})
+    )
 
 
 def _returns_rightly(returns, form):

@@ -31,7 +31,7 @@ IN_PLACE = {
     operator.ipow: operator.pow,
 }
 UFUNCS = tuple({ufunc for ufunc in vars(np).values() if isinstance(ufunc, np.ufunc) and ufunc.nout == 1})
-PRODUCTS = (np.dot, operator.matmul)
+PRODUCTS = (np.dot, np.vdot, operator.matmul)
 
 
 def is_ours(kind):

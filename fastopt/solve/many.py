@@ -16,7 +16,7 @@ from .arguments import limits, scales, start
 from .compiled_problems import CompiledProblems
 from .host_problems import InterpretedProblems
 from .many_ended import Ending
-from .objective import objective_of, reads_value
+from .objective import objective_of, reads_value, with_gradient
 from .options import settings
 
 
@@ -153,7 +153,7 @@ def _problems(given, s, flags, X0, args, shared, bounds):
     if not given.is_compiled:
         _refuse_lanes(s, "a Python function is called for one problem at a time")
     kind = CompiledProblems if given.is_compiled else InterpretedProblems
-    return kind(target, given, s, flags, X, args, shared, limited)
+    return kind(target, with_gradient(given, X.shape[1]), s, flags, X, args, shared, limited)
 
 
 def _refuse_lanes(s, why):

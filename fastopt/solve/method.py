@@ -12,8 +12,8 @@ def method(name):
     """A ``method=`` for ``scipy.optimize.minimize``.
 
     It follows SciPy's protocol for custom methods: ``tol`` sets ``gtol``, ``bounds`` are honoured by projection,
-    ``callback`` takes either form, ``jac=None`` means central differences ("3-point"). The loop is compiled where
-    ``fun`` and ``jac`` are Numba functions.
+    ``callback`` takes either form, ``jac=None`` means exact derivatives ("forward") of a Numba function, and central
+    differences ("3-point") of a Python function. The loop is compiled where ``fun`` and ``jac`` are Numba functions.
 
     Parameters
     ----------

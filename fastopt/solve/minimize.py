@@ -6,7 +6,7 @@ from ..kernels.minimize import Flags
 from ..kernels.subnormals import restored_control
 from .arguments import argument_types, collector, limits, notifier, scales, start
 from .endings import SUCCESS
-from .objective import compiled_plan, interpreted_plan, objective_of, reads_value
+from .objective import compiled_plan, interpreted_plan, objective_of, reads_value, with_gradient
 from .options import settings
 from .run import Run
 
@@ -38,11 +38,12 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         "adam" begin with about a hundredth of the distance to go, for "gd", "momentum" and "nesterov" with one over the
         largest curvature. Divide it by 3 where a run diverges or goes up and down, multiply it by 3 where it is still
         falling at ``maxiter``.
-    jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
+    jac : callable, True, "inplace", "forward", "2-point", "3-point", "cs" or None
         The gradient as a function ``jac(x, *args)``; or how ``fun`` returns it (True, "inplace", which must write every
-        element); or finite differences ("2-point", "3-point") or the complex step ("cs"). None, for Python and for
-        Numba functions, is "3-point": the rounding in "2-point" is often larger than ``gtol``. `fastopt.check_grad`
-        tests a gradient.
+        element); or "forward": ``fun`` is a Numba function that returns the value alone, and dual numbers that are run
+        through it give the gradient, exact to rounding; or finite differences ("2-point", "3-point") or the complex
+        step ("cs"). None is "forward" for a Numba function and "3-point" for a Python function: the rounding in
+        "2-point" is often larger than ``gtol``. `fastopt.check_grad` tests a gradient.
     bounds : sequence of (low, high), or scipy.optimize.Bounds, optional
         Lowest and highest value of each variable; None for no bound. Every iterate is projected onto them.
     tol : float, optional
@@ -89,10 +90,19 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     >>> import numpy as np, fastopt
     >>> from numba import njit
     >>> @njit
+    ... def fun(x, centre):
+    ...     return np.sum((x - centre) ** 2)
+    >>> centre = np.array([1.0, -2.0])
+    >>> res = fastopt.minimize(fun, np.zeros(2), (centre,), "adam", options={"lr": 0.1})
+    >>> res.success, res.x.round(3)
+    (True, array([ 1., -2.]))
+
+    With the gradient written by hand, in place:
+
+    >>> @njit
     ... def fun(x, grad, centre):
     ...     grad[:] = 2 * (x - centre)
     ...     return np.sum((x - centre) ** 2)
-    >>> centre = np.array([1.0, -2.0])
     >>> res = fastopt.minimize(fun, np.zeros(2), (centre,), "adam", "inplace", options={"lr": 0.1})
     >>> res.success, res.x.round(3)
     (True, array([ 1., -2.]))
@@ -116,6 +126,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         scheduled=bool(s.hyper.scheduled),
         scaled=scale.size > 0,
     )
+    given = with_gradient(given, x.size)
     if given.is_compiled:
         inline = s.inline if s.inline is not None else s.maxiter >= INLINE_FROM
         kinds = argument_types(args) if args else NO_TYPES

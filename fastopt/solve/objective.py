@@ -16,16 +16,17 @@ from ..kernels.bind import link
 from ..kernels.functions import call_of, compile_for, remembered
 from ..kernels.loops import objective
 
-JACS = "a function, True, None, 'inplace', '2-point', '3-point' or 'cs'"
+JACS = "a function, True, None, 'inplace', 'forward', '2-point', '3-point' or 'cs'"
 
 
 class Objective(NamedTuple):
-    """``form`` is a key of :data:`fastopt.kernels.minimize.FORMS`; ``jac`` is None but in the form "jac"."""
+    """``form`` is "forward" or one of :data:`fastopt.kernels.minimize.FORMS`; ``jac`` is None but in the form "jac"."""
 
     form: Any
     fun: Any
     jac: Any
     is_compiled: bool
+    value: Any = None  # the user's function, where ``fun`` was made of it by :func:`with_gradient`
 
     def evaluations(self, points, d, reads_value):
         """How often the functions were called for this many points: (of the objective, of its gradient)."""
@@ -43,16 +44,28 @@ def reads_value(given, s):
 def objective_of(fun, jac) -> Objective:
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {describe(fun)}")
+    is_numbas = isinstance(fun, Dispatcher) and not config.DISABLE_JIT
     if callable(jac):
         form: Any = "jac"
-    elif jac is True or (isinstance(jac, str) and jac in looped.FORMS and jac != "jac"):
+    elif jac is True or (isinstance(jac, str) and jac in {*looped.FORMS, "forward"} - {"jac"}):
         form, jac = jac, None
     elif jac is None:
-        form = "3-point"  # the noise of "2-point" is often above gtol
+        form = "forward" if is_numbas else "3-point"  # the noise of "2-point" is often above gtol
     else:
         raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
+    if form == "forward" and not is_numbas:
+        raise TypeError(f"fun must be a Numba function (put @njit on it) with jac='forward', got {describe(fun)}")
     is_compiled = isinstance(fun, Dispatcher) and (jac is None or isinstance(jac, Dispatcher))
     return Objective(form, fun, jac, is_compiled and not config.DISABLE_JIT)
+
+
+def with_gradient(given: Objective, d) -> Objective:
+    """The objective in a form that a loop takes, for d variables: in place, where the user wrote the value alone."""
+    if given.form != "forward":
+        return given
+    from ..kernels.forward import value_and_grad
+
+    return given._replace(form="inplace", fun=value_and_grad(given.fun, d), value=given.fun)
 
 
 def check_arity(given, count):
@@ -89,7 +102,7 @@ def compiled_plan(given: Objective, rule, dtype, args, flags, inline) -> Plan:
     if inline:
         calls = tuple(link(objective.direct, function=_inlined(f)) for f in (fun, jac))
         # A closure may be made anew with other numbers again and again; its loops would fill the disk.
-        cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
+        cached = not any(f.py_func.__closure__ for f in (fun, jac, given.value or fun))
     evaluate = looped.evaluation(given.form, *calls, flags.reads_value, lent)
     alone = looped.evaluation(given.form, *called, True, lent)
     loop = looped.kernel(rule, evaluate, flags, x, args, what=what, cached=cached)
@@ -110,6 +123,10 @@ def compiled_for_x(given, x, extra):
     first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
     fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
     functions = [(given.fun, fun_takes, "fun", given.form)]
+    if given.value is not None:
+        from ..kernels.forward import compile_for_duals
+
+        compile_for_duals(given.value, given.fun, x.dtype, extra)
     if given.jac is not None:
         functions.append((given.jac, (x, *extra), "jac", "gradient"))
     try:
