@@ -40,11 +40,8 @@ def two_layers(p, x, y):
     return 0.5 * (hidden @ p[2] - y) ** 2
 
 
-def table(name):
-    datasets = pytest.importorskip("sklearn.datasets")
-    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    X = (X - X.mean(0)) / X.std(0)
-    return np.c_[np.ones(len(X)), X], y
+def standardised(X):
+    return np.c_[np.ones(len(X)), (X - X.mean(0)) / X.std(0)]
 
 
 def trained(loss, params, data, steps=2000):
@@ -54,8 +51,8 @@ def trained(loss, params, data, steps=2000):
 
 def test_poisson_regression_is_scipys():
     """Sit-ups of the 20 men of Linnerud's data, counted, by their weight, waist and pulse."""
-    X, exercises = table("linnerud")
-    y = exercises[:, 1]
+    exercises, men = pytest.importorskip("sklearn.datasets").load_linnerud(return_X_y=True)
+    X, y = standardised(men), exercises[:, 1]
     w = np.array([5.0, 0.0, 0.0, 0.0])
     hist = trained(poisson, w, (X, y))
     best = scipy.optimize.minimize(lambda w: np.sum(np.exp(X @ w) - y * (X @ w)), w, tol=1e-12)
@@ -65,8 +62,8 @@ def test_poisson_regression_is_scipys():
 
 def test_censored_regression_is_scipys():
     """Progression of diabetes, as if it had been written down up to 200 alone."""
-    X, y = table("diabetes")
-    y = np.minimum(y / 100, 2.0)
+    X, y = pytest.importorskip("sklearn.datasets").load_diabetes(return_X_y=True)
+    X, y = standardised(X), np.minimum(y / 100, 2.0)
     params = {"w": np.zeros(X.shape[1]), "log_sigma": np.zeros(())}
     hist = trained(tobit, params, (X, y))
 
