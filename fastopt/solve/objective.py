@@ -102,13 +102,9 @@ def compiled_plan(given: Objective, rule, dtype, args, shared, flags, inline, in
     first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
     fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
     functions = [(given.fun, fun_takes, "fun", given.form)]
-    if given.value is not None:
-        from ..kernels.forward import compile_for_duals
-
-        compile_for_duals(given.value, given.fun, x.dtype, extra)
     if given.jac is not None:
         functions.append((given.jac, (x, *extra), "jac", "gradient"))
-    lent, compiled = _compiled(functions)
+    lent, compiled = _compiled(functions) if given.value is None else _with_duals(given, functions, x, extra)
     (fun, fun_takes, fun_returns), (jac, jac_takes, jac_returns) = compiled[0], compiled[-1]
     called = by_address(fun_returns), by_address(jac_returns)
     addresses = address_of(fun, fun_takes), address_of(jac, jac_takes)
@@ -145,6 +141,17 @@ def _compiled(functions):
         return objective.read_only, [_with_types(*each) for each in read_only]
     except TypeError:
         return objective.copied, [_with_types(*each) for each in functions]
+
+
+def _with_duals(given, functions, x, extra):
+    """The same of a function that was made of the user's."""
+    try:
+        return objective.read_only, [_with_types(*each) for each in functions]
+    except TypeError:
+        from ..kernels.forward import refuse
+
+        refuse(given.value, given.fun, x.dtype, extra)
+        raise
 
 
 def _with_types(function, takes, role, form):
