@@ -60,11 +60,18 @@ for key in OPERATORS + UFUNCS:
 # --- in place --------------------------------------------------------------------------------------------------------
 
 
+NO_ROOM = "what depends on x must be added in place to an array of the numbers of x"
+
+
 class InPlace(OnCPU):
     def generic(self, args, kws):
-        if not (isinstance(args[0], types.Array) and is_ours(args[0].dtype)):
+        if not isinstance(args[0], types.Array):
             return None
-        return signature(args[0], *args)
+        if is_ours(args[0].dtype):
+            return signature(args[0], *args)
+        if is_ours(element_of(args[1])):  # of which Numba's own makes an AttributeError
+            raise TypeError(f"{NO_ROOM}, got {args[0]}: make that array with np.zeros(n, x.dtype)")
+        return None
 
     def get_impl_key(self, sig):
         return IN_PLACE[self.key], "in place"  # Numba's own would be found under the operator itself

@@ -137,16 +137,20 @@ def _compiled(functions):
     writes to its x, or takes none that it could not.
     """
     try:
-        read_only = [(f, (takes[0].copy(readonly=True), *takes[1:]), *more) for f, takes, *more in functions]
-        return objective.read_only, [_with_types(*each) for each in read_only]
+        return _read_only(functions)
     except TypeError:
         return objective.copied, [_with_types(*each) for each in functions]
+
+
+def _read_only(functions):
+    read_only = [(f, (takes[0].copy(readonly=True), *takes[1:]), *more) for f, takes, *more in functions]
+    return objective.read_only, [_with_types(*each) for each in read_only]
 
 
 def _with_duals(given, functions, x, extra):
     """The same of a function that was made of the user's."""
     try:
-        return objective.read_only, [_with_types(*each) for each in functions]
+        return _read_only(functions)
     except TypeError:
         from ..kernels.forward import refuse
 

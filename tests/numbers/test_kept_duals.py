@@ -34,11 +34,8 @@ CODE = """
 import user
 grad = np.zeros(2)
 answers["one"] = fastopt.minimize(user.value, np.ones(2), (2.0,), options={"maxiter": 5}).jac
-answers["many"] = fastopt.minimize_many(user.value, np.ones((2, 2)), shared=(2.0,), options={"maxiter": 5}).jac[0]
 answers["called"] = [user.caller(np.ones(2), grad), *grad]
-w = np.ones(1)
-fastopt.fit(user.loss, fastopt.GD(w, lr=0.01), (np.ones(4), np.ones(4)), batch_size=None, epochs=2)
-answers["fit"] = w
+answers["loss"] = user.loss(np.ones(1), np.zeros(1), np.ones(4), np.ones(4))
 """
 
 
