@@ -50,7 +50,8 @@ def objective_of(fun, jac) -> Objective:
     elif jac is True or (isinstance(jac, str) and jac in {*looped.FORMS, "forward"} - {"jac"}):
         form, jac = jac, None
     elif jac is None:
-        form = "forward" if is_numbas else "3-point"  # the noise of "2-point" is often above gtol
+        is_python = config.DISABLE_JIT or not hasattr(fun, "py_func")  # which device functions have, too
+        form = "3-point" if is_python else "forward"  # the noise of "2-point" is often above gtol
     else:
         raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
     if form == "forward" and not is_numbas:
