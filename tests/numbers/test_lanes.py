@@ -3,13 +3,15 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import njit, types
 from numba.core.errors import TypingError
 
-from fastopt.kernels.digest import digest
+from fastopt import numbers
+from fastopt.kernels.digest import _templates, digest
 from fastopt.numbers.lane import Lane, Mask
 from fastopt.numbers.views import as_lanes, lane, of_lanes
 
@@ -181,6 +183,11 @@ def test_one_type_for_each_pair_which_a_kernels_digest_knows():
     found = {digest(types.Array(Lane(dtype, n), 1, "C")) for dtype in (types.float32, types.float64) for n in (4, 8)}
     assert len(found) == 4
     assert None not in found
+
+
+def test_the_sources_of_this_room_count_for_every_kernel():
+    room = Path(numbers.__file__).parent
+    assert all(file.read_bytes() in _templates() for file in room.glob("*.py"))
 
 
 def test_an_import_of_the_package_teaches_numba_nothing():
