@@ -48,7 +48,7 @@ def libraries(x, out):
     out[1] = np.tanh(a) + math.sinh(b) + np.cosh(c) + math.sin(a) + np.cos(b) + math.tan(c) + np.expm1(a)
     out[2] = np.arctan(a) + math.asin(np.tanh(b)) + math.atan2(b, c) + np.hypot(a, 2) + np.cbrt(c) + math.sqrt(abs(a))
     out[3] = math.erf(a) + math.erfc(b) + math.lgamma(abs(c) + 1) + math.asinh(a)
-    out[4] = 0
+    out[4] = np.logaddexp(a, b) + math.radians(c) + np.rad2deg(a) + float(b)
 
 
 @njit
@@ -77,7 +77,8 @@ def arrays(x, out):
     w -= y
     w /= 2.0
     r, rest = residuals(x)
-    out[4] = w[0] + w[-1] + np.sum(r * r) + rest[0]
+    out[4] = w[0] + w[-1] + np.sum(r * r) + rest[0] + np.max(x) - x.min() + np.linalg.norm(x)
+    out[4] += np.sum(np.where(x > 0, x, 0.5)) + np.sum(np.clip(x, -0.5, y))
 
 
 FUNCTIONS = [arithmetic, chosen, libraries, arrays]
