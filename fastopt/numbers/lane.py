@@ -17,19 +17,20 @@ class Lane(Element):
         super().__init__(f"lanes of {count} {dtype}")
 
     def takes(self, other):
-        return super().takes(other) or (isinstance(other, Mask) and other.count == self.count)
+        return super().takes(other) or (isinstance(other, Mask) and other.lanes == self)
 
     @property
     def mask(self):
-        return Mask(self.count)
+        return Mask(self)
 
 
 class Mask(types.Type):
-    """What a comparison of lanes gives: no truth value, for the lanes may differ, so ``if`` does not compile."""
+    """What a comparison of lanes gives: no truth value, for the lanes may differ, so ``if`` does not compile. As a
+    number it is 0 or 1 in lanes of the kind that was compared."""
 
-    def __init__(self, count):
-        self.count = count
-        super().__init__(f"truths of {count} lanes")
+    def __init__(self, lanes):
+        self.lanes = lanes
+        super().__init__(f"truths of {lanes}")
 
     def can_convert_from(self, typingctx, other):
         return typingctx.can_convert(other, types.boolean) if isinstance(other, types.Boolean) else None
@@ -63,8 +64,8 @@ class _LaneModel(_Vector):
 @register_model(Mask)
 class _MaskModel(_Vector):
     def __init__(self, manager, kind):
-        self.stored = ir.VectorType(ir.IntType(8), kind.count)
-        super().__init__(manager, kind, ir.VectorType(ir.IntType(1), kind.count))
+        self.stored = ir.VectorType(ir.IntType(8), kind.lanes.count)
+        super().__init__(manager, kind, ir.VectorType(ir.IntType(1), kind.lanes.count))
 
     def as_data(self, builder, value):
         return super().as_data(builder, builder.zext(value, self.stored))
@@ -85,7 +86,7 @@ def _number_to_lane(context, builder, kind, to, value):
 
 @lower_cast(types.Boolean, Mask)
 def _boolean_to_mask(context, builder, kind, to, value):
-    return splat(builder, value, to.count)
+    return splat(builder, value, to.lanes.count)
 
 
 @lower_cast(Mask, Lane)

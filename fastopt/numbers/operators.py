@@ -85,6 +85,9 @@ UNARY: Texts = {
     (operator.neg, np.negative): lambda x: -x,
     (operator.pos, np.positive): lambda x: x,
     (abs, math.fabs, np.absolute, np.fabs): absolute,
+    (float,): lambda x: x,
+    (math.radians, np.radians, np.deg2rad): lambda x: x * (math.pi / 180),
+    (math.degrees, np.degrees, np.rad2deg): lambda x: x * (180 / math.pi),
     (np.square,): lambda x: x * x,
     (np.reciprocal,): lambda x: 1.0 / x,
     (math.sqrt, np.sqrt): sqrt,
@@ -135,20 +138,13 @@ for count in range(2, 6):  # Python takes any number
     teach((max,), lambda *values: reduce(most, values), count)
 
 
-def joined_by(condition, numbers):
-    """The lanes of two numbers that a mask chooses from: of float32 where both are."""
-    narrow = all(types.unliteral(number) == types.float32 for number in numbers)
-    lanes = Lane(types.float32 if narrow else types.float64, getattr(condition, "count", 0))
-    return joined((lanes, *numbers)) if isinstance(condition, Mask) else None
-
-
 class Where(OnCPU):
     """``np.where`` of a mask, or of one truth for all lanes."""
 
     def generic(self, args, kws):
         if kws or len(args) != 3 or not isinstance(args[0], (Mask, types.Boolean)):
             return None
-        kind = joined(args[1:]) or joined_by(args[0], args[1:])
+        kind = joined(args if isinstance(args[0], Mask) else args[1:])
         return signature(kind, args[0], kind, kind) if kind else None
 
 

@@ -19,10 +19,8 @@ FUNCTIONS = {
     "softplus": ("log(1 + eˣ), whose derivative is ``sigmoid``", 2, "Nothing overflows.", 1000.0, 1000.0),
     "pow": ("xʸ", 1, "At zeros and infinities, and of negative x, it is what the C library gives.", "2.0, 10", 1024.0),
 }
-TURNS = (
-    " That holds for \\|x\\| ≤ 10⁵; beyond, the result is that of a number that differs from x by at most one in the"
-    " last place. NaN at ±inf."
-)
+TURNS = """That bound holds for |x| ≤ 10⁵. Up to 10¹⁵ the result is that of a number that differs from x by at most
+one in the last place, beyond some number from −1 to 1; NaN at ±inf."""
 
 
 @cache
@@ -38,11 +36,12 @@ def function(name):
 def _document(name):
     formula, most, ends, argument, value = FUNCTIONS[name]
     takes = "x, y : floats" if name == "pow" else "x : float"
-    ends = TURNS if name in ("sin", "cos") else f" {ends}".rstrip()
+    ends, units = TURNS if name in ("sin", "cos") else ends, f"{most} unit{'s' * (most > 1)}"
     return f"""{formula}: of a number, in vector registers where it stands in a loop.
 
-Within {most} unit{"s" * (most > 1)} in the last place, in float32 within one.{ends} The bits are the same at
-any position in a loop, and are not always those of ``math`` and NumPy.
+Within {units} in the last place, in float32 within one. The bits are the same at any position in a loop, and are not
+always those of ``math`` and NumPy.
+{ends}
 
 Parameters
 ----------

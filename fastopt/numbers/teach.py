@@ -48,7 +48,7 @@ def joined(args, takes=Lane):
         masks = {arg for arg in args if isinstance(arg, Mask)}
         others = [arg for arg in args if not isinstance(arg, (Mask, types.Boolean))]
         return masks.pop() if len(masks) == 1 and not others else None
-    kind = common(args)
+    kind = common([arg.lanes if isinstance(arg, Mask) else arg for arg in args])
     return kind if isinstance(kind, Lane) else None
 
 

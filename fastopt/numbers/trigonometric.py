@@ -1,8 +1,8 @@
 """sin and cos. Texts of emitted float64 (emitted.py).
 
 x = q·π/2 + r with |r| ≤ π/4; both of the sine and the cosine of r are computed, and q's last two bits choose. π/2 is
-taken in three parts, of which two have 33 bits: q times these is exact for |x| ≤ 10⁶. Beyond, the result is that of a
-number that differs from x by less than one in the last place.
+taken in three parts, of which two have 33 bits: q times these is exact for |x| ≤ 10⁶. Up to 10¹⁵ the result is that of
+a number that differs from x by at most one in the last place; beyond q has no bits left for its last.
 """
 
 from .emitted import absolute, madd, select

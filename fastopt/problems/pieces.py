@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from ..numbers.functions import exp
+from ..numbers.functions import exp, log1p
 
 piece = njit(nogil=True, error_model="numpy")
 
@@ -33,12 +33,22 @@ def gaussian(predictor, y):
 @piece
 def bernoulli(predictor, y):
     loss, one = np.float64(0), predictor.dtype.type(1)
+    smalls, logs = exp_and_log1p(predictor)
     for i in range(len(y)):
-        z = predictor[i]
-        small = np.exp(-abs(z))  # at most 1, so that nothing overflows
-        loss += np.log1p(small) + ((1 - y[i]) * z if z > 0 else -(y[i] * z))
+        z, small = predictor[i], smalls[i]
+        loss += logs[i] + ((1 - y[i]) * z if z > 0 else -(y[i] * z))
         predictor[i] = (one if z > 0 else small) / (one + small) - y[i]
     return loss
+
+
+@piece
+def exp_and_log1p(numbers):
+    """exp(−|z|), at most 1, and log1p of that: in a loop with no sum, so that it runs in vector registers."""
+    smalls, logs = np.empty_like(numbers), np.empty_like(numbers)
+    for i in range(len(numbers)):
+        smalls[i] = exp(-abs(numbers[i]))
+        logs[i] = log1p(smalls[i])
+    return smalls, logs
 
 
 @piece
@@ -78,7 +88,7 @@ def categorical(scores, y):
 
 @piece
 def exp_of(matrix):
-    """In a loop of its own, and in one over all elements: it runs in vector registers."""
+    """Of all elements in one loop, for the same reason."""
     numbers = matrix.reshape(-1)
     for i in range(len(numbers)):
         numbers[i] = exp(numbers[i])

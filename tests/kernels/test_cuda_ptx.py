@@ -16,6 +16,7 @@ import numba
 from cuda.core import Linker, LinkerOptions, ObjectCode
 from numba import config, cuda, njit, types
 
+from fastopt.cli.compare.device_losses import of_row
 from fastopt.kernels.cuda import gpu as target
 from fastopt.kernels.cuda import kernels as cuda_kernels
 from fastopt.kernels.cuda import matrices as cuda_matrix
@@ -169,8 +170,8 @@ def test_losses(dtype, card):
     scalar = numba.from_dtype(np.dtype(dtype))
     kernels = [cuda_matrix.product.__wrapped__(scalar, *order) for order in ("CC", "FC", "CF")]
     for piece in (pieces.gaussian, pieces.bernoulli, pieces.poisson):
-        kernels.append(cuda_matrix.rows.__wrapped__(piece.py_func, scalar, 1, types.float64))
-    kernels.append(cuda_matrix.rows.__wrapped__(pieces.categorical.py_func, scalar, 2, types.int64))
+        kernels.append(cuda_matrix.rows.__wrapped__(of_row(piece), scalar, 1, types.float64))
+    kernels.append(cuda_matrix.rows.__wrapped__(of_row(pieces.categorical), scalar, 2, types.int64))
     for piece, ndim in ((pieces.tanh, 1), (pieces.add_to_rows, 1), (pieces.through_tanh, 2)):
         kernels.append(cuda_matrix.elements.__wrapped__(piece.py_func, scalar, ndim))
     kernels.append(cuda_matrix.columns.__wrapped__(pieces.sum_rows.py_func, scalar))

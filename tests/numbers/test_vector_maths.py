@@ -9,10 +9,11 @@ import mpmath
 import numpy as np
 import pytest
 from numba import njit
-from numba.core.codegen import get_host_cpu_features
 from processes import Place
+from pytest_runs import run_pytest
 
 from fastopt import jit
+from fastopt.numbers.polynomial import has_fma
 from fastopt.numbers.public import FUNCTIONS
 from fastopt.numbers.views import as_lanes
 
@@ -156,6 +157,12 @@ def test_float32(name):
     assert jit.exp(np.float32(1)) == np.float32(jit.exp(1.0))
 
 
+@pytest.mark.skipif(not has_fma(), reason="so are all of these tests")
+def test_within_the_bounds_where_no_processor_multiplies_and_adds_at_once(tmp_path):
+    env = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    assert run_pytest(__file__, "-k", "bound and (sin or tanh or log1p or pow) and not processor", **env) == 4
+
+
 # --- anywhere --------------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +201,7 @@ def test_loops_run_in_vector_registers(name):
     assembly = next(text for key, text in over(name).inspect_asm().items() if "float64" in str(key))
     assert len(re.findall(r"\bv?mulpd\b|\bvfn?m(?:add|sub)\w*pd\b", assembly)) >= 8
     assert not re.search(r"call\w*\s+.*\b(fma|exp|log|sin|cos|tanh)\b", assembly)
-    if "+avx2," in f"{get_host_cpu_features()},":
+    if has_fma():  # which comes with these registers
         assert "%ymm" in assembly or "%zmm" in assembly
 
 

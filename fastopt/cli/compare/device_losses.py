@@ -41,7 +41,7 @@ class DeviceLoss:
     # --- the pieces; each adds its part of the loss to ``sum`` --------------------------------------------------------
 
     def _by_row(self, piece):
-        text = link_read(piece.py_func, exp_of=exp_of)
+        text = of_row(piece)
 
         def run(scores, y):
             kernel = matrices.rows(text, self.scalar, scores.a.ndim, numba.from_dtype(y.a.dtype))
@@ -119,12 +119,24 @@ class View:
         return View(gpu.view(gpu.address_of(self.a), shape, order, self.a.dtype, self.a), order)
 
 
+def wrapped(nest):
+    return nest._make(map(View, nest)) if hasattr(nest, "_fields") else View(nest)
+
+
+# --- by CUDA's own functions, of one row ----------------------------------------------------------------------------
+
+
+def of_row(piece):
+    """A distribution's own text, without what is ours for the CPU's vector registers."""
+    return link_read(piece.py_func, exp_of=exp_of, exp_and_log1p=exp_and_log1p)
+
+
+def exp_and_log1p(numbers):
+    small = np.exp(-abs(numbers[0]))
+    return (small,), (np.log1p(small),)
+
+
 def exp_of(matrix):
-    """By CUDA's exp."""
     for i in range(len(matrix)):
         for j in range(matrix.shape[1]):
             matrix[i, j] = np.exp(matrix[i, j])
-
-
-def wrapped(nest):
-    return nest._make(map(View, nest)) if hasattr(nest, "_fields") else View(nest)
