@@ -9,6 +9,7 @@ QUESTIONS = {
     "minimize": "A compiled minimisation",
     "minimize_many": "Many small minimisations",
     "fit": "Training",
+    "vector_maths": "Functions of mathematics in a loop",
     "subnormals": "Subnormal numbers",
     "latency": "Latency of a fresh process",
     "crossover": "From what size on threads pay",

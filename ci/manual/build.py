@@ -21,7 +21,7 @@ sys.path.append(str(HERE.parents[1] / "bench"))
 
 import which_rule  # noqa: E402
 
-CHAPTERS = ("step", "jit", "solve", "train", "rules", "schedules", "targets", "problems", "cli")
+CHAPTERS = ("step", "jit", "solve", "train", "derivatives", "rules", "schedules", "targets", "problems", "cli")
 ROOMS = ("step", "solve", "train", "rules", "targets", "cli")  # whose names are those of fastopt
 
 EQUATIONS = f"""

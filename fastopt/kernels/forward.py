@@ -37,30 +37,34 @@ WIDTH = UNBOUND  # how many partials there are
 def value_and_grad(fun, size):
     """A Numba function ``(x, grad, *args) -> f`` from one of ``(x, *args) -> f``; x and grad of one type of element.
 
-    With ``size`` it is for x of that size alone, and as fast as can be; with None, for any.
+    With ``size`` it is for x of that size alone, and as fast as can be; with None, for any. For compiled code to call.
     """
-    inner = for_duals(fun)
-    if size is not None and 0 < size <= WIDEST:
-        return njit(**OPTIONS, **FROM_COMPILED_CODE)(link(at_once, function=inner, WIDTH=size))
-    return njit(**OPTIONS, **FROM_COMPILED_CODE)(link(in_passes, function=inner, WIDTH=WIDEST))
+    known = size is not None and 0 < size <= WIDEST
+    template, width = (at_once, size) if known else (in_passes, WIDEST)
+    bound = link(template, function=for_duals(fun), WIDTH=width)
+    return _kept(bound, fun, f"forward_{width}", FROM_COMPILED_CODE)
 
 
 @remembered(lambda fun: (fun,), maxsize=256)
 def of_any_size(fun):
-    """The same for any x, to be called from anywhere: kept on disk, and compiled again once ``fun`` has changed."""
-    made = njit(**OPTIONS, **FROM_COMPILED_CODE, forceinline=True)(
-        link(in_passes, function=for_duals(fun), WIDTH=WIDEST)
-    )
+    """The same for any x, to be called from anywhere; a cached caller is compiled again once ``fun`` has changed."""
+    options = OPTIONS | FROM_COMPILED_CODE | {"forceinline": True}
+    made = njit(**options)(link(in_passes, function=for_duals(fun), WIDTH=WIDEST))
     return public(stamped, fun, "value_and_grad", made=made)
 
 
 def public(template, fun, name, **names):
-    """A template bound to what was made of a user's function, whose name it takes; in files where that can be."""
+    """A template bound to what was made of a user's function, whose name it takes."""
     bound = link(template, mark=mark_of(fun.py_func), **names)
     bound.__name__ = fun.py_func.__name__
+    return _kept(bound, fun, name, {"nogil": True})
+
+
+def _kept(bound, fun, name, options):
+    """Compiled when it is first called for some types, and kept in files where that can be."""
     seen = digest(bound, fun.py_func)
     bound.__qualname__ = f"{name}_{seen}"
-    make = lambda cache: njit(cache=cache, nogil=True, **OPTIONS)(bound)  # noqa: E731
+    make = lambda cache: njit(cache=cache, **OPTIONS, **options)(bound)  # noqa: E731
     # A closure may be made anew with other numbers again and again; it would fill the disk.
     return kept(make) if seen and not fun.py_func.__closure__ else make(cache=False)
 
@@ -87,8 +91,8 @@ INSTEAD = {  # by what Numba says
 OTHERWISE = "write it in arithmetic and functions of math, or use jac='3-point'"
 
 
-def compile_for_duals(fun, made, element, args):
-    """Compile a user's function for ``made``, which was made of it; where it cannot be, a TypeError says why."""
+def refuse(fun, made, element, args):
+    """Raise a TypeError that says why ``made``, which was made of a user's function, does not compile."""
     x = types.Array(Dual(element, made.py_func.__globals__["WIDTH"]), 1, "C")
     call = call_of(fun.py_func, 1 + len(args), "fun", "forward")
     inner, takes = for_duals(fun), (x, *args)

@@ -1,20 +1,19 @@
-"""Arrays of our numbers: what NumPy does with arrays, for any element type of this room.
+"""Arrays of our numbers: what NumPy does with arrays element by element, for any element type of this room.
 
 Numba's own arrays hold them, so indexing, slices, iteration, ``len``, ``np.empty_like`` and the like are Numba's. What
-is here are expressions of whole arrays, which Numba fuses into one loop once their types are known, and products.
+is here are expressions of whole arrays, which Numba fuses into one loop once their types are known.
 """
 
-import inspect
 import operator
 
 import numpy as np
 from numba import types
 from numba.core.imputils import impl_ret_borrowed
-from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_global, signature
-from numba.extending import intrinsic, lower_builtin
+from numba.core.typing.templates import infer_global, signature
+from numba.extending import lower_builtin
 
 from . import boxes  # noqa: F401
-from .element import Element, common
+from .element import Element
 from .lane import Mask
 from .teach import OnCPU
 
@@ -31,7 +30,6 @@ IN_PLACE = {
     operator.ipow: operator.pow,
 }
 UFUNCS = tuple({ufunc for ufunc in vars(np).values() if isinstance(ufunc, np.ufunc) and ufunc.nout == 1})
-PRODUCTS = (np.dot, np.vdot, operator.matmul)
 
 
 def is_ours(kind):
@@ -61,11 +59,18 @@ for key in OPERATORS + UFUNCS:
 # --- in place --------------------------------------------------------------------------------------------------------
 
 
+NO_ROOM = "what depends on x must be added in place to an array of the numbers of x"
+
+
 class InPlace(OnCPU):
     def generic(self, args, kws):
-        if not (isinstance(args[0], types.Array) and is_ours(args[0].dtype)):
+        if not isinstance(args[0], types.Array):
             return None
-        return signature(args[0], *args)
+        if is_ours(args[0].dtype):
+            return signature(args[0], *args)
+        if is_ours(element_of(args[1])):  # of which Numba's own makes an AttributeError
+            raise TypeError(f"{NO_ROOM}, got {args[0]}: make that array with np.zeros(n, x.dtype)")
+        return None
 
     def get_impl_key(self, sig):
         return IN_PLACE[self.key], "in place"  # Numba's own would be found under the operator itself
@@ -123,144 +128,3 @@ def set_slice(array, index, values):
 @lower_builtin((operator.setitem, "slice"), types.Array, types.SliceType, types.Array)
 def _set_slice(context, builder, sig, args):
     return context.compile_internal(builder, set_slice, sig, args)
-
-
-# --- sums ------------------------------------------------------------------------------------------------------------
-
-
-class Reduction(OnCPU):
-    """Of all elements of an array to one. ``axis=0`` is the only axis of a vector."""
-
-    def generic(self, args, kws):
-        if not args or not isinstance(args[0], types.Array) or not isinstance(args[0].dtype, Element):
-            return None
-        return _reduced(args[0], args[1:], kws, args[0])
-
-
-def _reduced(array, args, kws, *first, **more):
-    axes = [*args, *kws.values()]
-    if len(axes) > 1 or any(name != "axis" for name in kws) or (axes and array.ndim > 1):
-        return None
-    call = signature(array.dtype, *first, *axes, **more)
-    takes = (lambda a, axis: None) if first else (lambda axis: None)
-    return call.replace(pysig=inspect.signature(takes)) if kws else call  # by name
-
-
-def total(array):
-    result = 0.0
-    for i in np.ndindex(array.shape):
-        result += array[i]
-    return result
-
-
-def product(array):
-    result = 1.0
-    for i in np.ndindex(array.shape):
-        result *= array[i]
-    return result
-
-
-def mean(array):
-    return np.sum(array) / array.size
-
-
-REDUCTIONS = {"sum": total, "prod": product, "mean": mean}
-
-
-def _reduction(name, text):
-    def lower(context, builder, sig, args):
-        return context.compile_internal(builder, text, sig.return_type(sig.args[0]), args[:1])
-
-    infer_global(getattr(np, name))(Reduction)
-    for key in (getattr(np, name), f"fastopt.array.{name}"):
-        lower_builtin(key, types.Array)(lower)
-        lower_builtin(key, types.Array, types.Any)(lower)
-
-
-for name, text in REDUCTIONS.items():
-    _reduction(name, text)
-
-
-@infer_getattr
-class Methods(AttributeTemplate):
-    """``x.sum()`` and the like."""
-
-    key, metadata = types.Array, OnCPU.metadata
-
-    def generic_resolve(self, array, name):
-        if name not in REDUCTIONS or not isinstance(array.dtype, Element):
-            return None
-
-        class Method(OnCPU):
-            key = f"fastopt.array.{name}"
-
-            def generic(self, args, kws):
-                return _reduced(self.this, args, kws, recvr=self.this)
-
-        return types.BoundFunction(Method, array)
-
-
-# --- products --------------------------------------------------------------------------------------------------------
-
-
-class Product(OnCPU):
-    """Of vectors and matrices, one of them of our numbers."""
-
-    def generic(self, args, kws):
-        if kws or len(args) != 2 or not all(isinstance(arg, types.Array) and 1 <= arg.ndim <= 2 for arg in args):
-            return None
-        kind, ndim = common([arg.dtype for arg in args]), sum(arg.ndim for arg in args) - 2
-        if kind is None:
-            return None
-        return signature(types.Array(kind, ndim, "C") if ndim else kind, *args)
-
-
-@intrinsic
-def element(typingctx, a, b):
-    """The dtype of products of their elements."""
-
-    def codegen(context, builder, sig, args):
-        return context.get_dummy_value()
-
-    return types.DType(common([a.dtype, b.dtype]))(a, b), codegen
-
-
-def vector_vector(x, y):
-    if x.size != y.size:
-        raise ValueError("incompatible array sizes for a product")
-    total = 0.0
-    for i in range(x.size):
-        total += x[i] * y[i]
-    return total
-
-
-def matrix_vector(a, x):
-    product = np.empty(a.shape[0], element(a, x))
-    for i in range(a.shape[0]):
-        product[i] = np.dot(a[i], x)
-    return product
-
-
-def vector_matrix(x, a):
-    return np.dot(a.T, x)
-
-
-def matrix_matrix(a, b):
-    product = np.empty((a.shape[0], b.shape[1]), element(a, b))
-    for i in range(a.shape[0]):
-        for j in range(b.shape[1]):
-            product[i, j] = np.dot(a[i], b[:, j])
-    return product
-
-
-TEXTS = {(1, 1): vector_vector, (2, 1): matrix_vector, (1, 2): vector_matrix, (2, 2): matrix_matrix}
-
-
-def _product(context, builder, sig, args):
-    text = TEXTS[sig.args[0].ndim, sig.args[1].ndim]
-    return context.compile_internal(builder, text, sig, args)
-
-
-for key in PRODUCTS:
-    infer_global(key)(Product)
-    lower_builtin(key, types.Array, types.Array)(_product)

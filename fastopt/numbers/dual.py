@@ -4,6 +4,8 @@ In a register it is the value and one vector of n partials; where the element is
 In memory it is 1 + n elements side by side, which need no larger alignment than one.
 """
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -114,7 +116,7 @@ class Parts:
     def __init__(self, context, builder, dual, kind, value):
         self.context, self.builder, self.dual = context, builder, dual
         self.call = Functions(context, builder, dual.element)
-        self.d: list | None
+        self.d: Any
         if kind == dual:
             value, *self.d = (builder.extract_value(value, i) for i in range(len(value.type.elements)))
         else:

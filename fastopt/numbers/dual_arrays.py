@@ -4,14 +4,13 @@ They are Numba's own arrays: indexing, slices, iteration, ``np.empty_like`` and 
 Numba's. Here is what Numba does for numbers of NumPy alone.
 """
 
-import math
 
 import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 from numba.np import arraymath
 
-from . import arrays, patches  # noqa: F401
+from . import arrays, patches, reductions  # noqa: F401
 from .dual import Dual
 
 OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nopython": True, "error_model": "numpy"}
@@ -91,40 +90,6 @@ def _cumsum(a, axis=None, dtype=None):
 @for_duals(abs)
 def _abs(x):
     return (lambda x: np.abs(x)) if duals_in(x) else None
-
-
-@for_duals(np.linalg.norm)
-def _norm(x, ord=None):
-    def norm(x, ord=None):
-        total = number_like(x, 0.0)
-        for v in x.flat:
-            total = total + v * v
-        return math.sqrt(total)
-
-    return norm if duals_in(x) and _is_absent(ord) else None
-
-
-@for_duals(np.where)
-def _where(condition, x, y):
-    if not isinstance(condition, types.Array) or not (duals_in(x, y) or isinstance(x, Dual) or isinstance(y, Dual)):
-        return None
-
-    def where(condition, x, y):
-        out = np.empty(condition.shape, dtype_among(x, y))
-        for i in np.ndindex(condition.shape):
-            out[i] = np.where(condition[i], element(x, i), element(y, i))
-        return out
-
-    return where
-
-
-def element(x, i):
-    """That of an array; a number is its own."""
-
-
-@for_duals(element)
-def _element(x, i):
-    return (lambda x, i: x[i]) if isinstance(x, types.Array) else (lambda x, i: x)
 
 
 @for_duals(np.array)

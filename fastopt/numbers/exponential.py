@@ -64,6 +64,13 @@ def softplus(x):
     return select(x > 0.0, x, select(x <= 0.0, x.like(0.0), x)) + log1p_of_unit(exp(-absolute(x)))
 
 
+def logaddexp(x, y):
+    """log(eˣ + eʸ)"""
+    larger, smaller = select(x > y, x, y), select(x > y, y, x)
+    apart = select(x.equals(y), x.like(0.0), smaller - larger)  # two infinities are not NaN apart
+    return select(x.differs(x), x, larger + log1p_of_unit(exp(apart)))
+
+
 def tanh(x):
     size, square = absolute(x), x * x
     small = madd(size * square, polynomial(square, *TANH), size)

@@ -96,6 +96,7 @@ TEXTS = {
 }
 EMITTED = {name: in_float64(text) for name, text in TEXTS.items()}
 EMITTED["pow"] = in_float64(power.pow, 2)
+teach((np.logaddexp,), in_float64(exponential.logaddexp, 2), 2)
 
 
 def _keys(name):

@@ -19,7 +19,7 @@ FUNCTIONS = {
     "softplus": ("log(1 + eˣ), whose derivative is ``sigmoid``", 2, "Nothing overflows.", 1000.0, 1000.0),
     "pow": ("xʸ", 1, "At zeros and infinities, and of negative x, it is what the C library gives.", "2.0, 10", 1024.0),
 }
-TURNS = """That bound holds for \\|x\\| ≤ 10⁵. Up to 10¹⁵ the result is that of a number that differs from x by at most
+TURNS = """That bound holds for |x| ≤ 10⁵. Up to 10¹⁵ the result is that of a number that differs from x by at most
 one in the last place, beyond some number from −1 to 1; NaN at ±inf."""
 
 

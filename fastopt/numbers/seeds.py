@@ -15,6 +15,8 @@ from .emitted import constant
 
 
 def _dual(x, width):
+    if not isinstance(width, types.IntegerLiteral):
+        raise TypingError("the number of partials must be known to the compiler")
     return Dual(x.dtype, width.literal_value)
 
 

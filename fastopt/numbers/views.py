@@ -4,7 +4,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from . import arrays, functions, libm, operators, powers  # noqa: F401
+from . import arrays, functions, libm, operators, powers, reductions  # noqa: F401
 from .lane import Lane
 
 

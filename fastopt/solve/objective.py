@@ -50,7 +50,8 @@ def objective_of(fun, jac) -> Objective:
     elif jac is True or (isinstance(jac, str) and jac in {*looped.FORMS, "forward"} - {"jac"}):
         form, jac = jac, None
     elif jac is None:
-        form = "forward" if is_numbas else "3-point"  # the noise of "2-point" is often above gtol
+        is_python = config.DISABLE_JIT or not hasattr(fun, "py_func")  # which device functions have, too
+        form = "3-point" if is_python else "forward"  # the noise of "2-point" is often above gtol
     else:
         raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
     if form == "forward" and not is_numbas:
@@ -123,17 +124,18 @@ def compiled_for_x(given, x, extra):
     first = types.Array(types.complex128, 1, "C") if given.form == "cs" else x
     fun_takes = (first, x, *extra) if given.form == "inplace" else (first, *extra)
     functions = [(given.fun, fun_takes, "fun", given.form)]
-    if given.value is not None:
-        from ..kernels.forward import compile_for_duals
-
-        compile_for_duals(given.value, given.fun, x.dtype, extra)
     if given.jac is not None:
         functions.append((given.jac, (x, *extra), "jac", "gradient"))
     try:
         read_only = [(f, (takes[0].copy(readonly=True), *takes[1:]), *more) for f, takes, *more in functions]
         return objective.read_only, [_with_types(*each) for each in read_only]
     except TypeError:
-        return objective.copied, [_with_types(*each) for each in functions]
+        if given.value is None:
+            return objective.copied, [_with_types(*each) for each in functions]
+        from ..kernels.forward import refuse
+
+        refuse(given.value, given.fun, x.dtype, extra)
+        raise
 
 
 def _with_types(function, takes, role, form):

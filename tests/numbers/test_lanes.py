@@ -3,13 +3,15 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import njit, types
 from numba.core.errors import TypingError
 
-from fastopt.kernels.digest import digest
+from fastopt import numbers
+from fastopt.kernels.digest import _templates, digest
 from fastopt.numbers.lane import Lane, Mask
 from fastopt.numbers.views import as_lanes, lane, of_lanes
 
@@ -46,7 +48,7 @@ def libraries(x, out):
     out[1] = np.tanh(a) + math.sinh(b) + np.cosh(c) + math.sin(a) + np.cos(b) + math.tan(c) + np.expm1(a)
     out[2] = np.arctan(a) + math.asin(np.tanh(b)) + math.atan2(b, c) + np.hypot(a, 2) + np.cbrt(c) + math.sqrt(abs(a))
     out[3] = math.erf(a) + math.erfc(b) + math.lgamma(abs(c) + 1) + math.asinh(a)
-    out[4] = 0
+    out[4] = np.logaddexp(a, b) + math.radians(c) + np.rad2deg(a) + float(b)
 
 
 @njit
@@ -75,7 +77,8 @@ def arrays(x, out):
     w -= y
     w /= 2.0
     r, rest = residuals(x)
-    out[4] = w[0] + w[-1] + np.sum(r * r) + rest[0]
+    out[4] = w[0] + w[-1] + np.sum(r * r) + rest[0] + np.max(x) - x.min() + np.linalg.norm(x)
+    out[4] += np.sum(np.where(x > 0, x, 0.5)) + np.sum(np.clip(x, -0.5, y))
 
 
 FUNCTIONS = [arithmetic, chosen, libraries, arrays]
@@ -181,6 +184,11 @@ def test_one_type_for_each_pair_which_a_kernels_digest_knows():
     found = {digest(types.Array(Lane(dtype, n), 1, "C")) for dtype in (types.float32, types.float64) for n in (4, 8)}
     assert len(found) == 4
     assert None not in found
+
+
+def test_the_sources_of_this_room_count_for_every_kernel():
+    room = Path(numbers.__file__).parent
+    assert all(file.read_bytes() in _templates() for file in room.glob("*.py"))
 
 
 def test_an_import_of_the_package_teaches_numba_nothing():
