@@ -8,7 +8,7 @@ import math
 
 from numba import types
 
-from ..bind import link
+from ..bind import inlined, link
 from ..counts import SKIPPED, T, load, store
 from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
 from ..norms import serial as squares_of
@@ -211,11 +211,14 @@ def gather(to, data, order):
 
 @emitted_form(gather)
 def _gather(typingctx, to, data, order):
+    picks = [types.Dispatcher(inlined(pick_rows if a.ndim == 2 else pick_items)) for a in to]
+    calls = [pick.get_call_type(typingctx, (a, b, order), {}) for pick, a, b in zip(picks, to, data)]
+
     def codegen(context, builder, signature, args):
-        for k, (a, b) in enumerate(zip(to, data)):
-            given = builder.extract_value(args[0], k), builder.extract_value(args[1], k), args[2]
-            pick = pick_rows if a.ndim == 2 else pick_items
-            context.compile_internal(builder, pick, types.void(a, b, order), given)
+        for k, (pick, call) in enumerate(zip(picks, calls)):
+            function = context.get_function(pick, call)
+            context.add_linking_libs(function.libs)
+            function(builder, (builder.extract_value(args[0], k), builder.extract_value(args[1], k), args[2]))
         return context.get_dummy_value()
 
     return types.void(to, data, order), codegen
