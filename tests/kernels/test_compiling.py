@@ -9,7 +9,7 @@ from numba.core.runtime import _nrt_python, rtsys
 from fastopt import RULES
 from fastopt.kernels import bind, cpu
 from fastopt.kernels.inside import all_of_size, flat, flat_like
-from fastopt.kernels.loops.epoch import gather, head
+from fastopt.kernels.loops.batches import gather, head
 from fastopt.kernels.loops.rows import store, take
 from fastopt.kernels.loops.step import serial
 from fastopt.kernels.tuples import address, at, cast_like, part, put

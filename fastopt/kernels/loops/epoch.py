@@ -6,16 +6,14 @@ with those of train/epochs.py. Both do the same to the bit.
 
 import math
 
-from numba import types
-
 from ..bind import link
 from ..counts import SKIPPED, T, load, store
 from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
 from ..norms import serial as squares_of
-from ..overloads import emitted_form
 from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
-from ..tuples import cast_like, each_item, piece
+from ..tuples import cast_like
+from .batches import gather, head
 from .rows import take
 from .step import coefficients, sweep
 
@@ -198,51 +196,3 @@ def squares_of_blocks(given, bound, unit):
 
 
 norm_of_blocks = link(norm_of, squares_of=squares_of_blocks)
-
-
-# --- batches: tuples of arrays of different types -----------------------------------------------------------------
-
-
-def gather(to, data, order):
-    """The examples that ``order`` names, of each array."""
-    for a, b in zip(to, data):
-        a[: len(order)] = b[order]
-
-
-@emitted_form(gather)
-def _gather(typingctx, to, data, order):
-    def codegen(context, builder, signature, args):
-        for k, (a, b) in enumerate(zip(to, data)):
-            given = builder.extract_value(args[0], k), builder.extract_value(args[1], k), args[2]
-            pick = pick_rows if a.ndim == 2 else pick_items
-            context.compile_internal(builder, pick, types.void(a, b, order), given)
-        return context.get_dummy_value()
-
-    return types.void(to, data, order), codegen
-
-
-def pick_items(a, b, order):
-    for k in range(order.size):
-        a[k] = b[order[k]]
-
-
-def pick_rows(a, b, order):  # 5 times as fast as assigning rows
-    for k in range(order.size):
-        i = order[k]
-        for j in range(a.shape[1]):
-            a[k, j] = b[i, j]
-
-
-def head(arrays, n):
-    return tuple(a[:n] for a in arrays)
-
-
-@emitted_form(head)
-def _head(typingctx, arrays, n):
-    of_items, items = each_item(typingctx, arrays, types.slice2_type)
-
-    def codegen(context, builder, signature, args):
-        first = piece(context, builder, context.get_constant(types.intp, 0), args[1])
-        return items(context, builder, of_items, (args[0], first))
-
-    return of_items.return_type(arrays, types.intp), codegen
