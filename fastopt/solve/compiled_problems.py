@@ -36,9 +36,8 @@ from ..kernels.loops.many import (
     STEP,
     TICKS,
     UNTIL,
-    X,
 )
-from ..kernels.loops.minimize import EVALUATED, GTOL, MAXITER, NIT, RAISED, RUNNING, STARTED, STATUS, VALUE
+from ..kernels.loops.minimize import EVALUATED, GTOL, MAXITER, NIT, RAISED, RUNNING, STATUS, VALUE
 from ..kernels.modifiers import HYPER
 from ..kernels.slices import ticking
 from ..kernels.threads import in_threads
@@ -128,7 +127,9 @@ class CompiledProblems(HostProblems):
             KEEPS_BEST: s.best, STAGED: s.staged, CLIPS_NORM: flags.clips_norm, BOUNDED: flags.bounded,
             SCALED: flags.scaled, MEASURES_STEPS: s.xtol > 0.0,
         }  # fmt: skip
-        self._run(self.evaluation, self.matrices, self.kept.numbers, self.kept.counts, (begin, end), table, s.tests, numbers)
+        self._run(
+            self.evaluation, self.matrices, self.kept.numbers, self.kept.counts, (begin, end), table, s.tests, numbers
+        )
         counts = self.kept.counts[begin:end]
         still = counts[:, STATUS] == RUNNING
         return int(counts[still, NIT].min()) if still.any() else None

@@ -3,8 +3,7 @@
 from typing import Any, NamedTuple
 
 import numba
-import numpy as np
-from numba import typeof, types
+from numba import typeof
 
 from ..errors import shorten
 from ..kernels import minimize as looped

@@ -128,9 +128,7 @@ def test_every_rule(rule):
     rng = np.random.default_rng(0)
     X0, C = rng.normal(size=(11, 3)), rng.normal(size=(11, 3))
     options = {"maxiter": 12, "gtol": 0.0, "weight_decay": 0.1, "lr": schedules.exponential(0.1, 0.9)}
-    lanes, plain = (
-        fastopt.minimize_many(f, X0, C, (), rule, "inplace", options=options) for f in (bowl_, bowl)
-    )
+    lanes, plain = (fastopt.minimize_many(f, X0, C, (), rule, "inplace", options=options) for f in (bowl_, bowl))
     assert (lanes.lanes, plain.lanes) == (8, 1)
     np.testing.assert_allclose(lanes.x, plain.x, rtol=1e-13, atol=1e-13)
     assert (lanes.nit == 12).all()

@@ -30,6 +30,7 @@ from .minimize import (
     XTOL,
 )
 
+HOT = ("prepare", "evaluated", "is_calm")  # what is called in each iteration, and put into the loop
 HAND = 16  # problems dealt out at a time: neighbours share cache lines
 
 # The slots of lanes; those from X on are those of the problems, too.
@@ -81,20 +82,23 @@ def work(job):
     control = flush_on()
     begin(c, at, table, plan)
     while refilled(at, counts, plan):
-        if at[ALL, GOING] > 0:
-            load(1, lanes, row, at, problems)
-            prepare(lanes, c, at, table, changing, plan)
-            if plan[CHANGE]:
-                call(plan[CHANGE], (job,))
-            call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
-            if plan[CORRECT]:
-                call(plan[CORRECT], (job,))
-        load(0, lanes, row, at, problems)
-        raised = not evaluated(lanes, row, found, at, plan)
-        if not plan[BOUNDED]:
-            steepest(lanes, found)
-        if raised or not is_calm(found, at, tests, plan):
-            look(raised, lanes, found, at, problems, tests, plan)
+        load(1, lanes, row, at, problems)
+        one_left = False
+        while not one_left:
+            if at[ALL, GOING] > 0:
+                prepare(lanes, c, at, table, changing, plan)
+                if plan[CHANGE]:
+                    call(plan[CHANGE], (job,))
+                call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
+                if plan[CORRECT]:
+                    call(plan[CORRECT], (job,))
+            if at[ALL, GOING] + at[ALL, EMPTY] < LANES:
+                load(0, lanes, row, at, problems)
+            raised = not evaluated(lanes, row, found, at, plan)
+            if not plan[BOUNDED]:
+                steepest(lanes, found)
+            if raised or not is_calm(found, at, tests, plan):
+                one_left = look(raised, lanes, found, at, problems, tests, plan)
     flush_off(control)
 
 
@@ -208,9 +212,9 @@ def is_calm(found, at, tests, plan):
 
 
 def look(raised, lanes, found, at, problems, tests, plan):
-    """Test each lane; what has stopped leaves. Of lanes side by side each one raises if one does: what they compute
-    with differs, but not what is done."""
-    over, left = is_over((plan[TICKS], plan[LAST_TICK])), min(plan[UNTIL], plan[MOST])
+    """Test each lane; what has stopped leaves. Returns whether one did. Of lanes side by side each one raises if one
+    does: what they compute with differs, but not what is done."""
+    empty, over, left = at[ALL, EMPTY], is_over((plan[TICKS], plan[LAST_TICK])), min(plan[UNTIL], plan[MOST])
     if over:
         at[ALL, NEXT] = plan[END]  # the next call begins with it
     soonest = left
@@ -226,6 +230,7 @@ def look(raised, lanes, found, at, problems, tests, plan):
         soonest = min(soonest, left - at[ITERATIONS, lane])
     each = plan[READS_VALUE] or plan[MEASURES_STEPS] or plan[BOUNDED] or at[ALL, EMPTY] > 0
     at[ALL, LEFT] = 0 if each else soonest
+    return at[ALL, EMPTY] > empty
 
 
 def verdict(lane, lanes, found, at, numbers, tests, plan):
