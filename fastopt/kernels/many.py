@@ -13,7 +13,7 @@ from .digest import digest
 from .loops import changes
 from .loops import many as loop
 from .loops.changes import STAGES
-from .loops.many import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
+from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
 from .loops.vectors import largest
 from .modifiers import stage
 from .stand_ins import stand_in

@@ -81,8 +81,8 @@ def _compiled(given: Objective, scalar, args, shared, reads_value, lanes) -> Eva
     kinds = Kinds(scalar, args, shared, lanes)
     lent, functions = compiled_for_x(given, kinds.x, kinds.given())
     (fun, _, fun_returns), (jac, _, jac_returns) = functions[0], functions[-1]
-    calls = (link(objective.direct, function=f) for f in (fun, jac))
-    evaluate = looped.evaluation(given.form, *calls, reads_value, lent)
+    call_fun, call_jac = (link(objective.direct, function=f) for f in (fun, jac))
+    evaluate = looped.evaluation(given.form, call_fun, call_jac, reads_value, lent)
     # A closure may be made anew with other numbers again and again; its evaluations would fill the disk.
     cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
     run = kinds.compiled(evaluate, f"{given.form} {fun_returns} {jac_returns}", cached)

@@ -210,12 +210,12 @@ def test_what_cannot_be_side_by_side(fun, rows, jac, words):
 
 @pytest.mark.parametrize("bad", [0, 3, 32, True, 8.0, "8"])
 def test_lanes_out_of_range(bad):
-    with pytest.raises((TypeError, ValueError), match="^lanes must be None or one of 1, 2, 4, 8, 16, got "):
+    with pytest.raises((TypeError, ValueError), match=r"^lanes must be None or one of 1, 2, 4, 8, 16, got "):
         fastopt.minimize_many(bowl_, np.ones((3, 1)), np.ones((3, 1)), (), "gd", "inplace", options={"lanes": bad})
 
 
 def test_one_problem_has_no_lanes():
-    with pytest.raises(ValueError, match="^lanes must be left out for one problem, got 8$"):
+    with pytest.raises(ValueError, match=r"^lanes must be left out for one problem, got 8$"):
         fastopt.minimize(bowl_, np.ones(1), (np.ones(1),), "gd", "inplace", options={"lanes": 8})
 
 
