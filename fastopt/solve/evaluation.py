@@ -16,6 +16,7 @@ from .arguments import argument_types
 from .objective import Objective, compiled_for_x
 
 WIDTH = 64  # bytes that lanes fill: one register of AVX-512, two of AVX2
+LARGE = 256  # variables beyond which lanes do not stay in a processor's cache, and one problem fills registers itself
 SIDE_BY_SIDE = ("inplace", True, "jac")  # forms that are not differences
 
 
@@ -38,7 +39,7 @@ def evaluation_of(given, X, args, shared, reads_value, lanes) -> Evaluation:
     kinds = tuple(typeof(args)) if args else ()
     whole = tuple(argument_types(shared, "shared")) if shared else ()
     reads_value = reads_value or given.form not in ("jac", "cs")  # of the others the value comes with the gradient
-    if lanes == 1:
+    if lanes == 1 or (lanes is None and X.shape[1] > LARGE):
         return _compiled(given, scalar, kinds, whole, reads_value, 1)
     why = _why_not(given, X.dtype, args)
     if why is None:

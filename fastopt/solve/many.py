@@ -53,11 +53,11 @@ def minimize_many(
         is not finite ends its problem on the way. A schedule is asked for each step once, for all problems.
 
         There is one option more, ``lanes`` (None): how many problems are solved side by side in a vector register, 1,
-        2, 4, 8 or 16. None is 8 of float64 or 16 of float32, where that can be: ``fun`` is a Numba function that brings
-        its gradient and does the same for every x and row, without ``if`` on them (:func:`numpy.where` and the like
-        may choose), and ``args`` have the dtype of X0; else it is 1. ``fun`` is not changed for it, but compiled for
-        vectors, in which a division by zero is infinite and raises nothing. A problem's result never depends on its
-        neighbours; on 1 lane it is the same to rounding.
+        2, 4, 8 or 16. None is 8 of float64 or 16 of float32, up to d = 256, where that can be: ``fun`` is a Numba
+        function that brings its gradient and does the same for every x and row, without ``if`` on them
+        (:func:`numpy.where` and the like may choose), and ``args`` have the dtype of X0; else it is 1. ``fun`` is not
+        changed for it, but compiled for vectors, in which a division by zero is infinite and raises nothing. A
+        problem's result never depends on its neighbours; on 1 lane it is the same to rounding.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 

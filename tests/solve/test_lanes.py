@@ -153,6 +153,14 @@ def test_other_numbers_of_lanes(lanes):
     same(solve(given), res)
 
 
+@pytest.mark.parametrize(("d", "lanes"), [(256, 8), (257, 1)])
+def test_many_variables(d, lanes):
+    C = np.linspace(-1, 1, 2 * d).reshape(2, d)
+    res = fastopt.minimize_many(bowl_, np.zeros((2, d)), C, (), "gd", "inplace", options={"lr": 0.5})
+    assert (res.lanes, res.success.all()) == (lanes, True)
+    np.testing.assert_allclose(res.x, C, atol=1e-4)
+
+
 def test_what_raises_for_all_raises_for_each():
     @njit
     def strict(x, grad, c, t):
