@@ -82,7 +82,7 @@ def test_equal_iterations(race, figure, jax_peers, model):
         return
     figure(f"{K} {model.__name__} fits, {STEPS} iterations each", seconds["fastopt"] / (K * STEPS) * 1e9, "ns")
     if jax_peers:
-        figure("  JAX vmap over fastopt", seconds["JAX"] / seconds["fastopt"], "×", least=1.2)
+        figure("  JAX vmap over fastopt", seconds["JAX"] / seconds["fastopt"], "×", least=4)
 
 
 @pytest.mark.parametrize("hard_first", [False, True], ids=["mixed", "hard first"])
@@ -103,4 +103,4 @@ def test_each_to_its_tolerance(race, figure, jax_peers, hard_first):
     order = "hard problems first" if hard_first else "in any order"
     figure(f"{K} exponential fits to gtol 1e-4, {order}", seconds["fastopt"] * 1e3, "ms")
     if jax_peers:
-        figure("  JAX vmap over fastopt", seconds["JAX"] / seconds["fastopt"], "×", least=1.2 if hard_first else 3)
+        figure("  JAX vmap over fastopt", seconds["JAX"] / seconds["fastopt"], "×", least=15)

@@ -124,7 +124,9 @@ def largest_over(slot, row, lanes):
                 place = builder.bitcast(builder.gep(array.data, [at]), vector.as_pointer())
                 b = _magnitude(builder, builder.load(place, align=scalar.get_abi_alignment(context.target_data)))
                 before = builder.load(most)
-                is_more = builder.and_(builder.fcmp_unordered(">", b, before), builder.fcmp_ordered("==", before, before))
+                is_more = builder.and_(
+                    builder.fcmp_unordered(">", b, before), builder.fcmp_ordered("==", before, before)
+                )
                 builder.store(builder.select(is_more, b, before), most)
             start, ends = cgutils.unpack_tuple(builder, to.strides)[0], builder.load(most)
             base = builder.add(builder.ptrtoint(to.data, size.type), builder.mul(start, size.type(row)))

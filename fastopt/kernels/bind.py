@@ -51,18 +51,23 @@ def link_read(function, /, **names):
     return link(function, **{name: value for name, value in names.items() if name in read})
 
 
-def link_throughout(function, /, **names):
-    """The function with other globals where it, or a helper of its in the same file, reads them; the helpers are
-    compiled each once, and called, where ``compiled`` alone would put a copy of each into every caller."""
+def link_throughout(function, hot=(), /, **names):
+    """The function with other globals where it, or a helper of its in the same file, reads them.
+
+    The helpers are compiled each once, and called, where ``compiled`` alone would put a copy of each into every
+    caller; but for those that are named as hot.
+    """
     made: dict = {}
 
     def helper(one):
         if one not in made:
-            made[one] = njit(**INSIDE)(inner(linked(one)))
+            made[one] = njit(**INSIDE, forceinline=one.__name__ in hot)(inner(linked(one)))
         return made[one]
 
     def linked(one):
-        own = {name: f for name, f in helpers_of(one).items() if f.__module__ == function.__module__ and name not in names}
+        own = {
+            name: f for name, f in helpers_of(one).items() if f.__module__ == function.__module__ and name not in names
+        }
         return link_read(one, **{name: helper(f) for name, f in own.items()}, **names)
 
     return linked(function)

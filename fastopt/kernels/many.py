@@ -4,8 +4,8 @@ from functools import cache
 
 from numba import from_dtype, prange, types
 
-from .across import largest_over, sweep_over
 from . import minimize as looped
+from .across import largest_over, sweep_over
 from .addresses import by_address, fails
 from .bind import compiled, inlined, link, link_throughout
 from .described import reader, vectors
@@ -13,7 +13,7 @@ from .digest import digest
 from .loops import changes
 from .loops import many as loop
 from .loops.changes import STAGES
-from .loops.many import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
+from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
 from .loops.vectors import largest
 from .modifiers import stage
 from .stand_ins import stand_in
@@ -75,6 +75,7 @@ def worker(dtype, lanes):
     of_one = link(steepest_of_one, vector=vectors(types.Array(from_dtype(dtype), 1, "C")))
     bound = link_throughout(
         loop.work,
+        loop.HOT,
         LANES=lanes,
         read=reader(*job_of(dtype)),
         call=by_address(types.none),

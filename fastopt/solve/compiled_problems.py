@@ -11,7 +11,7 @@ from ..kernels.addresses import address_of
 from ..kernels.described import described
 from ..kernels.digest import may_launch
 from ..kernels.loops.changes import STAGES
-from ..kernels.loops.many import (
+from ..kernels.loops.lanes import (
     BEGIN,
     BOUNDED,
     CHANGE,
@@ -22,7 +22,6 @@ from ..kernels.loops.many import (
     END,
     EVALUATE,
     FIRST,
-    HAND,
     KEEPS_BEST,
     LAST_TICK,
     MEASURES_STEPS,
@@ -36,9 +35,9 @@ from ..kernels.loops.many import (
     STEP,
     TICKS,
     UNTIL,
-    X,
 )
-from ..kernels.loops.minimize import EVALUATED, GTOL, MAXITER, NIT, RAISED, RUNNING, STARTED, STATUS, VALUE
+from ..kernels.loops.many import HAND
+from ..kernels.loops.minimize import EVALUATED, GTOL, MAXITER, NIT, RAISED, RUNNING, STATUS, VALUE
 from ..kernels.modifiers import HYPER
 from ..kernels.slices import ticking
 from ..kernels.threads import in_threads
@@ -71,8 +70,7 @@ class CompiledProblems(HostProblems):
         self.rows = _rows(args, self.k, self.dtype) if L > 1 else np.empty((self.k, 0), self.dtype)
         self.context = self.evaluation.kinds.context(args, shared, limited[:2])
         self.numbers_of_limits = np.stack(_limits(limited, X)) if flags.bounded or flags.scaled else X[None, :, :0][:0]
-        kinds = tuple(self.evaluation.kinds.rows), tuple(self.evaluation.kinds.shared)
-        self.nested = cache(lambda: may_launch(given.fun, given.jac, *(k for k in self.evaluation.kinds.given())))
+        self.nested = cache(lambda: may_launch(given.fun, given.jac, *self.evaluation.kinds.given()))
         self.memory: list = []
         # Compiled now, so that maxtime does not pay for it.
         self.worker = many.worker(self.dtype, L)
@@ -128,7 +126,9 @@ class CompiledProblems(HostProblems):
             KEEPS_BEST: s.best, STAGED: s.staged, CLIPS_NORM: flags.clips_norm, BOUNDED: flags.bounded,
             SCALED: flags.scaled, MEASURES_STEPS: s.xtol > 0.0,
         }  # fmt: skip
-        self._run(self.evaluation, self.matrices, self.kept.numbers, self.kept.counts, (begin, end), table, s.tests, numbers)
+        self._run(
+            self.evaluation, self.matrices, self.kept.numbers, self.kept.counts, (begin, end), table, s.tests, numbers
+        )
         counts = self.kept.counts[begin:end]
         still = counts[:, STATUS] == RUNNING
         return int(counts[still, NIT].min()) if still.any() else None

@@ -3,8 +3,7 @@
 from typing import Any, NamedTuple
 
 import numba
-import numpy as np
-from numba import typeof, types
+from numba import typeof
 
 from ..errors import shorten
 from ..kernels import minimize as looped
@@ -17,6 +16,7 @@ from .arguments import argument_types
 from .objective import Objective, compiled_for_x
 
 WIDTH = 64  # bytes that lanes fill: one register of AVX-512, two of AVX2
+LARGE = 256  # variables beyond which lanes do not stay in a processor's cache, and one problem fills registers itself
 SIDE_BY_SIDE = ("inplace", True, "jac")  # forms that are not differences
 
 
@@ -39,7 +39,7 @@ def evaluation_of(given, X, args, shared, reads_value, lanes) -> Evaluation:
     kinds = tuple(typeof(args)) if args else ()
     whole = tuple(argument_types(shared, "shared")) if shared else ()
     reads_value = reads_value or given.form not in ("jac", "cs")  # of the others the value comes with the gradient
-    if lanes == 1:
+    if lanes == 1 or (lanes is None and X.shape[1] > LARGE):
         return _compiled(given, scalar, kinds, whole, reads_value, 1)
     why = _why_not(given, X.dtype, args)
     if why is None:
@@ -82,8 +82,8 @@ def _compiled(given: Objective, scalar, args, shared, reads_value, lanes) -> Eva
     kinds = Kinds(scalar, args, shared, lanes)
     lent, functions = compiled_for_x(given, kinds.x, kinds.given())
     (fun, _, fun_returns), (jac, _, jac_returns) = functions[0], functions[-1]
-    calls = (link(objective.direct, function=f) for f in (fun, jac))
-    evaluate = looped.evaluation(given.form, *calls, reads_value, lent)
+    call_fun, call_jac = (link(objective.direct, function=f) for f in (fun, jac))
+    evaluate = looped.evaluation(given.form, call_fun, call_jac, reads_value, lent)
     # A closure may be made anew with other numbers again and again; its evaluations would fill the disk.
     cached = not (fun.py_func.__closure__ or jac.py_func.__closure__)
     run = kinds.compiled(evaluate, f"{given.form} {fun_returns} {jac_returns}", cached)

@@ -1,6 +1,7 @@
 """The problems of a ``minimize_many`` on the CPU, and those of a Python function, one after the other."""
 
 import time
+
 import numpy as np
 
 from ..kernels.loops.minimize import NIT, RAISED, RUNNING, STATUS, VALUE

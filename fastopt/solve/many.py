@@ -46,18 +46,18 @@ def minimize_many(
     bounds : sequence of d pairs (low, high), or scipy.optimize.Bounds of shape (d,) or (k, d), optional
         As for :func:`fastopt.minimize`, for all problems or for each. Refused on a GPU, as ``x_scale`` is.
     method, jac, tol, options
-        As for :func:`fastopt.minimize`, but for ``inline``, ``disp`` and ``return_all``. Also what is said on ``lr`` there: one is chosen for all problems, so bring
-        them to one scale, and try it on a few. ``maxtime`` limits the whole call: within 0.2 seconds and one evaluation
-        in each thread, as Ctrl-C; where ``jac`` is a function or ``best`` is wanted, one more of each problem that was
-        begun is left for the end. With ``maxtime`` a value that is not finite ends its problem on the way. A schedule
-        is asked for each step once, for all problems.
+        As for :func:`fastopt.minimize`, but for ``inline``, ``disp`` and ``return_all``. Also what is said on ``lr``
+        there: one is chosen for all problems, so bring them to one scale, and try it on a few. ``maxtime`` limits the
+        whole call: within 0.2 seconds and one evaluation in each thread, as Ctrl-C; where ``jac`` is a function or
+        ``best`` is wanted, one more of each problem that was begun is left for the end. With ``maxtime`` a value that
+        is not finite ends its problem on the way. A schedule is asked for each step once, for all problems.
 
-        There is one option more, ``lanes`` (None): how many problems are solved side by side in a vector register, 1, 2,
-        4, 8 or 16. None is 8 of float64 or 16 of float32, where that can be: ``fun`` is a Numba function that brings its
-        gradient and does the same for every x and row, without ``if`` on them (:func:`numpy.where` and the like may
-        choose), and ``args`` have the dtype of X0; else it is 1. ``fun`` is not changed for it, but compiled for vectors,
-        in which a division by zero is infinite and raises nothing. A problem's result never depends on its neighbours; on
-        1 lane it is the same to rounding.
+        There is one option more, ``lanes`` (None): how many problems are solved side by side in a vector register, 1,
+        2, 4, 8 or 16. None is 8 of float64 or 16 of float32, up to d = 256, where that can be: ``fun`` is a Numba
+        function that brings its gradient and does the same for every x and row, without ``if`` on them
+        (:func:`numpy.where` and the like may choose), and ``args`` have the dtype of X0; else it is 1. ``fun`` is not
+        changed for it, but compiled for vectors, in which a division by zero is infinite and raises nothing. A
+        problem's result never depends on its neighbours; on 1 lane it is the same to rounding.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
 
@@ -65,10 +65,11 @@ def minimize_many(
     -------
     scipy.optimize.OptimizeResult
         ``x jac`` of shape (k, d), ``fun nit nfev njev status success`` of shape (k,), ``message``, one string that
-        counts how they ended, and ``lanes``, how many were solved side by side. ``status`` is as in :func:`fastopt.minimize`, and 5 where the objective raised an
-        exception, which leaves the other problems unaffected. Of problems that were not begun before ``maxtime`` was
-        over ``fun`` and ``jac`` are NaN and ``nfev`` is 0. For X0 on a GPU ``x`` and ``jac`` are there too (PyTorch's
-        or CuPy's arrays if X0 is, else Numba's); the others are NumPy arrays.
+        counts how they ended, and ``lanes``, how many were solved side by side. ``status`` is as in
+        :func:`fastopt.minimize`, and 5 where the objective raised an exception, which leaves the other problems
+        unaffected. Of problems that were not begun before ``maxtime`` was over ``fun`` and ``jac`` are NaN and ``nfev``
+        is 0. For X0 on a GPU ``x`` and ``jac`` are there too (PyTorch's or CuPy's arrays if X0 is, else Numba's); the
+        others are NumPy arrays.
 
     Warns
     -----

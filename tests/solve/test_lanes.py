@@ -128,9 +128,7 @@ def test_every_rule(rule):
     rng = np.random.default_rng(0)
     X0, C = rng.normal(size=(11, 3)), rng.normal(size=(11, 3))
     options = {"maxiter": 12, "gtol": 0.0, "weight_decay": 0.1, "lr": schedules.exponential(0.1, 0.9)}
-    lanes, plain = (
-        fastopt.minimize_many(f, X0, C, (), rule, "inplace", options=options) for f in (bowl_, bowl)
-    )
+    lanes, plain = (fastopt.minimize_many(f, X0, C, (), rule, "inplace", options=options) for f in (bowl_, bowl))
     assert (lanes.lanes, plain.lanes) == (8, 1)
     np.testing.assert_allclose(lanes.x, plain.x, rtol=1e-13, atol=1e-13)
     assert (lanes.nit == 12).all()
@@ -153,6 +151,14 @@ def test_other_numbers_of_lanes(lanes):
     res = solve(given, lanes=lanes)
     assert res.lanes == lanes
     same(solve(given), res)
+
+
+@pytest.mark.parametrize(("d", "lanes"), [(256, 8), (257, 1)])
+def test_many_variables(d, lanes):
+    C = np.linspace(-1, 1, 2 * d).reshape(2, d)
+    res = fastopt.minimize_many(bowl_, np.zeros((2, d)), C, (), "gd", "inplace", options={"lr": 0.5})
+    assert (res.lanes, res.success.all()) == (lanes, True)
+    np.testing.assert_allclose(res.x, C, atol=1e-4)
 
 
 def test_what_raises_for_all_raises_for_each():
@@ -212,12 +218,12 @@ def test_what_cannot_be_side_by_side(fun, rows, jac, words):
 
 @pytest.mark.parametrize("bad", [0, 3, 32, True, 8.0, "8"])
 def test_lanes_out_of_range(bad):
-    with pytest.raises((TypeError, ValueError), match="^lanes must be None or one of 1, 2, 4, 8, 16, got "):
+    with pytest.raises((TypeError, ValueError), match=r"^lanes must be None or one of 1, 2, 4, 8, 16, got "):
         fastopt.minimize_many(bowl_, np.ones((3, 1)), np.ones((3, 1)), (), "gd", "inplace", options={"lanes": bad})
 
 
 def test_one_problem_has_no_lanes():
-    with pytest.raises(ValueError, match="^lanes must be left out for one problem, got 8$"):
+    with pytest.raises(ValueError, match=r"^lanes must be left out for one problem, got 8$"):
         fastopt.minimize(bowl_, np.ones(1), (np.ones(1),), "gd", "inplace", options={"lanes": 8})
 
 

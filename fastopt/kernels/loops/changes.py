@@ -5,7 +5,8 @@ import numpy as np
 from ..modifiers import parts
 from ..norms import clip_factor, norm_of_one
 from ..stand_ins import stand_in
-from .many import BOUNDED, CLIPS_NORM, FIRST, ITERATIONS, LANES, SCALED, STAGED, WHO, G, read
+from .lanes import BOUNDED, CLIPS_NORM, FIRST, ITERATIONS, SCALED, STAGED, WHO, G
+from .many import LANES, read
 from .minimize import SIGN
 
 STAGES = 4  # the last coefficients: of the stage that modifies gradients (modifiers.py)

@@ -11,40 +11,42 @@ import math
 from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import flush_off, flush_on
-from .minimize import (
-    BEST,
-    BY_GRADIENT,
-    BY_STEP,
-    BY_VALUE,
-    FTOL,
-    GTOL,
-    NIT,
-    NONFINITE,
-    RAISED,
-    RUNNING,
-    SIGN,
-    START,
-    STARTED,
-    STATUS,
-    VALUE,
-    XTOL,
+from .lanes import (
+    ALL,
+    BEGIN,
+    BOUNDED,
+    CHANGE,
+    CHUNKS,
+    CONTEXT,
+    CORRECT,
+    DUE,
+    EMPTY,
+    END,
+    EVALUATE,
+    EVALUATED,
+    FIRST,
+    GOING,
+    ITERATIONS,
+    LAST_TICK,
+    LEFT,
+    LOW,
+    MEASURES_STEPS,
+    MOST,
+    NEXT,
+    READS_VALUE,
+    STEEPEST,
+    STEP,
+    TICKS,
+    UNTIL,
+    WHO,
+    G,
+    X,
+    verdict,
 )
+from .minimize import BY_GRADIENT, NIT, RAISED, RUNNING, STARTED, STATUS
 
+HOT = ("prepare", "evaluated", "is_calm")  # what is called in each iteration, and put into the loop
 HAND = 16  # problems dealt out at a time: neighbours share cache lines
-
-# The slots of lanes; those from X on are those of the problems, too.
-LOW, HIGH, SCALE, X, G, OLD, KEPT, STATE = range(8)
-
-# The numbers of a plan: what is evaluated, which problems, how far, and what is done at all.
-(EVALUATE, CONTEXT, STEP, CHANGE, CORRECT, BEGIN, END, CHUNKS, UNTIL, MOST, REASON, FIRST, READS_VALUE, KEEPS_BEST,
- STAGED, CLIPS_NORM, BOUNDED, SCALED, MEASURES_STEPS, TICKS, LAST_TICK, PLANNED) = range(22)  # fmt: skip
-
-# What is counted in lanes: the problem, or -1, its iterations, whether it was evaluated, and whether it is yet to be
-# loaded; and of all of them, in ALL, which problem is next, how many lanes have one that was evaluated, how many none,
-# and how many iterations can be done until a limit, where no more than that is to be looked at.
-WHO, ITERATIONS, EVALUATED, DUE, ALL = range(5)
-NEXT, GOING, EMPTY, LEFT = range(4)
-VALUES, STEEPEST = 0, 1  # in the lanes' float64 numbers
 
 LANES = UNBOUND
 
@@ -75,26 +77,29 @@ def steepest(lanes, out):
 
 
 def work(job):
-    """Go on with the problems of a plan, until each has stopped or has come to the end of the slice, or time is over."""
+    """Go on with the problems of a plan, until each has stopped, or the slice ends, or time is over."""
     x, numbers, counts, limits, rows, table, tests, changing, plan, lanes, c, row, found, at = read(job, 0)
     problems = x, numbers, counts, limits, rows
     control = flush_on()
     begin(c, at, table, plan)
     while refilled(at, counts, plan):
-        if at[ALL, GOING] > 0:
-            load(1, lanes, row, at, problems)
-            prepare(lanes, c, at, table, changing, plan)
-            if plan[CHANGE]:
-                call(plan[CHANGE], (job,))
-            call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
-            if plan[CORRECT]:
-                call(plan[CORRECT], (job,))
-        load(0, lanes, row, at, problems)
-        raised = not evaluated(lanes, row, found, at, plan)
-        if not plan[BOUNDED]:
-            steepest(lanes, found)
-        if raised or not is_calm(found, at, tests, plan):
-            look(raised, lanes, found, at, problems, tests, plan)
+        load(1, lanes, row, at, problems)
+        one_left = False
+        while not one_left:
+            if at[ALL, GOING] > 0:
+                prepare(lanes, c, at, table, changing, plan)
+                if plan[CHANGE]:
+                    call(plan[CHANGE], (job,))
+                call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
+                if plan[CORRECT]:
+                    call(plan[CORRECT], (job,))
+            if at[ALL, GOING] + at[ALL, EMPTY] < LANES:
+                load(0, lanes, row, at, problems)
+            raised = not evaluated(lanes, row, found, at, plan)
+            if not plan[BOUNDED]:
+                steepest(lanes, found)
+            if raised or not is_calm(found, at, tests, plan):
+                one_left = look(raised, lanes, found, at, problems, tests, plan)
     flush_off(control)
 
 
@@ -208,9 +213,9 @@ def is_calm(found, at, tests, plan):
 
 
 def look(raised, lanes, found, at, problems, tests, plan):
-    """Test each lane; what has stopped leaves. Of lanes side by side each one raises if one does: what they compute
-    with differs, but not what is done."""
-    over, left = is_over((plan[TICKS], plan[LAST_TICK])), min(plan[UNTIL], plan[MOST])
+    """Test each lane; what has stopped leaves. Returns whether one did. Of lanes side by side each one raises if one
+    does: what they compute with differs, but not what is done."""
+    empty, over, left = at[ALL, EMPTY], is_over((plan[TICKS], plan[LAST_TICK])), min(plan[UNTIL], plan[MOST])
     if over:
         at[ALL, NEXT] = plan[END]  # the next call begins with it
     soonest = left
@@ -226,53 +231,4 @@ def look(raised, lanes, found, at, problems, tests, plan):
         soonest = min(soonest, left - at[ITERATIONS, lane])
     each = plan[READS_VALUE] or plan[MEASURES_STEPS] or plan[BOUNDED] or at[ALL, EMPTY] > 0
     at[ALL, LEFT] = 0 if each else soonest
-
-
-def verdict(lane, lanes, found, at, numbers, tests, plan):
-    """The status of a lane's problem, after an evaluation: as of one problem alone, in loops/minimize.py."""
-    i, f = at[WHO, lane], found[VALUES, lane]
-    going, sign, status = at[EVALUATED, lane] != 0, numbers[i, SIGN], RUNNING
-    most = projected(lane, lanes, sign) if plan[BOUNDED] else found[STEEPEST, lane]
-    if not most < math.inf or (plan[READS_VALUE] and not abs(f) < math.inf):
-        for j in range(lanes.shape[1]):
-            lanes[X, j, lane] = lanes[OLD, j, lane]
-        if plan[READS_VALUE] and not going:
-            numbers[i, VALUE] = f
-        return NONFINITE
-    if plan[READS_VALUE]:
-        if not going:
-            numbers[i, START] = f
-        if plan[KEEPS_BEST] and (not going or sign * f < sign * numbers[i, BEST]):
-            numbers[i, BEST] = f
-            for j in range(lanes.shape[1]):
-                lanes[KEPT, j, lane] = lanes[X, j, lane]
-        if going and abs(f - numbers[i, VALUE]) <= tests[BY_VALUE] * max(1.0, abs(f)):
-            status = FTOL
-        numbers[i, VALUE] = f
-    if most <= tests[BY_GRADIENT]:
-        return GTOL
-    if status == RUNNING and plan[MEASURES_STEPS] and going and relative_step(lane, lanes) <= tests[BY_STEP]:
-        return XTOL
-    return plan[REASON] if status == RUNNING and at[ITERATIONS, lane] == plan[MOST] else status
-
-
-def relative_step(lane, lanes):
-    step, size = 0.0, 1.0
-    for j in range(lanes.shape[1]):
-        step = max(step, abs(lanes[X, j, lane] - lanes[OLD, j, lane]))
-        size = max(size, abs(lanes[X, j, lane]))
-    return step / size
-
-
-def projected(lane, lanes, sign):
-    """The largest element of x - P(x - g), as in vectors.py."""
-    most = 0.0
-    for j in range(lanes.shape[1]):
-        x, low, high = lanes[X, j, lane], lanes[LOW, j, lane], lanes[HIGH, j, lane]
-        to = x - sign * lanes[G, j, lane]
-        to = low if to < low else high if to > high else to
-        d = abs(x - to)
-        if d != d:
-            return math.nan
-        most = most if most > d else d
-    return most
+    return at[ALL, EMPTY] > empty
