@@ -23,8 +23,8 @@ your own whose functions cannot be looked up by their names (a lambda, or made i
 array([3., 3.])
 
 ``exp expm1 log log1p tanh sin cos sigmoid softplus pow`` are functions of numbers for your loops, as accurate as those
-of ``math`` and several times as fast: a loop with them in it, and no sum, runs in vector registers, which calls of the C
-library prevent (fill an array with them first, and sum it afterwards).
+of ``math`` and several times as fast: a loop with them in it, and no sum, runs in vector registers, which calls of the
+C library prevent (fill an array with them first, and sum it afterwards).
 
 A schedule is tabulated before: ``lrs = schedules.cosine(0.1, 500).table(500)``, and ``lr=lrs[t - 1]``. A nest of arrays
 is stepped in a loop.

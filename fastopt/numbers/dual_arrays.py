@@ -4,7 +4,6 @@ They are Numba's own arrays: indexing, slices, iteration, ``np.empty_like`` and 
 Numba's. Here is what Numba does for numbers of NumPy alone.
 """
 
-
 import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
