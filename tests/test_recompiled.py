@@ -41,9 +41,9 @@ def test_a_recompiled_objective(change, inline):
     ways = {
         "called": lambda: fun(np.zeros(1), np.zeros(1)),
         "minimize": lambda: fastopt.minimize(fun, np.zeros(1), method="gd", jac="inplace", options=options).fun,
-        "many": lambda: fastopt.minimize_many(fun, np.zeros((1, 1)), method="gd", jac="inplace", options=options).fun[
-            0
-        ],
+        "many": lambda: fastopt.minimize_many(
+            fun, np.zeros((1, 1)), (), (), "gd", "inplace", options={"maxiter": 1}
+        ).fun[0],
     }
     assert {name: way() for name, way in ways.items()} == dict.fromkeys(ways, 2.0)
     change(3.0, fun)
