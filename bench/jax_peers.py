@@ -52,6 +52,17 @@ def rational(x, y, t):
     return 0.5 * jnp.sum((x[0] / (1 + x[1] * x[1] * t) + x[2] - y) ** 2)
 
 
+def train_logistic(optimiser, batch_size):
+    """The same as ``train_mlp`` for a logistic regression, as the sum of the gradients of single examples."""
+
+    def loss(w, x, y):
+        z = x @ w
+        return jnp.maximum(z, 0) - y * z + jnp.log1p(jnp.exp(-jnp.abs(z)))
+
+    gradients = jax.vmap(jax.grad(loss), (None, 0, 0))
+    return trainer(optimiser, batch_size, lambda w, X, y: gradients(w, X, y).sum(axis=0))
+
+
 def train_mlp(optimiser, batch_size):
     """``train(params, state, X, y, orders)``: epochs over the data in these orders."""
 
@@ -59,11 +70,15 @@ def train_mlp(optimiser, batch_size):
         scores = jnp.tanh(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
         return optax.softmax_cross_entropy_with_integer_labels(scores, y).mean()
 
+    return trainer(optimiser, batch_size, jax.grad(loss))
+
+
+def trainer(optimiser, batch_size, gradient):
     @jax.jit
     def train(params, state, X, y, orders):
         def step(carry, rows):
             params, state = carry
-            updates, state = optimiser.update(jax.grad(loss)(params, X[rows], y[rows]), state, params)
+            updates, state = optimiser.update(gradient(params, X[rows], y[rows]), state, params)
             return (optax.apply_updates(params, updates), state), None
 
         return jax.lax.scan(step, (params, state), orders.reshape(-1, batch_size))[0]
