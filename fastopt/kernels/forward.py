@@ -31,6 +31,7 @@ def function(x, *args):
 
 
 WIDTH = UNBOUND  # how many partials there are
+SIZE = 0  # of x, where memory is not to be had on the way
 
 
 @remembered(lambda fun, size: (fun,), maxsize=256)
@@ -122,7 +123,7 @@ def for_duals(fun):
 def at_once(x, grad, *args):
     if x.size != WIDTH or grad.size != WIDTH:
         raise ValueError("x and grad must have the size that this was compiled for")
-    duals = on_stack(x, WIDTH)
+    duals = on_stack(x, WIDTH, WIDTH)
     for i in range(WIDTH):
         duals[i] = unit(x[i], i, WIDTH)
     f = as_dual(function(duals, *args), x, WIDTH)
@@ -133,7 +134,7 @@ def at_once(x, grad, *args):
 def in_passes(x, grad, *args):
     if grad.size != x.size:
         raise ValueError("grad must have the size of x")
-    duals = np.empty(x.size, dtype_of(x, WIDTH))
+    duals = on_stack(x, SIZE, WIDTH) if SIZE else np.empty(x.size, dtype_of(x, WIDTH))
     first = 0
     while True:
         for i in range(x.size):

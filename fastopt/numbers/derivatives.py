@@ -16,7 +16,7 @@ from .digamma import digamma
 from .dual import Dual, Parts, added, joined
 from .dual_typing import dual_among, teach, teach_all
 from .emit import call_typed, sign
-from .emitted import Emitted, select
+from .emitted import Emitted, select, trunc
 from .lane import Mask
 
 LN2, LN10, ROOT_PI, DEGREE = math.log(2.0), math.log(10.0), math.sqrt(math.pi), math.pi / 180
@@ -70,7 +70,7 @@ BINARY: dict = {  # the derivatives along x, and along y
     (math.atan2, np.arctan2): (lambda x, y, f, m: y / (x * x + y * y), lambda x, y, f, m: -x / (x * x + y * y)),
     (math.hypot, np.hypot): (lambda x, y, f, m: x / f, lambda x, y, f, m: y / f),
     (math.copysign, np.copysign): (lambda x, y, f, m: sign(x) * sign(y), lambda x, y, f, m: x.like(0.0)),
-    (np.fmod,): (lambda x, y, f, m: x.like(1.0), lambda x, y, f, m: -m(np.trunc, x / y)),
+    (np.fmod,): (lambda x, y, f, m: x.like(1.0), lambda x, y, f, m: -trunc(x / y)),
     (np.logaddexp,): (lambda x, y, f, m: m(math.exp, x - f), lambda x, y, f, m: m(math.exp, y - f)),
     (max, np.maximum, np.fmax): (
         lambda x, y, f, m: select(x > y, x.like(1.0), 0.0),

@@ -12,6 +12,7 @@ from numba.core.errors import TypingError
 from numba.core.typing.templates import signature
 from numba.extending import lower_builtin, lower_cast
 
+from . import emitted
 from .dual import Dual, Parts, added, joined, spread
 from .dual_typing import dual_among, lower, teach, teach_all
 from .emit import call_typed, whole_power
@@ -27,7 +28,7 @@ def sub(a, b):
 
 
 def negated(a):
-    return None if a.d is None else [a.builder.fneg(each) for each in a.d]
+    return None if a.d is None else [emitted.negative(a.builder, each) for each in a.d]
 
 
 def mul(a, b):
@@ -41,14 +42,14 @@ def div(a, b):
     builder = a.builder
     above = a.d
     if b.d is not None:
-        away = [builder.fneg(each) for each in b.times(quotient)]
+        away = [emitted.negative(builder, each) for each in b.times(quotient)]
         above = added(builder, above, away)
     return joined(a, quotient, [builder.fdiv(p, spread(builder, b.x.value, p.type), flags=STRICT) for p in above])
 
 
 def mod(a, b):
     """a - floor(a / b) b, whose pieces are parallel."""
-    value, steps = a.call(operator.mod, a.x, b.x), a.call(np.floor, a.x / b.x)
+    value, steps = a.call(operator.mod, a.x, b.x), emitted.floor(a.x / b.x)
     fall = None if b.d is None else b.times(-steps)
     return joined(a, value, added(a.builder, a.d, fall))
 

@@ -75,7 +75,7 @@ class Emitted:
         return Emitted(self.builder, self.builder.not_(self.value))
 
     def __neg__(self):
-        return Emitted(self.builder, self.builder.fneg(self.value))
+        return Emitted(self.builder, negative(self.builder, self.value))
 
     def compare(self, sign, other):
         """True or false in each lane, as Python compares numbers: false with NaN, but for !=."""
@@ -148,6 +148,11 @@ def splat(builder, value, count):
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
     return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), lanes)
+
+
+def negative(builder, value):
+    """-x of an LLVM value, by the subtraction that is it: the LLVM of CUDA's compiler is older than ``fneg``."""
+    return builder.fsub(constant(value.type, -0.0), value, flags=STRICT)
 
 
 # --- what is no operator ---------------------------------------------------------------------------------------------

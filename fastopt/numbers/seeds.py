@@ -21,10 +21,10 @@ def _dual(x, width):
 
 
 @intrinsic(prefer_literal=True)
-def on_stack(typingctx, x, width):
+def on_stack(typingctx, x, size, width):
     """An array of duals, not written yet, whose memory is the caller's frame: of a size that is known."""
     to = types.Array(_dual(x, width), 1, "C")
-    size = width.literal_value
+    given, size = size, size.literal_value
 
     def codegen(context, builder, signature, args):
         data = cgutils.alloca_once(builder, context.get_data_type(to.dtype), size=size)
@@ -34,7 +34,7 @@ def on_stack(typingctx, x, width):
         arrayobj.populate_array(array, data=data, shape=shape, strides=(itemsize,), itemsize=itemsize, meminfo=None)
         return array._getvalue()
 
-    return to(x, width), codegen
+    return to(x, given, width), codegen
 
 
 @intrinsic(prefer_literal=True)

@@ -17,7 +17,9 @@ from ..kernels.cuda.bind import device_function
 from .problem_set import Problems
 from .unwritten import BITS
 
-FORMS = ("inplace", "2-point", "3-point")
+FORMS = ("inplace", "2-point", "3-point") if gpu.SIMULATED else ("inplace", "forward", "2-point", "3-point")
+JACS = f"{', '.join(map(repr, FORMS[:-1]))} or {FORMS[-1]!r}"
+MOST_FORWARD = 256  # variables, whose duals a thread has in memory of its own: 18 KB of float64
 
 
 class DeviceProblems(Problems):
@@ -39,7 +41,7 @@ class DeviceProblems(Problems):
         with target.current():
             self.args = tuple(self._view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
             self.shared = tuple(self._view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
-            self._kernels(function_of(given))
+            self._kernels(function_of(given, self.d))
             gpu.finish()  # what made the arrays, on whatever streams
             self._tests = gpu.from_host(s.tests)
             self.place(gpu.view_of(place, X0))
@@ -48,13 +50,16 @@ class DeviceProblems(Problems):
         scalar = numba.from_dtype(self.dtype)
         kinds = types.Tuple(tuple(map(_kind, self.args))), types.Tuple(tuple(map(_kind, self.shared)))
         form, (what, call) = self.given.form, _call_of(self.given, len(self.args) + len(self.shared))
+        size = {"size": self.d} if form == "forward" else {}
+        otherwise = "; it must make no arrays, and may write its gradient (jac='inplace')" if size else ""
         try:
-            self._each = cuda_many.evaluation_kernel(form, function, scalar, *kinds)
+            self._each = cuda_many.evaluation_kernel(form, function, scalar, *kinds, **size)
         except Exception as error:  # NumPy's functions that CUDA's Numba does not know end in a KeyError, for one
             reason = first_reason(error) or type(error).__name__
-            raise TypeError(f"fun must compile for CUDA as {call}, but {what} does not: {reason}"[:300]) from error
+            says = f"fun must compile for CUDA as {call}, but {what} does not: {reason}"
+            raise TypeError(says[: 300 - len(otherwise)] + otherwise) from error
         try:
-            self._loop = cuda_many.loop_kernel(self.s.rule, form, function, self.flags, scalar, *kinds)
+            self._loop = cuda_many.loop_kernel(self.s.rule, form, function, self.flags, scalar, *kinds, **size)
         except NumbaError as error:
             raise kernels.refusal(self.s.rule, self.dtype, error) from error
 
@@ -123,11 +128,16 @@ class DeviceProblems(Problems):
         return "an exception, of which a GPU says no more"
 
 
-def function_of(given):
-    """The user's function for use in a kernel; raises unless there can be one."""
+def function_of(given, d):
+    """The user's function for use in a kernel; raises unless there can be one, of d variables."""
     if given.form not in FORMS:
         got = given.form if given.jac is None else given.jac
-        raise ValueError(f"jac must be 'inplace', '2-point' or '3-point' for arrays on the GPU, got {describe(got)}")
+        raise ValueError(f"jac must be {JACS} for arrays on the GPU, got {describe(got)}")
+    if given.form == "forward" and d > MOST_FORWARD:
+        raise ValueError(
+            f"X0 must have at most {MOST_FORWARD} variables with jac='forward' on the GPU, got {d}: "
+            "write the gradient (jac='inplace')"
+        )
     function = device_function(given.fun)
     if function is None:
         raise TypeError(

@@ -44,7 +44,6 @@ def reads_value(given, s):
 def objective_of(fun, jac) -> Objective:
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {describe(fun)}")
-    is_numbas = isinstance(fun, Dispatcher) and not config.DISABLE_JIT
     if callable(jac):
         form: Any = "jac"
     elif jac is True or (isinstance(jac, str) and jac in {*looped.FORMS, "forward"} - {"jac"}):
@@ -54,8 +53,6 @@ def objective_of(fun, jac) -> Objective:
         form = "3-point" if is_python else "forward"  # the noise of "2-point" is often above gtol
     else:
         raise ValueError(f"jac must be {JACS}, got {describe(jac)}")
-    if form == "forward" and not is_numbas:
-        raise TypeError(f"fun must be a Numba function (put @njit on it) with jac='forward', got {describe(fun)}")
     is_compiled = isinstance(fun, Dispatcher) and (jac is None or isinstance(jac, Dispatcher))
     return Objective(form, fun, jac, is_compiled and not config.DISABLE_JIT)
 
@@ -64,6 +61,8 @@ def with_gradient(given: Objective, d) -> Objective:
     """The objective in a form that a loop takes, for d variables: in place, where the user wrote the value alone."""
     if given.form != "forward":
         return given
+    if not given.is_compiled:
+        raise TypeError(f"fun must be a Numba function (put @njit on it) with jac='forward', got {describe(given.fun)}")
     from ..kernels.forward import value_and_grad
 
     return given._replace(form="inplace", fun=value_and_grad(given.fun, d), value=given.fun)

@@ -30,8 +30,13 @@ def vector(scalar):
     return types.Array(scalar, 1, "C")
 
 
-def evaluation(form, function, reads_value):
-    """The objective as ``evaluate`` of loops/minimize.py; ``function`` is compiled for the device."""
+def evaluation(form, function, reads_value, size):
+    """The objective as ``evaluate`` of loops/minimize.py; ``function`` is compiled for the device. In the form
+    "forward" it is for x of this size."""
+    if form == "forward":
+        from .forward import value_and_grad
+
+        form, function = "inplace", value_and_grad(function, size)
     call = link(objective.direct, function=function)
     return looped.evaluation(form, call, call, reads_value, loops.as_it_is)
 
@@ -45,7 +50,7 @@ def rows(count):
     return each(tuples.read, tuples.join, 0, count)
 
 
-def bound_loop(rule, form, function, flags):
+def bound_loop(rule, form, function, flags, size):
     """The loop of one problem, for the device."""
     bound_rule = staged(rule) if flags.stage else rule
     width, coefficients_given = looped.columns(rule, flags, True)
@@ -66,7 +71,7 @@ def bound_loop(rule, form, function, flags):
     prepare = looped.from_coefficients if coefficients_given else looped.from_hyper_and_norm
     return link(
         loop.loop,
-        evaluate=evaluation(form, function, flags.reads_value),
+        evaluate=evaluation(form, function, flags.reads_value, size),
         prepare=link_read(prepare, **names),
         advance=link(looped.advance, elements=elements),
         after_gradient=link_read(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
@@ -79,12 +84,13 @@ def bound_loop(rule, form, function, flags):
 
 
 @lru_cache(maxsize=64)
-def loop_kernel(rule, form, function, flags, scalar, args, shared) -> gpu.Kernel:
+def loop_kernel(rule, form, function, flags, scalar, args, shared, size=None) -> gpu.Kernel:
     """``(args, shared, problems, course, part, running)``: see loops/minimize.py; a course here has no ``like``.
 
-    ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples.
+    ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples; ``size`` is that of
+    x, for the form "forward".
     """
-    one = bound_loop(rule, form, function, flags)
+    one = bound_loop(rule, form, function, flags, size)
     kernel = bound(loops.many, rows=rows(len(args)), of_state=rows(len(rule.state)), one=one)
     xs, numbers, counts = matrix(scalar), matrix(types.float64), matrix(types.int64)
     state = types.UniTuple(xs, len(rule.state))
@@ -96,9 +102,9 @@ def loop_kernel(rule, form, function, flags, scalar, args, shared) -> gpu.Kernel
 
 
 @lru_cache(maxsize=64)
-def evaluation_kernel(form, function, scalar, args, shared) -> gpu.Kernel:
+def evaluation_kernel(form, function, scalar, args, shared, size=None) -> gpu.Kernel:
     """``(args, shared, X, G, tests, numbers, counts, part)``"""
-    kernel = bound(loops.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True))
+    kernel = bound(loops.evaluate_many, rows=rows(len(args)), evaluate=evaluation(form, function, True, size))
     xs = matrix(scalar)
     tests, numbers, counts = vector(types.float64), matrix(types.float64), matrix(types.int64)
     return gpu.Kernel(kernel, args, shared, xs, xs, tests, numbers, counts, INDEX, cached=is_kept(function))
