@@ -11,7 +11,7 @@ from numba import njit, types
 from numba.core.errors import NumbaError
 
 from ..errors import shorten
-from ..numbers import derivatives, dual_arithmetic, dual_arrays  # noqa: F401  what duals can do
+from ..numbers import derivatives, dual_arithmetic, dual_arrays, dual_public  # noqa: F401  what duals can do
 from ..numbers.dual import Dual
 from ..numbers.seeds import as_dual, dtype_of, on_stack, put, put_all, unit, value
 from .bind import OPTIONS, first_reason, link

@@ -83,7 +83,7 @@ BINARY: dict = {  # the derivatives along x, and along y
 }
 
 
-def _unary(function, slope, a):
+def unary(function, slope, a):
     f = a.call(function, a.x)
     return joined(a, f, a.times(slope(a.x, f, a.call)))
 
@@ -98,7 +98,7 @@ def _binary(function, along_x, along_y, a, b):
 def _register():
     for functions, slope in UNARY.items():
         for function in functions:
-            teach_all((function,), 1, partial(_unary, function, slope))
+            teach_all((function,), 1, partial(unary, function, slope))
     for functions, slopes in BINARY.items():
         for function in functions:
             teach_all((function,), 2, partial(_binary, function, *slopes))
