@@ -28,8 +28,9 @@ def minimize_many(
     A problem that has converged takes no more time. The results do not depend on the number of threads.
 
     If X0 is on a GPU, the problems are solved there, one thread for each. ``fun`` is then a Numba function,
-    ``@cuda.jit(device=True)`` or ``@njit``, with the same signature and with ``jac`` "inplace", "2-point" or "3-point"
-    ("forward", and so None, is refused there); it is given strided views, and must not allocate arrays.
+    ``@cuda.jit(device=True)`` or ``@njit``, with the same signature and with ``jac`` "inplace", "forward" (which None
+    is, and which takes up to 256 variables), "2-point" or "3-point"; it is given strided views, and must not allocate
+    arrays.
 
     Parameters
     ----------
