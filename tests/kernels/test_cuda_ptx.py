@@ -135,16 +135,26 @@ def misfit(x, grad, y, weight, t):
     return f
 
 
+@njit
+def value(x, y, weight, t):
+    f = 0.0
+    for j in range(t.size):
+        f += 0.5 * weight * (x[0] * np.exp(-x[-1] * t[j]) - y[j]) ** 2
+    for i in range(1, x.size):
+        f += (x[i] - x[i - 1] ** 2) ** 2
+    return f
+
+
 NONE, ALL = Flags(*[False] * 6), Flags(True, False, True, True, True, True)
 
 
-def many(name, dtype, flags=NONE):
+def many(name, dtype, flags=NONE, fun=misfit, form="inplace", **size):
     scalar = numba.from_dtype(np.dtype(dtype))
     rows = types.Tuple((types.Array(scalar, 2, "C"), types.Array(scalar, 1, "C")))
     shared = types.Tuple((types.Array(scalar, 1, "C"),))
-    function = device_function(misfit)
-    loop = cuda_many.loop_kernel.__wrapped__(BY_NAME[name], "inplace", function, flags, scalar, rows, shared)
-    return loop, cuda_many.evaluation_kernel.__wrapped__("inplace", function, scalar, rows, shared)
+    function, of = device_function(fun), (scalar, rows, shared)
+    loop = cuda_many.loop_kernel.__wrapped__(BY_NAME[name], form, function, flags, *of, **size)
+    return loop, cuda_many.evaluation_kernel.__wrapped__(form, function, *of, **size)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
@@ -154,6 +164,20 @@ def test_many(name, dtype, card):
     ptx, log = compiled(many(name, dtype)[0], (9, 0), card)
     check_memory(ptx, log)
     assert "call" not in ptx
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+@pytest.mark.parametrize("d", [2, 8, 17])
+def test_many_of_values(d, dtype, card):
+    """The duals of up to eight variables are in registers; those of more in local memory, once."""
+    ptx, log = compiled(many("adam", dtype, fun=value, form="forward", size=d)[0], (9, 0), card)
+    assert "call" not in ptx
+    if d <= 8:
+        check_memory(ptx, log)
+    else:
+        frames = {int(size) for size in re.findall(r"(\d+) bytes stack frame", log)}
+        assert frames == {-(-d * 9 * np.dtype(dtype).itemsize // 8) * 8}
+        assert set(re.findall(r"(\d+) bytes spill", log)) == {"0"}
 
 
 @pytest.mark.parametrize("cc", CARDS)
