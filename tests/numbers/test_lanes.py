@@ -191,6 +191,17 @@ def test_the_sources_of_this_room_count_for_every_kernel():
     assert all(file.read_bytes() in _templates() for file in room.glob("*.py"))
 
 
+def test_what_problems_on_lanes_are_of_has_taught_numba_all():
+    """In a process of its own: here other tests may have."""
+    code = """if True:
+        import numpy as np
+        from numba import njit, types
+        from fastopt.kernels.evaluations import lane_of
+        lanes = types.Array(lane_of(types.float64, 8), 1, "C")
+        njit(lambda x: np.sum(x) ** 2 + np.arctan(x[0])).compile((lanes,))"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_an_import_of_the_package_teaches_numba_nothing():
     code = "import fastopt, sys; print(sorted(m for m in sys.modules if m.startswith('fastopt.numbers.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
