@@ -8,7 +8,6 @@ import inspect
 
 import numpy as np
 from numba import njit, types
-from numba.core.errors import NumbaError
 
 from ..errors import shorten
 from ..numbers import derivatives, dual_arithmetic, dual_arrays  # noqa: F401  what duals can do
@@ -87,6 +86,7 @@ def stamped(x, grad, *args):
 INSTEAD = {  # by what Numba says
     "setitem(array(float": "make that array with np.zeros(n, x.dtype)",
     "parse_dtype": "give arrays x.dtype",
+    "no attribute 'Dual": "compile what it calls without parallel=True",
 }
 OTHERWISE = "write it in arithmetic and functions of math, or use jac='3-point'"
 
@@ -100,7 +100,7 @@ def refuse(fun, made, element, args):
     try:
         if len(inspect.signature(fun.py_func).parameters) == len(takes):  # defaults and *args are filled by the caller
             inner.compile(takes)
-    except NumbaError as error:
+    except Exception as error:
         reason = first_reason(error)
         instead = next((text for sign, text in INSTEAD.items() if sign in reason), OTHERWISE)
         raise TypeError(

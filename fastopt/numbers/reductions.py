@@ -107,7 +107,7 @@ class Methods(AttributeTemplate):
 
     def generic_resolve(self, array, name):
         if name in OF_BYTES and is_ours(array.dtype):
-            raise TypingError(f"{name} must be that of plain numbers: what holds x, or rows beside it, has other bytes")
+            raise TypingError(f"Numba has {name} for plain numbers alone: what stands for them here has other bytes")
         if name not in REDUCTIONS or not isinstance(array.dtype, Element):
             return None
 
