@@ -4,9 +4,10 @@
 `value_and_grad` is for your own ``@njit`` code, `per_example` for `fastopt.fit`.
 
 What such a function may use: arithmetic, comparisons and branches, loops, tuples, slices, helpers that are Numba
-functions; the functions of ``math`` and NumPy that have a derivative; arrays made by ``np.empty_like(x)`` or
-``np.zeros(n, x.dtype)``, and expressions of arrays, ``np.sum``, ``np.mean``, ``np.where``, ``A @ x``. At a corner (of
-``abs``, ``max``) the derivative is that of one side. A division by zero gives inf or NaN, and float32 stays float32.
+functions; the functions of ``math``, NumPy and `fastopt.jit` that have a derivative; arrays made by
+``np.empty_like(x)`` or ``np.zeros(n, x.dtype)``, and expressions of arrays, ``np.sum``, ``np.mean``, ``np.where``,
+``A @ x``. At a corner (of ``abs``, ``max``) the derivative is that of one side. A division by zero gives inf or NaN,
+and float32 stays float32.
 """
 
 from numba.core.dispatcher import Dispatcher

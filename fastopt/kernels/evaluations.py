@@ -111,7 +111,7 @@ class Kinds:
 
 
 def lane_of(scalar, lanes):
-    from ..numbers import arrays, functions, operators  # noqa: F401  what compiles with lanes
+    from ..numbers import views  # noqa: F401  which has taught Numba all of lanes
     from ..numbers.lane import Lane
 
     return Lane(scalar, lanes)

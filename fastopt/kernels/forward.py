@@ -8,10 +8,9 @@ import inspect
 
 import numpy as np
 from numba import njit, types
-from numba.core.errors import NumbaError
 
 from ..errors import shorten
-from ..numbers import derivatives, dual_arithmetic, dual_arrays, dual_public  # noqa: F401  what duals can do
+from ..numbers import derivatives, dual_arithmetic, dual_arrays  # noqa: F401  what duals can do
 from ..numbers.dual import Dual
 from ..numbers.seeds import as_dual, dtype_of, on_stack, put, put_all, unit, value
 from .bind import OPTIONS, first_reason, link
@@ -88,6 +87,7 @@ def stamped(x, grad, *args):
 INSTEAD = {  # by what Numba says
     "setitem(array(float": "make that array with np.zeros(n, x.dtype)",
     "parse_dtype": "give arrays x.dtype",
+    "no attribute 'Dual": "compile what it calls without parallel=True",
 }
 OTHERWISE = "write it in arithmetic and functions of math, or use jac='3-point'"
 
@@ -101,7 +101,7 @@ def refuse(fun, made, element, args):
     try:
         if len(inspect.signature(fun.py_func).parameters) == len(takes):  # defaults and *args are filled by the caller
             inner.compile(takes)
-    except NumbaError as error:
+    except Exception as error:
         reason = first_reason(error)
         instead = next((text for sign, text in INSTEAD.items() if sign in reason), OTHERWISE)
         raise TypeError(

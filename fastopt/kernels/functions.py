@@ -5,7 +5,6 @@ from functools import lru_cache, wraps
 
 from numba import njit, types
 from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
 
 from ..errors import shorten
 from ..numbers.element import Element
@@ -65,7 +64,7 @@ def compile_for(function, takes, role, form):
     try:
         if takes not in function.overloads:
             function.compile(takes)
-    except NumbaError as error:
+    except Exception as error:  # not always its own: Numba may look for a number type of ours in NumPy
         raise TypeError(f"{role} must compile as {call}, but {name} does not: {first_reason(error)}") from error
     returns = function.overloads[takes].signature.return_type
     if not _returns_rightly(returns, form):

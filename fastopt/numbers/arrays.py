@@ -49,6 +49,8 @@ class Elementwise(OnCPU):
         if kws or not arrays or not any(map(is_ours, elements)):
             return None
         gives = self.context.resolve_function_type(self.key, elements, {}).return_type
+        if isinstance(gives, Element) and all(isinstance(each, (Mask, types.Boolean)) for each in elements):
+            return None  # NumPy adds truths in arrays by "or", and numbers of them as numbers
         return signature(types.Array(gives, max(array.ndim for array in arrays), "C"), *args)
 
 

@@ -12,6 +12,7 @@ from numba import types
 from numba.core.typing.templates import signature
 from numba.extending import lower_builtin
 
+from . import functions as jit
 from .digamma import digamma
 from .dual import Dual, Parts, added, joined
 from .dual_typing import dual_among, teach, teach_all
@@ -33,26 +34,26 @@ def _zero(x, f, m):
 
 
 UNARY: dict = {
-    (math.exp, np.exp): lambda x, f, m: f,
+    (math.exp, np.exp, jit.exp): lambda x, f, m: f,
     (np.exp2,): lambda x, f, m: LN2 * f,
-    (math.expm1, np.expm1): lambda x, f, m: m(math.exp, x),
-    (math.log, np.log): lambda x, f, m: 1.0 / x,
-    (math.log1p, np.log1p): lambda x, f, m: 1.0 / (1.0 + x),
+    (math.expm1, np.expm1, jit.expm1): lambda x, f, m: m(math.exp, x),
+    (math.log, np.log, jit.log): lambda x, f, m: 1.0 / x,
+    (math.log1p, np.log1p, jit.log1p): lambda x, f, m: 1.0 / (1.0 + x),
     (math.log2, np.log2): lambda x, f, m: 1.0 / (LN2 * x),
     (math.log10, np.log10): lambda x, f, m: 1.0 / (LN10 * x),
     (math.sqrt, np.sqrt): lambda x, f, m: 0.5 / f,
     (np.cbrt,): lambda x, f, m: 1.0 / (3.0 * f * f),
     (np.square,): lambda x, f, m: 2.0 * x,
     (np.reciprocal,): lambda x, f, m: -f * f,
-    (math.sin, np.sin): lambda x, f, m: m(math.cos, x),
-    (math.cos, np.cos): lambda x, f, m: -m(math.sin, x),
+    (math.sin, np.sin, jit.sin): lambda x, f, m: m(math.cos, x),
+    (math.cos, np.cos, jit.cos): lambda x, f, m: -m(math.sin, x),
     (math.tan, np.tan): lambda x, f, m: 1.0 + f * f,
     (math.asin, np.arcsin): lambda x, f, m: 1.0 / m(math.sqrt, (1.0 - x) * (1.0 + x)),
     (math.acos, np.arccos): lambda x, f, m: -1.0 / m(math.sqrt, (1.0 - x) * (1.0 + x)),
     (math.atan, np.arctan): lambda x, f, m: 1.0 / (1.0 + x * x),
     (math.sinh, np.sinh): lambda x, f, m: m(math.cosh, x),
     (math.cosh, np.cosh): lambda x, f, m: m(math.sinh, x),
-    (math.tanh, np.tanh): lambda x, f, m: _sech2(x, m),
+    (math.tanh, np.tanh, jit.tanh): lambda x, f, m: _sech2(x, m),
     (math.asinh, np.arcsinh): lambda x, f, m: 1.0 / m(math.sqrt, 1.0 + x * x),
     (math.acosh, np.arccosh): lambda x, f, m: 1.0 / (m(math.sqrt, x - 1.0) * m(math.sqrt, x + 1.0)),
     (math.atanh, np.arctanh): lambda x, f, m: 1.0 / ((1.0 - x) * (1.0 + x)),
@@ -63,6 +64,8 @@ UNARY: dict = {
     (abs, math.fabs, np.absolute, np.fabs): lambda x, f, m: sign(x),
     (math.radians, np.radians, np.deg2rad): lambda x, f, m: x.like(DEGREE),
     (math.degrees, np.degrees, np.rad2deg): lambda x, f, m: x.like(1.0 / DEGREE),
+    (jit.sigmoid,): lambda x, f, m: f * m(jit.sigmoid, -x),
+    (jit.softplus,): lambda x, f, m: m(jit.sigmoid, x),
     (np.sign, np.floor, np.ceil, np.trunc, np.rint): _zero,
 }
 

@@ -12,7 +12,7 @@ from numba.core.errors import TypingError
 from numba.core.typing.templates import signature
 from numba.extending import lower_builtin, lower_cast
 
-from . import emitted
+from . import emitted, functions
 from .dual import Dual, Parts, added, joined, spread
 from .dual_typing import dual_among, lower, teach, teach_all
 from .emit import call_typed, whole_power
@@ -135,7 +135,7 @@ for _name in (operator.pow, operator.ipow, pow):
     lower(_name, 2, partial(power, operator.pow))
     lower_builtin(_name, Dual, types.Integer)(_lower_integer)
     lower_builtin(_name, Dual, types.IntegerLiteral)(_lower_whole)
-for _name in (np.power, np.float_power, math.pow):
+for _name in (np.power, np.float_power, math.pow, functions.pow):
     teach_all((_name,), 2, partial(power, _name))
 
 # --- comparisons and conversions: of the values ----------------------------------------------------------------------

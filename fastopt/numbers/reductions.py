@@ -5,14 +5,13 @@ import operator
 
 import numpy as np
 from numba import types
+from numba.core.errors import TypingError
 from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
 from .arrays import element_of, is_ours
 from .element import Element, common
 from .teach import OnCPU
-
-PRODUCTS = (np.dot, np.vdot, operator.matmul)
 
 # --- sums ------------------------------------------------------------------------------------------------------------
 
@@ -24,6 +23,13 @@ class Reduction(OnCPU):
         if not args or not isinstance(args[0], types.Array) or not isinstance(args[0].dtype, Element):
             return None
         return _reduced(args[0], args[1:], kws, args[0])
+
+
+class Norm(Reduction):
+    """The root of the sum of squares alone: what follows the array here is no axis, but another norm."""
+
+    def generic(self, args, kws):
+        return super().generic(args, kws) if len(args) == 1 and not kws else None
 
 
 def _reduced(array, args, kws, *first, **more):
@@ -74,14 +80,15 @@ def norm(array):
     return np.sqrt(result)
 
 
+OF_BYTES = "view", "itemsize", "nbytes"  # which Numba would answer, and of which each answer would be wrong
 REDUCTIONS = {"sum": total, "prod": product, "mean": mean, "max": largest, "min": smallest}
 
 
-def _reduction(function, name, text):
+def _reduction(function, name, text, template=Reduction):
     def lower(context, builder, sig, args):
         return context.compile_internal(builder, text, sig.return_type(sig.args[0]), args[:1])
 
-    infer_global(function)(Reduction)
+    infer_global(function)(template)
     for key in (function, f"fastopt.array.{name}"):
         lower_builtin(key, types.Array)(lower)
         lower_builtin(key, types.Array, types.Any)(lower)
@@ -89,7 +96,7 @@ def _reduction(function, name, text):
 
 for name, text in REDUCTIONS.items():
     _reduction(getattr(np, name), name, text)
-_reduction(np.linalg.norm, "norm", norm)
+_reduction(np.linalg.norm, "norm", norm, Norm)
 
 
 @infer_getattr
@@ -99,6 +106,8 @@ class Methods(AttributeTemplate):
     key, metadata = types.Array, OnCPU.metadata
 
     def generic_resolve(self, array, name):
+        if name in OF_BYTES and is_ours(array.dtype):
+            raise TypingError(f"Numba has {name} for plain numbers alone: what stands for them here has other bytes")
         if name not in REDUCTIONS or not isinstance(array.dtype, Element):
             return None
 
@@ -124,6 +133,14 @@ class Product(OnCPU):
         if kind is None:
             return None
         return signature(types.Array(kind, ndim, "C") if ndim else kind, *args)
+
+
+class VectorProduct(Product):
+    """``np.vdot`` of matrices would be that of all their elements."""
+
+    def generic(self, args, kws):
+        call = super().generic(args, kws)
+        return None if call and isinstance(call.return_type, types.Array) else call
 
 
 def vector_vector(x, y, dtype):
@@ -169,8 +186,8 @@ def with_dtype(context, builder, text, sig, args):
     )
 
 
-for key in PRODUCTS:
-    infer_global(key)(Product)
+for key, template in {np.dot: Product, operator.matmul: Product, np.vdot: VectorProduct}.items():
+    infer_global(key)(template)
     lower_builtin(key, types.Array, types.Array)(_product)
 
 

@@ -213,4 +213,5 @@ def _rows(args, k, dtype):
     flat = [a.reshape(k, math.prod(a.shape[1:])) for a in args]
     if not flat:
         return np.empty((k, 0), dtype)
-    return np.ascontiguousarray(flat[0]) if len(flat) == 1 else np.concatenate(flat, axis=1)
+    # In C order, whatever theirs: NumPy keeps that of arrays in Fortran order.
+    return np.ascontiguousarray(flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1))

@@ -244,6 +244,19 @@ def added_to_own_array(x):
     return r[0]
 
 
+@njit(parallel=True)
+def in_parallel(x):
+    return np.sum(x * x)
+
+
+def calls_in_parallel(x):
+    return in_parallel(x)
+
+
+def seen_as_numbers(x):
+    return np.sum(x.view(np.float64))
+
+
 def returns_x(x):
     return x
 
@@ -258,6 +271,8 @@ def needs_more(x, y):
         (median, "np.median(x)"),
         (own_array, "in: r[0] = x[0]; make that array with np.zeros(n, x.dtype)"),
         (added_to_own_array, "make that array with np.zeros(n, x.dtype)"),
+        (calls_in_parallel, "compile what it calls without parallel=True"),
+        (seen_as_numbers, "Numba has view for plain numbers alone"),
         (returns_x, "returns_x returns array"),
         (needs_more, "fun must be callable as fun(x) -> float"),
     ],

@@ -60,6 +60,16 @@ UNARY = {  # source: mpmath's function, domain
     "math.erfc(a)": (M.erfc, ALL),
     "math.gamma(a)": (M.gamma, (0.1, 20.0)),
     "math.lgamma(a)": (lambda a: M.log(abs(M.gamma(a))), (-5.9, 30.0)),
+    "jit.exp(a)": (M.exp, ALL),
+    "jit.expm1(a)": (M.expm1, ALL),
+    "jit.log(a)": (M.log, POSITIVE),
+    "jit.log1p(a)": (lambda a: M.log(1 + a), UNIT),
+    "jit.sin(a)": (M.sin, ALL),
+    "jit.cos(a)": (M.cos, ALL),
+    "jit.tanh(a)": (M.tanh, ALL),
+    "jit.sigmoid(a)": (lambda a: 1 / (1 + M.exp(-a)), (-30.0, 30.0)),
+    "jit.softplus(a)": (lambda a: M.log(1 + M.exp(a)), (-30.0, 30.0)),
+    "jit.pow(a, 2.5)": (lambda a: a ** mp.mpf(2.5), POSITIVE),
     "abs(a)": (abs, ALL),
     "math.fabs(a)": (abs, ALL),
     "np.abs(a)": (abs, ALL),
@@ -129,7 +139,7 @@ def compiled(sources):
     """All in one function, since compiling is what takes time."""
     lines = [f"    if k == {k}:\n        return 0.0 * a + {source}" for k, source in enumerate(sources)]
     text = "def every(x, k, n):\n    a, b = x\n" + "\n".join(lines) + "\n    return a\n"
-    names = {"math": math, "np": np}
+    names = {"math": math, "np": np, "jit": fastopt.jit}
     exec(text, names)
     return njit(names["every"])
 

@@ -12,6 +12,8 @@ from numba.core.errors import TypingError
 
 from fastopt import numbers
 from fastopt.kernels.digest import _templates, digest
+from fastopt.kernels.forward import for_duals
+from fastopt.numbers.dual import Dual
 from fastopt.numbers.lane import Lane, Mask
 from fastopt.numbers.views import as_lanes, lane, of_lanes
 
@@ -177,10 +179,36 @@ def test_lanes_have_no_truth_value(text):
         njit(text).compile((types.Array(Lane(types.float64, 8), 1, "C"),))
 
 
+EIGHT = Lane(types.float64, 8)
+
+
+@pytest.mark.parametrize("element", [EIGHT, Dual(types.float64, 2), Dual(EIGHT, 2)], ids=str)
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda x: np.linalg.norm(x, 1),
+        lambda x: np.linalg.norm(x, ord=np.inf),
+        lambda x: np.sum(np.vdot(x.reshape(2, 2), x.reshape(2, 2))),
+        lambda x: np.sum(x.view(np.float64)),
+        lambda x: x[0] * x.itemsize,
+        lambda x: x[0] * x.nbytes,
+    ],
+)
+def test_what_would_be_another_answer_does_not_compile(text, element):
+    with pytest.raises(TypingError):
+        for_duals(njit(text)).compile((types.Array(element, 1, "C"),))
+
+
+@pytest.mark.parametrize("text", [lambda x: ((x > 0) + (x < 1)) * x, lambda x: np.multiply(x > 0, x < 1) * x])
+def test_truths_in_arrays_are_not_added_as_numbers(text):
+    """NumPy's sum of truths is a truth."""
+    with pytest.raises(TypingError):
+        njit(text).compile((types.Array(EIGHT, 1, "C"),))
+
+
 def test_one_type_for_each_pair_which_a_kernels_digest_knows():
-    eight = Lane(types.float64, 8)
-    assert eight is Lane(types.float64, 8)
-    assert eight.mask is Mask(eight)
+    assert EIGHT is Lane(types.float64, 8)
+    assert EIGHT.mask is Mask(EIGHT)
     found = {digest(types.Array(Lane(dtype, n), 1, "C")) for dtype in (types.float32, types.float64) for n in (4, 8)}
     assert len(found) == 4
     assert None not in found
@@ -189,6 +217,17 @@ def test_one_type_for_each_pair_which_a_kernels_digest_knows():
 def test_the_sources_of_this_room_count_for_every_kernel():
     room = Path(numbers.__file__).parent
     assert all(file.read_bytes() in _templates() for file in room.glob("*.py"))
+
+
+def test_what_problems_on_lanes_are_of_has_taught_numba_all():
+    """In a process of its own: here other tests may have."""
+    code = """if True:
+        import numpy as np
+        from numba import njit, types
+        from fastopt.kernels.evaluations import lane_of
+        lanes = types.Array(lane_of(types.float64, 8), 1, "C")
+        njit(lambda x: np.sum(x) ** 2 + np.arctan(x[0])).compile((lanes,))"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_import_of_the_package_teaches_numba_nothing():

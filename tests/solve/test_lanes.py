@@ -106,6 +106,14 @@ def test_any_number_of_threads_and_slices(monkeypatch):
     same(solve(given, maxiter=40), few, slice(0, 30))
 
 
+def test_rows_in_any_order_of_memory():
+    X0, Y, weight, t = fits(20)
+    whole = solve((X0, Y, weight, t))
+    wide = np.repeat(Y, 2, axis=1)[:, ::2]
+    for rows in (np.asfortranarray(Y), wide, Y[::-1].copy()[::-1]):
+        same(solve((np.asfortranarray(X0), rows, np.repeat(weight, 2)[::2], t)), whole)
+
+
 @pytest.mark.parametrize("bounds", [((0.0, 1.0), (0.7, None)), ((None, None), (1.0, 1.0))])
 def test_bounds(bounds):
     given = fits(20)
