@@ -10,6 +10,7 @@ from numba.core.errors import NumbaError
 from ..errors import shorten
 from ..numbers.element import Element
 from .bind import first_reason
+from .uncollected import uncollected
 
 
 def first(function):
@@ -64,7 +65,8 @@ def compile_for(function, takes, role, form):
         function = _of_arity(function, len(takes))
     try:
         if takes not in function.overloads:
-            function.compile(takes)
+            with uncollected():
+                function.compile(takes)
     except NumbaError as error:
         raise TypeError(f"{role} must compile as {call}, but {name} does not: {first_reason(error)}") from error
     returns = function.overloads[takes].signature.return_type
