@@ -16,16 +16,18 @@ from numba.core.errors import NumbaError
 from ..errors import shorten
 from ..numbers.overloaded import OVERLOADED
 from .digest import digest, globals_in
+from .drafts import Drafting, DraftingCold
 from .kept import kept
 from .stand_ins import is_stand_in
+from .uncollected import uncollected
 
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
 # The default error model blocks the vectorisation of every loop with a division.
 OPTIONS = {"error_model": "numpy"}
-INSIDE = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # of what is called in compiled code alone
 
 # What compiled code alone calls has no entry from Python or C, which would cost a third of its compilation.
-INSIDE = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+WITHOUT_ENTRY = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INSIDE = OPTIONS | WITHOUT_ENTRY | {"pipeline_class": Drafting}
 
 
 def link(function, /, **names):
@@ -51,17 +53,18 @@ def link_read(function, /, **names):
     return link(function, **{name: value for name, value in names.items() if name in read})
 
 
-def link_throughout(function, hot=(), /, **names):
+def link_throughout(function, hot=(), cold=(), /, **names):
     """The function with other globals where it, or a helper of its in the same file, reads them.
 
     The helpers are compiled each once, and called, where ``compiled`` alone would put a copy of each into every
-    caller; but for those that are named as hot.
+    caller; but for those that are named as hot. Those named as cold are made small.
     """
     made: dict = {}
 
     def helper(one):
         if one not in made:
-            made[one] = njit(**INSIDE, forceinline=one.__name__ in hot)(inner(linked(one)))
+            options = INSIDE | {"pipeline_class": DraftingCold} if one.__name__ in cold else INSIDE
+            made[one] = njit(**options, forceinline=one.__name__ in hot)(inner(linked(one)))
         return made[one]
 
     def linked(one):
@@ -162,7 +165,8 @@ def ready(make, function, name, signature, cached=True, besides=""):
 
 
 def _ready(kernel, signature):
-    kernel.compile(signature)
+    with uncollected():
+        kernel.compile(signature)
     kernel.disable_compile()
     return kernel
 

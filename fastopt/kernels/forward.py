@@ -13,14 +13,14 @@ from ..errors import shorten
 from ..numbers import derivatives, dual_arithmetic, dual_arrays  # noqa: F401  what duals can do
 from ..numbers.dual import Dual
 from ..numbers.seeds import as_dual, dtype_of, on_stack, put, put_all, unit, value
-from .bind import OPTIONS, first_reason, link
+from .bind import INSIDE, OPTIONS, WITHOUT_ENTRY, first_reason, link
 from .digest import digest
+from .drafts import Drafting
 from .functions import call_of, remembered
 from .kept import kept
 from .stamp import mark_of
 from .stand_ins import UNBOUND, stand_in
 
-FROM_COMPILED_CODE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # which would cost half of the compiling
 WIDEST = 8  # partials at once: two registers of AVX2 in float64
 
 
@@ -42,14 +42,13 @@ def value_and_grad(fun, size):
     known = size is not None and 0 < size <= WIDEST
     template, width = (at_once, size) if known else (in_passes, WIDEST)
     bound = link(template, function=for_duals(fun), WIDTH=width)
-    return _kept(bound, fun, f"forward_{width}", FROM_COMPILED_CODE)
+    return _kept(bound, fun, f"forward_{width}", WITHOUT_ENTRY)
 
 
 @remembered(lambda fun: (fun,), maxsize=256)
 def of_any_size(fun):
     """The same for any x, to be called from anywhere; a cached caller is compiled again once ``fun`` has changed."""
-    options = OPTIONS | FROM_COMPILED_CODE | {"forceinline": True}
-    made = njit(**options)(link(in_passes, function=for_duals(fun), WIDTH=WIDEST))
+    made = njit(**INSIDE, forceinline=True)(link(in_passes, function=for_duals(fun), WIDTH=WIDEST))
     return public(stamped, fun, "value_and_grad", made=made)
 
 
@@ -117,7 +116,7 @@ def for_duals(fun):
     """The same function, for LLVM to inline; a loop that it runs in parallel is a loop, and types are found anew."""
     left_out = ("nopython", "inline", "parallel")
     options = {name: value for name, value in fun.targetoptions.items() if name not in left_out}
-    return njit(**options | {"forceinline": True}, **FROM_COMPILED_CODE)(fun.py_func)
+    return njit(**options | {"forceinline": True, "pipeline_class": Drafting}, **WITHOUT_ENTRY)(fun.py_func)
 
 
 def at_once(x, grad, *args):

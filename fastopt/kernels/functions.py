@@ -9,6 +9,7 @@ from numba.core.dispatcher import Dispatcher
 from ..errors import shorten
 from ..numbers.element import Element
 from .bind import first_reason
+from .uncollected import uncollected
 
 
 def first(function):
@@ -63,7 +64,8 @@ def compile_for(function, takes, role, form):
         function = _of_arity(function, len(takes))
     try:
         if takes not in function.overloads:
-            function.compile(takes)
+            with uncollected():
+                function.compile(takes)
     except Exception as error:  # not always its own: Numba may look for a number type of ours in NumPy
         raise TypeError(f"{role} must compile as {call}, but {name} does not: {first_reason(error)}") from error
     returns = function.overloads[takes].signature.return_type

@@ -76,6 +76,7 @@ def worker(dtype, lanes):
     bound = link_throughout(
         loop.work,
         loop.HOT,
+        loop.COLD,
         LANES=lanes,
         read=reader(*job_of(dtype)),
         call=by_address(types.none),

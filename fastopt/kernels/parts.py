@@ -75,7 +75,8 @@ def _of_class(cls):
         return name, {key: member.value for key, member in cls.__members__.items()}
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return name, cls._fields, cls._field_defaults
-    return (name,) if is_library(cls.__module__) or issubclass(cls, Exception) else None
+    is_known = is_library(cls.__module__) or issubclass(cls, Exception) or cls.__module__.startswith(f"{PACKAGE}.")
+    return (name,) if is_known else None
 
 
 def _of_jitclass(kind):

@@ -46,6 +46,7 @@ from .lanes import (
 from .minimize import BY_GRADIENT, NIT, RAISED, RUNNING, STARTED, STATUS
 
 HOT = ("prepare", "evaluated", "is_calm")  # what is called in each iteration, and put into the loop
+COLD = ("begin", "refilled", "load", "leave")  # what a problem needs when it comes and goes
 HAND = 16  # problems dealt out at a time: neighbours share cache lines
 
 LANES = UNBOUND
@@ -82,8 +83,9 @@ def work(job):
     problems = x, numbers, counts, limits, rows
     control = flush_on()
     begin(c, at, table, plan)
-    while refilled(at, counts, plan):
-        load(1, lanes, row, at, problems)
+    some = refilled(at, counts, plan)
+    while some:
+        load(some, lanes, row, at, problems)  # a constant would be a type of its own, for which it is compiled again
         one_left = False
         while not one_left:
             if at[ALL, GOING] > 0:
@@ -94,12 +96,13 @@ def work(job):
                 if plan[CORRECT]:
                     call(plan[CORRECT], (job,))
             if at[ALL, GOING] + at[ALL, EMPTY] < LANES:
-                load(0, lanes, row, at, problems)
+                load(not some, lanes, row, at, problems)
             raised = not evaluated(lanes, row, found, at, plan)
             if not plan[BOUNDED]:
                 steepest(lanes, found)
             if raised or not is_calm(found, at, tests, plan):
                 one_left = look(raised, lanes, found, at, problems, tests, plan)
+        some = refilled(at, counts, plan)
     flush_off(control)
 
 
