@@ -19,7 +19,6 @@ from .digest import digest, globals_in
 from .drafts import Drafting, DraftingCold
 from .kept import kept
 from .stand_ins import is_stand_in
-from .uncollected import uncollected
 
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
 # The default error model blocks the vectorisation of every loop with a division.
@@ -165,8 +164,7 @@ def ready(make, function, name, signature, cached=True, besides=""):
 
 
 def _ready(kernel, signature):
-    with uncollected():
-        kernel.compile(signature)
+    kernel.compile(signature)
     kernel.disable_compile()
     return kernel
 

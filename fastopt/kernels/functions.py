@@ -9,7 +9,6 @@ from numba.core.dispatcher import Dispatcher
 from ..errors import shorten
 from ..numbers.element import Element
 from .bind import first_reason
-from .uncollected import uncollected
 
 
 def first(function):
@@ -64,8 +63,7 @@ def compile_for(function, takes, role, form):
         function = _of_arity(function, len(takes))
     try:
         if takes not in function.overloads:
-            with uncollected():
-                function.compile(takes)
+            function.compile(takes)
     except Exception as error:  # not always its own: Numba may look for a number type of ours in NumPy
         raise TypeError(f"{role} must compile as {call}, but {name} does not: {first_reason(error)}") from error
     returns = function.overloads[takes].signature.return_type
