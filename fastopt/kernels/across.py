@@ -11,8 +11,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..numbers.emitted import splat
-
 
 def sweep_over(function, reads, writes, count, lanes, scalar):
     """``sweep(rows, numbers, size)``: for each of so many variables, and each lane, ``function(*reads, *numbers)``,
@@ -148,6 +146,7 @@ def largest_over(slot, row, lanes):
     """``largest(rows, out, least)``: of each lane the largest magnitude in a slot, into a row of ``out``; NaN where
     there is one. It is what ``largest`` of loops/vectors.py is of a vector. Returns whether all are finite, and above
     ``least``."""
+    from ..numbers.emitted import splat  # an import of the package leaves that room alone
 
     @intrinsic
     def largest(typingctx, rows, out, least):

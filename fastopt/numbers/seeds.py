@@ -60,11 +60,11 @@ def unit(typingctx, x, i, width):
 
 def _ones(builder, i, k, kind, lanes):
     """The vector of partials that has 1 at i; where there is one for each, lanes of 1 if i is k."""
-    if lanes:
-        one = builder.icmp_signed("==", i, ir.Constant(i.type, k))
-        return builder.select(one, constant(kind, 1.0), constant(kind, 0.0))
-    places = ir.Constant(ir.VectorType(i.type, kind.count), list(range(kind.count)))
-    return builder.uitofp(builder.icmp_signed("==", places, spread(builder, i, places.type)), kind)
+    places = ir.Constant(i.type, k)
+    if not lanes:
+        places = ir.Constant(ir.VectorType(i.type, kind.count), list(range(kind.count)))
+    one = builder.icmp_signed("==", places, spread(builder, i, places.type))
+    return builder.select(one, constant(kind, 1.0), constant(kind, 0.0))
 
 
 @intrinsic(prefer_literal=True)
