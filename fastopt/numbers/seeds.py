@@ -12,11 +12,14 @@ from numba.np import arrayobj
 from .dual import Dual, is_lanes, made, partials, spread
 from .emit import call_typed
 from .emitted import constant
+from .lane import Lane
 
 
 def _dual(x, width):
     if not isinstance(width, types.IntegerLiteral):
         raise TypingError("the number of partials must be known to the compiler")
+    if not isinstance(x, types.Array) or x.ndim != 1 or not isinstance(x.dtype, (types.Float, Lane)):
+        raise TypingError(f"x must be an array of shape (d,) of float32 or float64, got {x}")
     return Dual(x.dtype, width.literal_value)
 
 
@@ -93,7 +96,7 @@ def put_all(typingctx, f, grad):
     def codegen(context, builder, signature, args):
         _put(context, builder, signature.args, args, None)
 
-    return types.void(f, grad), codegen
+    return types.void(f, _fitting(grad, f)), codegen
 
 
 @intrinsic
@@ -103,7 +106,13 @@ def put(typingctx, f, grad, first):
     def codegen(context, builder, signature, args):
         _put(context, builder, signature.args, args, context.cast(builder, args[2], signature.args[2], types.intp))
 
-    return types.void(f, grad, first), codegen
+    return types.void(f, _fitting(grad, f), first), codegen
+
+
+def _fitting(grad, f):
+    if grad.dtype != f.element:
+        raise TypingError(f"grad must have the dtype of x, {f.element}, got {grad}")
+    return grad
 
 
 def _put(context, builder, kinds, args, first):
