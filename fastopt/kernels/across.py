@@ -4,6 +4,8 @@ Memory is ``rows[slot, variable, lane]``: what belongs to one variable of all la
 that slots never overlap; LLVM is told so, else it would not vectorise, or test it before each eight numbers.
 """
 
+import math
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -97,27 +99,63 @@ class _Emitted:
         builder.position_at_end(after)
 
     def _side_by_side(self, group):
-        """Not unrolled: it would be, before it is vectorised."""
+        """Not unrolled: it would be, before it is vectorised. Of several lanes all at once: who reads them so would
+        wait where halves of them were written."""
         module = self.builder.module
-        parallel = module.add_metadata([ir.MetaDataString(module, "llvm.loop.parallel_accesses"), group])
-        whole = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+
+        def option(name, *values):
+            return module.add_metadata([ir.MetaDataString(module, f"llvm.loop.{name}"), *values])
+
+        options = [option("parallel_accesses", group), option("unroll.disable")]
+        if self.lanes > 1:
+            options.append(option("vectorize.width", ir.IntType(32)(self.lanes)))
         loop = _Distinct(module)
-        loop.operands = loop, parallel, whole  # a loop's name begins with itself
+        loop.operands = loop, *options  # a loop's name begins with itself
         return loop
 
 
-def largest_over(slot, row, lanes):
-    """``largest(rows, out)``: of each lane the largest magnitude in a slot, into a row of ``out``; NaN where there is
-    one. It is what ``largest`` of loops/vectors.py is of a vector."""
+def gather_into(scalar, lanes):
+    """``gather(to, base, numbers, apart)``: of each lane a float64 of its own, from rows that lie so many bytes apart,
+    as a number of this type. All are addresses; at ``numbers`` each lane has that of its row."""
 
     @intrinsic
-    def largest(typingctx, rows, out):
+    def gather(typingctx, to, base, numbers, apart):
+        def codegen(context, builder, signature, args):
+            to, base, numbers, apart = args
+            vector = ir.VectorType(context.get_value_type(scalar), lanes)
+            whole = vector(ir.Undefined)
+
+            def load(address, kind):
+                return builder.load(builder.inttoptr(address, kind.as_pointer()))
+
+            for lane in range(lanes):
+                number = load(builder.add(numbers, numbers.type(8 * lane)), numbers.type)
+                one = load(builder.add(base, builder.mul(number, apart)), ir.DoubleType())
+                one = context.cast(builder, one, types.float64, scalar)
+                whole = builder.insert_element(whole, one, ir.IntType(32)(lane))
+            size = vector.element.get_abi_alignment(context.target_data)
+            builder.store(whole, builder.inttoptr(to, vector.as_pointer()), align=size)
+            return context.get_dummy_value()
+
+        return types.void(*(types.int64,) * 4), codegen
+
+    return gather
+
+
+def largest_over(slot, row, lanes):
+    """``largest(rows, out, least)``: of each lane the largest magnitude in a slot, into a row of ``out``; NaN where
+    there is one. It is what ``largest`` of loops/vectors.py is of a vector. Returns whether all are finite, and above
+    ``least``."""
+    from ..numbers.emitted import splat  # an import of the package leaves that room alone
+
+    @intrinsic
+    def largest(typingctx, rows, out, least):
         def codegen(context, builder, signature, args):
             array = context.make_array(signature.args[0])(context, builder, args[0])
             to = context.make_array(signature.args[1])(context, builder, args[1])
             size = cgutils.unpack_tuple(builder, array.shape)[1]
             width, scalar = size.type(lanes), context.get_value_type(rows.dtype)
-            vector = ir.VectorType(scalar, lanes)
+            vector, wide = (ir.VectorType(kind, lanes) for kind in (scalar, ir.DoubleType()))
             most = cgutils.alloca_once_value(builder, vector(None))
             with cgutils.for_range(builder, size) as loop:
                 at = builder.mul(builder.add(builder.mul(size, size.type(slot)), loop.index), width)
@@ -130,14 +168,16 @@ def largest_over(slot, row, lanes):
                 builder.store(builder.select(is_more, b, before), most)
             start, ends = cgutils.unpack_tuple(builder, to.strides)[0], builder.load(most)
             base = builder.add(builder.ptrtoint(to.data, size.type), builder.mul(start, size.type(row)))
-            base = builder.inttoptr(base, to.data.type)
-            for lane in range(lanes):
-                one = builder.extract_element(ends, ir.IntType(32)(lane))
-                one = context.cast(builder, one, rows.dtype, types.float64)
-                builder.store(one, builder.gep(base, [size.type(lane)]))
-            return context.get_dummy_value()
+            ends = ends if vector == wide else builder.fpext(ends, wide)
+            builder.store(ends, builder.inttoptr(base, wide.as_pointer()), align=8)
+            fits = builder.and_(
+                builder.fcmp_ordered(">", ends, splat(builder, args[2], lanes)),
+                builder.fcmp_ordered("<", ends, wide([math.inf] * lanes)),
+            )
+            every = ir.IntType(lanes)
+            return builder.icmp_signed("==", builder.bitcast(fits, every), every(-1))
 
-        return types.void(rows, out), codegen
+        return types.boolean(rows, out, types.float64), codegen
 
     return largest
 

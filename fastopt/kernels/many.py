@@ -1,11 +1,12 @@
 """The loop of loops/many.py, compiled once for a number of lanes; beside it, each by its address, what it calls."""
 
+import math
 from functools import cache
 
 from numba import from_dtype, prange, types
 
 from . import minimize as looped
-from .across import largest_over, sweep_over
+from .across import gather_into, largest_over, sweep_over
 from .addresses import by_address, fails
 from .bind import compiled, inlined, link, link_throughout
 from .described import reader, vectors
@@ -53,9 +54,11 @@ def vector(address, size):
     """Stands for the vector at an address."""
 
 
-def steepest_of_one(lanes, out):
+def steepest_of_one(lanes, out, least):
     size = lanes.shape[1]
-    out[STEEPEST, 0] = largest(vector(lanes.ctypes.data + G * size * lanes.itemsize, size))
+    most = largest(vector(lanes.ctypes.data + G * size * lanes.itemsize, size))
+    out[STEEPEST, 0] = most
+    return least < most < math.inf
 
 
 def job_of(dtype):
@@ -82,6 +85,7 @@ def worker(dtype, lanes):
         call=by_address(types.none),
         fails=fails,
         steepest=largest_over(G, STEEPEST, lanes) if lanes > 1 else of_one,
+        gather=gather_into(from_dtype(dtype), lanes),
         keep_old=sweep(same, (X,), (OLD,), 0, dtype, lanes),
     )
     return compiled(bound, f"many_{dtype}_{lanes}", types.void(*JOB))

@@ -46,15 +46,31 @@ class _DualModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.LiteralStructType([value, *self.partials]))
 
     def get_data_type(self):
-        return ir.ArrayType(self.element.get_data_type(), 1 + self.fe_type.width)
+        element, width = self.element.get_data_type(), self.fe_type.width
+        if self._is_stored_whole():
+            return ir.LiteralStructType([element, ir.VectorType(element, width)], packed=True)
+        return ir.ArrayType(element, 1 + width)
+
+    def _is_stored_whole(self):
+        """Whether a vector of partials has no room between it and the next: it is then written and read as one."""
+        width = self.fe_type.width
+        return not is_lanes(self.element.get_value_type()) and width & (width - 1) == 0
 
     def as_data(self, builder, value):
         data = ir.Constant(self.get_data_type(), ir.Undefined)
-        for i, number in enumerate([builder.extract_value(value, 0), *partials(builder, value)]):
-            data = builder.insert_value(data, self.element.as_data(builder, number), i)
+        if self._is_stored_whole():
+            numbers = [builder.extract_value(value, i) for i in range(2)]
+        else:
+            numbers = [builder.extract_value(value, 0), *partials(builder, value)]
+            numbers = [self.element.as_data(builder, number) for number in numbers]
+        for i, number in enumerate(numbers):
+            data = builder.insert_value(data, number, i)
         return data
 
     def from_data(self, builder, data):
+        if self._is_stored_whole():
+            value, vector = (builder.extract_value(data, i) for i in range(2))
+            return made(builder, self.get_value_type(), value, [vector])
         numbers = [
             self.element.from_data(builder, builder.extract_value(data, i)) for i in range(1 + self.fe_type.width)
         ]

@@ -34,17 +34,6 @@ def rounded(x):
     return shifted - SHIFT, shifted
 
 
-def power_of_two(shifted):
-    """2ⁿ of an integer n with SHIFT, -1023 < n < 1024."""
-    return ((shifted.bits() + 1023) << 52).bits()
-
-
-def scaled(x, n):
-    """x·2ⁿ of an integer n, rounded once, in two steps: 2ⁿ itself may be no float where the product is one."""
-    half, shifted = rounded(n * 0.5)
-    return x * power_of_two(shifted) * power_of_two((n - half) + SHIFT)
-
-
 @cache
 def has_fma():
     """Whether llvm.fma is an instruction of this processor's, and no call of the C library."""

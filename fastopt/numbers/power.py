@@ -1,9 +1,9 @@
 """pow: x to the y as exp(y·log x), the logarithm in two floats. Texts of emitted float64 (emitted.py)."""
 
 from .emitted import absolute, copysign, floor, select
-from .exponential import reduced, rest
+from .exponential import TWICE, powers_of_two, reduced, rest
 from .logarithm import LOG2_HIGH, LOG2_LOW, parts
-from .polynomial import INF, NAN, clamp, polynomial, product, scaled, total
+from .polynomial import INF, NAN, clamp, polynomial, product, total
 
 THIRDS = 0.6666666666666666, 3.700743415417188e-17  # 2/3 in two floats
 # (2·artanh(s) − 2s − 2s³/3)/s⁵ in powers of s²
@@ -40,8 +40,9 @@ def pow(x, y):
     log_high = select(size.equals(0.0), x.like(-INF), select(size < INF, log_high, size))
     high, low = product(log_high, y)
     low = select(absolute(high) < 1000.0, low + log_low * y, 0.0)
-    n, r, less = reduced(clamp(high, -746.0, 710.0))
-    result = scaled(1.0 + rest(r, less - low), n)
+    bits, n, high = reduced(clamp(high, -746.0, 710.0), TWICE)
+    first, second = powers_of_two(bits)
+    result = (1.0 + rest(high, n * LOG2_LOW - low)) * first * second
     return _with_signs(x, y, result)
 
 

@@ -12,11 +12,14 @@ from numba.np import arrayobj
 from .dual import Dual, is_lanes, made, partials, spread
 from .emit import call_typed
 from .emitted import constant
+from .lane import Lane
 
 
 def _dual(x, width):
     if not isinstance(width, types.IntegerLiteral):
         raise TypingError("the number of partials must be known to the compiler")
+    if not isinstance(x, types.Array) or x.ndim != 1 or not isinstance(x.dtype, (types.Float, Lane)):
+        raise TypingError(f"x must be an array of shape (d,) of float32 or float64, got {x}")
     return Dual(x.dtype, width.literal_value)
 
 
@@ -60,11 +63,11 @@ def unit(typingctx, x, i, width):
 
 def _ones(builder, i, k, kind, lanes):
     """The vector of partials that has 1 at i; where there is one for each, lanes of 1 if i is k."""
-    if lanes:
-        one = builder.icmp_signed("==", i, ir.Constant(i.type, k))
-        return builder.select(one, constant(kind, 1.0), constant(kind, 0.0))
-    places = ir.Constant(ir.VectorType(i.type, kind.count), list(range(kind.count)))
-    return builder.uitofp(builder.icmp_signed("==", places, spread(builder, i, places.type)), kind)
+    places = ir.Constant(i.type, k)
+    if not lanes:
+        places = ir.Constant(ir.VectorType(i.type, kind.count), list(range(kind.count)))
+    one = builder.icmp_signed("==", places, spread(builder, i, places.type))
+    return builder.select(one, constant(kind, 1.0), constant(kind, 0.0))
 
 
 @intrinsic(prefer_literal=True)
@@ -93,7 +96,7 @@ def put_all(typingctx, f, grad):
     def codegen(context, builder, signature, args):
         _put(context, builder, signature.args, args, None)
 
-    return types.void(f, grad), codegen
+    return types.void(f, _fitting(grad, f)), codegen
 
 
 @intrinsic
@@ -103,7 +106,13 @@ def put(typingctx, f, grad, first):
     def codegen(context, builder, signature, args):
         _put(context, builder, signature.args, args, context.cast(builder, args[2], signature.args[2], types.intp))
 
-    return types.void(f, grad, first), codegen
+    return types.void(f, _fitting(grad, f), first), codegen
+
+
+def _fitting(grad, f):
+    if grad.dtype != f.element:
+        raise TypingError(f"grad must have the dtype of x, {f.element}, got {grad}")
+    return grad
 
 
 def _put(context, builder, kinds, args, first):

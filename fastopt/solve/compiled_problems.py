@@ -47,6 +47,7 @@ from .problem_set import Kept
 from .unwritten import MARKS
 
 ROOM = 16  # numbers of a kind that lanes have in memory at the least, so that threads share no cache line
+LINE = 64  # bytes of one
 OFF = np.array([-1.0, -1.0, -1.0])  # every test
 
 
@@ -170,11 +171,11 @@ class CompiledProblems(HostProblems):
     def _memory(self):
         L, dtype = self.lanes, self.dtype
         return Memory(
-            np.zeros((STATE + len(self.s.rule.state), self.d, L), dtype),
-            np.zeros((self._own(), L), dtype),
-            np.zeros((self.rows.shape[1], L), dtype),
-            np.zeros((2, ROOM)),
-            np.zeros((5, ROOM), np.int64),
+            _aligned((STATE + len(self.s.rule.state), self.d, L), dtype),
+            _aligned((self._own(), L), dtype),
+            _aligned((self.rows.shape[1], L), dtype),
+            _aligned((2, ROOM), np.float64),
+            _aligned((5, ROOM), np.int64),
         )
 
     # --- evaluations beside those of the loop --------------------------------------------------------------------
@@ -200,6 +201,14 @@ class CompiledProblems(HostProblems):
         which = i if L == 1 else rows.ctypes.data
         addresses = (a.ctypes.data for a in (x, g, found))
         self.evaluation.run(self.context.ctypes.data, which, *addresses, self.d)
+
+
+def _aligned(shape, dtype):
+    """Zeros from the beginning of a cache line on: no vector of lanes lies on two."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    whole = np.zeros(size + LINE, np.uint8)
+    first = -whole.ctypes.data % LINE
+    return whole[first : first + size].view(dtype).reshape(shape)
 
 
 def _limits(limited, X):

@@ -12,7 +12,8 @@ from ..arrays.returned import COMPLEX, REAL, number_of, reals_of
 from ..errors import describe, shorten
 from ..kernels import minimize as looped
 from ..kernels.addresses import address_of, by_address
-from ..kernels.bind import link
+from ..kernels.bind import WITHOUT_ENTRY, link
+from ..kernels.drafts import Drafting
 from ..kernels.functions import call_of, compile_for, remembered
 from ..kernels.loops import objective
 
@@ -167,7 +168,8 @@ def _inlined(function):
     Numba's own ``inline`` would compile its body with the options of the loop.
     """
     options = {name: value for name, value in function.targetoptions.items() if name not in ("nopython", "inline")}
-    return njit(**options | {"forceinline": True, "locals": function.locals})(function.py_func)
+    options |= WITHOUT_ENTRY | {"forceinline": True, "pipeline_class": Drafting}
+    return njit(**options, locals=function.locals)(function.py_func)
 
 
 def _checked(function, form):

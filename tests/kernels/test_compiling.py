@@ -1,13 +1,17 @@
 """What compiling takes: how many functions there are to compile, and what is emitted in place of small ones."""
 
+import gc
+
 import numpy as np
 import pytest
 from numba import config, njit, types
 from numba.core import event
+from numba.core.errors import NumbaError
 from numba.core.runtime import _nrt_python, rtsys
 
+import fastopt
 from fastopt import RULES
-from fastopt.kernels import bind, cpu
+from fastopt.kernels import bind, cpu, many
 from fastopt.kernels.inside import all_of_size, flat, flat_like
 from fastopt.kernels.loops.batches import gather, head
 from fastopt.kernels.loops.rows import store, take
@@ -63,6 +67,82 @@ def test_helpers_have_no_entry_from_python_or_c():
     names = [function.name for function in made.library.get_defined_functions()]
     assert names
     assert not [name for name in names if name.startswith(("cfunc.", "_ZN7cpython"))], names
+
+
+def of_helpers(x):
+    return hot(x) + cold(x) * cold(x + 1.0)
+
+
+def hot(x):
+    return x * doubled(x)
+
+
+def cold(x):
+    return doubled(x) - 3.0
+
+
+def defined_in(kernel):
+    (made,) = kernel.overloads.values()
+    return {name for f in made.library.get_defined_functions() for name in ("hot", "cold", "doubled") if name in f.name}
+
+
+def test_helpers_have_machine_code_in_their_callers_alone():
+    """Without it LLVM would optimise a helper, and make code of it, for itself and again in each of its callers."""
+    name = next(iter(bind.inlined(doubled).overloads.values())).fndesc.llvm_func_name
+    (made,) = bind.inlined(doubled).overloads.values()
+    assert made.library.get_pointer_to_function(name) == 0
+    kernel = bind.compiled(bind.link_throughout(of_helpers), "tried", types.float64(types.float64), cached=False)
+    assert kernel(4.0) == 4.0 * 8.0 + 5.0 * 7.0
+    assert defined_in(kernel) == set()
+
+
+def test_what_is_cold_is_kept_out_of_its_callers():
+    bound = bind.link_throughout(of_helpers, ("hot",), ("cold",))
+    kernel = bind.compiled(bound, "tried", types.float64(types.float64), cached=False)
+    assert kernel(4.0) == 4.0 * 8.0 + 5.0 * 7.0
+    assert defined_in(kernel) == {"cold"}
+
+
+def test_the_loop_over_many_problems_is_compiled_once_for_each_helper():
+    """A constant among arguments is a type of its own to Numba. (What was kept in files has none to compile.)"""
+    helpers = [f for f in many.worker(np.dtype(np.float64), 8).py_func.__globals__.values() if hasattr(f, "overloads")]
+    assert helpers
+    assert all(len(f.overloads) <= 1 for f in helpers)
+
+
+@njit
+def even(n, v):
+    return v if n == 0 else odd(n - 1, v)
+
+
+@njit
+def odd(n, v):
+    return -v if n == 0 else even(n - 1, v)
+
+
+def test_functions_that_call_each_other_are_found():
+    def fun(x, n):
+        return even(n, (x[0] - 3.0) ** 2)
+
+    grad = np.empty(1)
+    assert fastopt.value_and_grad(njit(fun))(np.ones(1), grad, 4) == 4.0
+    assert grad[0] == -4.0
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_rests_and_is_as_before(collects, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Compiled, "on_start", lambda self, event: seen.append(gc.isenabled()))
+    gc.enable() if collects else gc.disable()
+    try:
+        names_compiled(lambda: bind.compiled(doubled, "tried", types.float64(types.float64), cached=False))
+        with pytest.raises(NumbaError):
+            bind.compiled(lambda x: x.size, "tried", types.float64(types.float64), cached=False)
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
+    assert seen
+    assert not any(seen)
 
 
 def taken(arrays, numbers, table):

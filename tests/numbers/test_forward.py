@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 from numba import njit
+from numba.core.errors import TypingError
 from refusals import refuse
 
 import fastopt
@@ -294,3 +295,19 @@ def test_refusals():
     refuse(lambda: fastopt.per_example(python), TypeError, "loss must be a Numba function: put @njit on it, got")
     with pytest.raises(ValueError, match="grad must have the size of x"):
         fastopt.value_and_grad(rosen)(np.ones(3), np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("x", "grad", "says"),
+    [
+        (np.ones(3, int), np.ones(3), "x must be an array of shape (d,) of float32 or float64, got array(int64"),
+        (np.ones((2, 2)), np.ones(4), "x must be an array of shape (d,) of float32 or float64, got array(float64, 2d"),
+        (np.ones(3), np.ones(3, int), "grad must have the dtype of x, float64, got array(int64"),
+        (np.ones(3), np.ones(3, np.float32), "grad must have the dtype of x, float64, got array(float32"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(x, grad, says):
+    """Not cast, of which nobody would hear."""
+    with pytest.raises(TypingError) as caught:
+        fastopt.value_and_grad(rosen)(x, grad)
+    assert says in str(caught.value)

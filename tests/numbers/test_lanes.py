@@ -115,6 +115,22 @@ def test_each_lane_has_what_its_numbers_give(function, dtype, count):
         np.testing.assert_allclose(found[:, k], expected, rtol=tolerance, atol=tolerance)
 
 
+@njit(error_model="numpy")
+def hyperbolic(x, out):
+    lanes, results = as_lanes(x, 8), as_lanes(out, 8)
+    for i in range(len(lanes)):
+        results[0, i], results[1, i] = np.sinh(lanes[i]), np.cosh(lanes[i])
+
+
+def test_hyperbolic_functions_as_far_as_they_are_finite_and_beyond():
+    ends = [709.9, 710.13, 710.3, 710.47, 710.48, 711.0, 800.0, np.inf]
+    x = np.array([ends, np.negative(ends)])
+    out = np.zeros((2, 2, 8))
+    hyperbolic(x, out)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(out, [np.sinh(x), np.cosh(x)], rtol=1e-15)
+
+
 def test_a_lane_does_not_depend_on_its_neighbours():
     x = RNG.normal(size=(3, 8))
     found = ran(libraries, x, 8)
@@ -233,4 +249,4 @@ def test_what_problems_on_lanes_are_of_has_taught_numba_all():
 def test_an_import_of_the_package_teaches_numba_nothing():
     code = "import fastopt, sys; print(sorted(m for m in sys.modules if m.startswith('fastopt.numbers.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['fastopt.numbers.overloaded']"
+    assert done.stdout.strip() == "['fastopt.numbers.element', 'fastopt.numbers.overloaded']"

@@ -241,7 +241,7 @@ def test_a_users_cached_function_is_compiled_anew_after_an_edit(tmp_path):
     place.write({"user.py": USER})
     code = "import user\nanswers['e'] = user.grown(0.0)"
     runs = [place.run(code), place.run(code)]
-    place.edit("fastopt/numbers/exponential.py", "1.0 + rest(*r), n)", "2.0 + rest(*r), n)")
+    place.edit("fastopt/numbers/exponential.py", "madd(less, first, first)", "madd(less, first, 2.0 * first)")
     runs.append(place.run(code))
     assert [run["answers"]["e"] for run in runs] == [[1.0], [1.0], [2.0]]
     assert ["grown" in run["compiled"] for run in runs] == [True, False, True]

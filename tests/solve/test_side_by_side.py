@@ -147,17 +147,17 @@ def test_float32_stays_float32():
     given = fits(40, np.float32)
     res = solve(given, gtol=1e-2)
     assert (res.lanes, res.x.dtype) == (16, np.float32)
-    one = solve(given, gtol=1e-2, lanes=1)
+    wide = solve(fits(40), gtol=1e-2)
     finite = res.status == 0
     assert finite.sum() > 30
-    np.testing.assert_allclose(res.x[finite], one.x[finite], atol=2e-2)
+    np.testing.assert_allclose(res.x[finite], wide.x[finite], atol=2e-2)
 
 
-@pytest.mark.parametrize("lanes", [2, 4, 16])
-def test_other_numbers_of_lanes(lanes):
+def test_another_number_of_lanes():
+    """One: each costs a loop to compile."""
     given = fits(21)
-    res = solve(given, lanes=lanes)
-    assert res.lanes == lanes
+    res = solve(given, lanes=2)
+    assert res.lanes == 2
     same(solve(given), res)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from ..modifiers import parts
 from ..norms import clip_factor, norm_of_one
 from ..stand_ins import stand_in
-from .lanes import BOUNDED, CLIPS_NORM, FIRST, ITERATIONS, SCALED, STAGED, WHO, G
+from .lanes import ALL, BOUNDED, CLIPS_NORM, FIRST, ITERATIONS, SCALED, SINCE, STAGED, WHO, G
 from .many import LANES, read
 from .minimize import SIGN
 
@@ -51,7 +51,7 @@ def clip(lanes, c, at, table, plan, numbers):
         if at[WHO, lane] >= 0:
             for j in range(g.size):
                 g[j] = lanes[G, j, lane]
-            row = table[at[ITERATIONS, lane] - plan[FIRST]]
+            row = table[at[ITERATIONS, lane] + at[ALL, SINCE] - plan[FIRST]]
             factor = clip_factor(norm_of_one(g, row[own]), row[row.size - 1])
             first, scale = parts(numbers[at[WHO, lane], SIGN] * factor)
             c[own + 1, lane], c[own + 2, lane] = first, scale

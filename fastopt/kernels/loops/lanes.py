@@ -26,9 +26,10 @@ LOW, HIGH, SCALE, X, G, OLD, KEPT, STATE = range(8)
 
 # What is counted in lanes: the problem, or -1, its iterations, whether it was evaluated, and whether it is yet to be
 # loaded; and of all of them, in ALL, which problem is next, how many lanes have one that was evaluated, how many none,
-# and how many iterations can be done until a limit, where no more than that is to be looked at.
+# how many iterations can be done until a limit, where no more than that is to be looked at, and how many were done that
+# are not counted in the lanes yet.
 WHO, ITERATIONS, EVALUATED, DUE, ALL = range(5)
-NEXT, GOING, EMPTY, LEFT = range(4)
+NEXT, GOING, EMPTY, LEFT, SINCE = range(5)
 VALUES, STEEPEST = 0, 1  # in the lanes' float64 numbers
 
 

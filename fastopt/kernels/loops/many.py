@@ -6,8 +6,6 @@ What is known of a problem between two slices is in arrays with a row for it, as
 is known of the lanes lies as across.py describes it.
 """
 
-import math
-
 from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import flush_off, flush_on
@@ -34,7 +32,7 @@ from .lanes import (
     MOST,
     NEXT,
     READS_VALUE,
-    STEEPEST,
+    SINCE,
     STEP,
     TICKS,
     UNTIL,
@@ -73,8 +71,14 @@ def keep_old(lanes, numbers, size):
 
 
 @stand_in
-def steepest(lanes, out):
-    """Stands for the largest element of each gradient; NaN where there is one."""
+def steepest(lanes, out, least):
+    """Stands for the largest element of each gradient; NaN where there is one. Whether all are finite, and above this
+    number."""
+
+
+@stand_in
+def gather(to, base, numbers, apart):
+    """Stands for what takes each lane's number from its row of a table, ``numbers`` of rows from the base on."""
 
 
 def work(job):
@@ -98,9 +102,8 @@ def work(job):
             if at[ALL, GOING] + at[ALL, EMPTY] < LANES:
                 load(not some, lanes, row, at, problems)
             raised = not evaluated(lanes, row, found, at, plan)
-            if not plan[BOUNDED]:
-                steepest(lanes, found)
-            if raised or not is_calm(found, at, tests, plan):
+            calm = not plan[BOUNDED] and steepest(lanes, found, tests[BY_GRADIENT])
+            if raised or not calm or not is_calm(at, plan):
                 one_left = look(raised, lanes, found, at, problems, tests, plan)
         some = refilled(at, counts, plan)
     flush_off(control)
@@ -111,7 +114,8 @@ def begin(c, at, table, plan):
         at[WHO, lane], at[EVALUATED, lane], at[ITERATIONS, lane], at[DUE, lane] = -1, 1, plan[FIRST], 0
         for k in range(c.shape[0]):
             c[k, lane] = table[0, k]
-    at[ALL, NEXT], at[ALL, GOING], at[ALL, EMPTY], at[ALL, LEFT] = plan[BEGIN], 0, LANES, 0
+    at[ALL, NEXT], at[ALL, GOING], at[ALL, EMPTY] = plan[BEGIN], 0, LANES
+    at[ALL, LEFT], at[ALL, SINCE] = 0, 0
 
 
 def refilled(at, counts, plan):
@@ -157,10 +161,12 @@ def evaluated(lanes, row, found, at, plan):
 def prepare(lanes, c, at, table, changing, plan):
     """The coefficients of each lane's next step. A lane without a problem does as the others do, and nobody looks."""
     keep_old(lanes.ctypes.data, 0, lanes.shape[1])
+    size = table.itemsize
+    row = table.shape[1] * size
+    base, numbers = (at[ALL, SINCE] - plan[FIRST]) * row, at.ctypes.data + ITERATIONS * at.shape[1] * at.itemsize
     for n in range(changing.size):
         k = changing[n]
-        for lane in range(LANES):
-            c[k, lane] = table[at[ITERATIONS, lane] - plan[FIRST], k]
+        gather(c.ctypes.data + k * LANES * c.itemsize, table.ctypes.data + base + k * size, numbers, row)
 
 
 # --- problems come and go --------------------------------------------------------------------------------------------
@@ -201,18 +207,13 @@ def leave(lane, status, lanes, at, problems, plan):
 # --- the tests -------------------------------------------------------------------------------------------------------
 
 
-def is_calm(found, at, tests, plan):
-    """Whether all lanes go on, as far as can be told at a glance; their iterations are counted then."""
+def is_calm(at, plan):
+    """Whether all lanes go on, as far as can be told without their gradients; their iterations are counted then."""
     if at[ALL, LEFT] <= 1 or is_over((plan[TICKS], plan[LAST_TICK])):
         return False
-    calm = True
-    for lane in range(LANES):
-        calm &= tests[BY_GRADIENT] < found[STEEPEST, lane] < math.inf
-    if calm:
-        at[ALL, LEFT] -= 1
-        for lane in range(LANES):
-            at[ITERATIONS, lane] += 1
-    return calm
+    at[ALL, LEFT] -= 1
+    at[ALL, SINCE] += 1
+    return True
 
 
 def look(raised, lanes, found, at, problems, tests, plan):
@@ -223,6 +224,7 @@ def look(raised, lanes, found, at, problems, tests, plan):
         at[ALL, NEXT] = plan[END]  # the next call begins with it
     soonest = left
     for lane in range(LANES):
+        at[ITERATIONS, lane] += at[ALL, SINCE]
         if at[WHO, lane] >= 0:
             at[ITERATIONS, lane] += at[EVALUATED, lane]
             status = RAISED if raised else verdict(lane, lanes, found, at, problems[1], tests, plan)
@@ -232,6 +234,7 @@ def look(raised, lanes, found, at, problems, tests, plan):
                 at[EVALUATED, lane] = 1
                 at[ALL, GOING] += 1
         soonest = min(soonest, left - at[ITERATIONS, lane])
+    at[ALL, SINCE] = 0
     each = plan[READS_VALUE] or plan[MEASURES_STEPS] or plan[BOUNDED] or at[ALL, EMPTY] > 0
     at[ALL, LEFT] = 0 if each else soonest
     return at[ALL, EMPTY] > empty
