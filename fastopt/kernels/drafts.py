@@ -6,7 +6,7 @@ callers. (Private parts of Numba's: where these are called otherwise, functions 
 """
 
 from llvmlite import binding, ir
-from numba.core.codegen import JITCodeLibrary, RuntimeLinker
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
 ENVIRONMENT = "_ZN08NumbaEnv"  # where Numba keeps the address of a function's Python objects
@@ -17,18 +17,14 @@ class _Draft(JITCodeLibrary):
         """Left to the callers."""
 
     def _finalize_final_module(self):
-        names = [each.name for each in self._final_module.global_variables]
-        if any(name.startswith(RuntimeLinker.PREFIX) for name in names):  # functions that call each other, by address
-            super()._finalize_final_module()
-            return
         self._finalize_dynamic_globals()
-        self._add_environments([name for name in names if name.startswith(ENVIRONMENT)])
+        self._add_environments()
         self._finalized = True
 
-    def _add_environments(self, names):
+    def _add_environments(self):
         """Numba fills them as soon as the function is compiled."""
         module = self._codegen._create_empty_module(self.name)
-        for name in names:
+        for name in [each.name for each in self._final_module.global_variables if each.name.startswith(ENVIRONMENT)]:
             place = ir.GlobalVariable(module, ir.IntType(8).as_pointer(), name)
             place.linkage, place.initializer = "common", ir.Constant(place.value_type, None)
         self._codegen._add_module(binding.parse_assembly(str(module)))

@@ -9,7 +9,6 @@ from numba.core import event
 from numba.core.errors import NumbaError
 from numba.core.runtime import _nrt_python, rtsys
 
-import fastopt
 from fastopt import RULES
 from fastopt.kernels import bind, cpu, many
 from fastopt.kernels.inside import all_of_size, flat, flat_like
@@ -108,25 +107,6 @@ def test_the_loop_over_many_problems_is_compiled_once_for_each_helper():
     helpers = [f for f in many.worker(np.dtype(np.float64), 8).py_func.__globals__.values() if hasattr(f, "overloads")]
     assert helpers
     assert all(len(f.overloads) <= 1 for f in helpers)
-
-
-@njit
-def even(n, v):
-    return v if n == 0 else odd(n - 1, v)
-
-
-@njit
-def odd(n, v):
-    return -v if n == 0 else even(n - 1, v)
-
-
-def test_functions_that_call_each_other_are_found():
-    def fun(x, n):
-        return even(n, (x[0] - 3.0) ** 2)
-
-    grad = np.empty(1)
-    assert fastopt.value_and_grad(njit(fun))(np.ones(1), grad, 4) == 4.0
-    assert grad[0] == -4.0
 
 
 @pytest.mark.parametrize("collects", [True, False])
