@@ -159,6 +159,20 @@ def test_division_by_zero_is_ieees():
     assert fastopt.minimize(njit(lambda x: 1.0 / x[0]), np.zeros(1)).status == 3
 
 
+def test_a_polynomial_at_zero(gradient):
+    """Whose exponents are counted, and of which 0**0 is the first power."""
+
+    @njit
+    def polynomial(x, c):
+        total = 0.0
+        for i in range(c.size):
+            total += c[i] * x[0] ** i
+        return total
+
+    value, grad = gradient(polynomial, np.zeros(1), np.array([3.0, 2.0, 5.0]))
+    assert (value, grad[0]) == (3.0, 2.0)
+
+
 def test_x_is_a_copy(gradient):
     @njit
     def overwrites(x):
