@@ -75,13 +75,13 @@ BINARY: dict = {  # the derivatives along x, and along y
     (math.copysign, np.copysign): (lambda x, y, f, m: sign(x) * sign(y), lambda x, y, f, m: x.like(0.0)),
     (np.fmod,): (lambda x, y, f, m: x.like(1.0), lambda x, y, f, m: -trunc(x / y)),
     (np.logaddexp,): (lambda x, y, f, m: m(math.exp, x - f), lambda x, y, f, m: m(math.exp, y - f)),
-    (max, np.maximum, np.fmax): (
-        lambda x, y, f, m: select(x > y, x.like(1.0), 0.0),
-        lambda x, y, f, m: select(x > y, x.like(0.0), 1.0),
+    (max, np.maximum, np.fmax): (  # of a number and NaN, where that is a number, the number
+        lambda x, y, f, m: select((x > y) | y.differs(y), x.like(1.0), 0.0),
+        lambda x, y, f, m: select((x > y) | y.differs(y), x.like(0.0), 1.0),
     ),
     (min, np.minimum, np.fmin): (
-        lambda x, y, f, m: select(x > y, x.like(0.0), 1.0),
-        lambda x, y, f, m: select(x > y, x.like(1.0), 0.0),
+        lambda x, y, f, m: select((x > y) | x.differs(x), x.like(0.0), 1.0),
+        lambda x, y, f, m: select((x > y) | x.differs(x), x.like(1.0), 0.0),
     ),
 }
 

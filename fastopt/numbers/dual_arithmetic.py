@@ -109,14 +109,11 @@ def _lower_integer(context, builder, sig, args):
     dual, kind = sig.args
     a = Parts(context, builder, dual, dual, args[0])
     n = kind, args[1]
-    less = types.int64, builder.sub(context.cast(builder, args[1], kind, types.int64), _one(context))
+    whole = Emitted(builder, context.cast(builder, args[1], kind, types.int64))
+    less = types.int64, select(whole.equals(0), whole, whole - 1).value  # of 0**0 there is nothing to divide
     count = Emitted(builder, context.cast(builder, args[1], kind, a.dual.element))
-    slope = select(count.equals(0.0), a.x.like(0.0), count * a.call(operator.pow, a.x, less))
+    slope = count * a.call(operator.pow, a.x, less)
     return joined(a, a.call(operator.pow, a.x, n), a.times(slope))
-
-
-def _one(context):
-    return context.get_constant(types.int64, 1)
 
 
 def _power_typed(typingctx, args):

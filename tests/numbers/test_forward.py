@@ -159,6 +159,31 @@ def test_division_by_zero_is_ieees():
     assert fastopt.minimize(njit(lambda x: 1.0 / x[0]), np.zeros(1)).status == 3
 
 
+def test_the_slope_of_extremes_is_that_of_the_number_where_the_other_is_not_one(gradient):
+    @njit
+    def extremes(x):
+        a, b = x
+        return np.fmax(a, b) + 10 * np.fmax(b, a) + 100 * np.fmin(a, b) + 1000 * np.fmin(b, a) + 10000 * max(a, b)
+
+    value, grad = gradient(extremes, np.array([1.0, np.nan]))
+    assert value == 11111.0
+    np.testing.assert_array_equal(grad, [11111.0, 0.0])
+
+
+def test_a_polynomial_at_zero(gradient):
+    """Whose exponents are counted, and of which 0**0 is the first power."""
+
+    @njit
+    def polynomial(x, c):
+        total = 0.0
+        for i in range(c.size):
+            total += c[i] * x[0] ** i
+        return total
+
+    value, grad = gradient(polynomial, np.zeros(1), np.array([3.0, 2.0, 5.0]))
+    assert (value, grad[0]) == (3.0, 2.0)
+
+
 def test_x_is_a_copy(gradient):
     @njit
     def overwrites(x):
