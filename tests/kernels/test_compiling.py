@@ -1,12 +1,9 @@
 """What compiling takes: how many functions there are to compile, and what is emitted in place of small ones."""
 
-import gc
-
 import numpy as np
 import pytest
 from numba import config, njit, types
 from numba.core import event
-from numba.core.errors import NumbaError
 from numba.core.runtime import _nrt_python, rtsys
 
 from fastopt import RULES
@@ -107,22 +104,6 @@ def test_the_loop_over_many_problems_is_compiled_once_for_each_helper():
     helpers = [f for f in many.worker(np.dtype(np.float64), 8).py_func.__globals__.values() if hasattr(f, "overloads")]
     assert helpers
     assert all(len(f.overloads) <= 1 for f in helpers)
-
-
-@pytest.mark.parametrize("collects", [True, False])
-def test_the_garbage_collector_rests_and_is_as_before(collects, monkeypatch):
-    seen = []
-    monkeypatch.setattr(Compiled, "on_start", lambda self, event: seen.append(gc.isenabled()))
-    gc.enable() if collects else gc.disable()
-    try:
-        names_compiled(lambda: bind.compiled(doubled, "tried", types.float64(types.float64), cached=False))
-        with pytest.raises(NumbaError):
-            bind.compiled(lambda x: x.size, "tried", types.float64(types.float64), cached=False)
-        assert gc.isenabled() == collects
-    finally:
-        gc.enable()
-    assert seen
-    assert not any(seen)
 
 
 def taken(arrays, numbers, table):

@@ -43,7 +43,7 @@ from .lanes import (
 )
 from .minimize import BY_GRADIENT, NIT, RAISED, RUNNING, STARTED, STATUS
 
-HOT = ("prepare", "evaluated", "is_calm")  # what is called in each iteration, and put into the loop
+HOT = ("go_on", "prepare", "advance", "evaluated", "is_calm")  # what is called in each iteration, and put into the loop
 COLD = ("begin", "refilled", "load", "leave")  # what a problem needs when it comes and goes
 HAND = 16  # problems dealt out at a time: neighbours share cache lines
 
@@ -93,20 +93,33 @@ def work(job):
         one_left = False
         while not one_left:
             if at[ALL, GOING] > 0:
-                prepare(lanes, c, at, table, changing, plan)
-                if plan[CHANGE]:
-                    call(plan[CHANGE], (job,))
-                call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
-                if plan[CORRECT]:
-                    call(plan[CORRECT], (job,))
+                advance(job, lanes, c, at, table, changing, plan)
             if at[ALL, GOING] + at[ALL, EMPTY] < LANES:
                 load(not some, lanes, row, at, problems)
-            raised = not evaluated(lanes, row, found, at, plan)
-            calm = not plan[BOUNDED] and steepest(lanes, found, tests[BY_GRADIENT])
-            if raised or not calm or not is_calm(at, plan):
-                one_left = look(raised, lanes, found, at, problems, tests, plan)
+            raised = go_on(job, lanes, c, row, found, at, table, tests, changing, plan)
+            one_left = look(raised, lanes, found, at, problems, tests, plan)
         some = refilled(at, counts, plan)
     flush_off(control)
+
+
+def go_on(job, lanes, c, row, found, at, table, tests, changing, plan):
+    """Evaluate, and step and evaluate again as long as there is nothing to look at; whether the objective raised."""
+    while evaluated(lanes, row, found, at, plan):
+        calm = not plan[BOUNDED] and steepest(lanes, found, tests[BY_GRADIENT])
+        if not calm or not is_calm(at, plan):
+            return False
+        advance(job, lanes, c, at, table, changing, plan)
+    return True
+
+
+def advance(job, lanes, c, at, table, changing, plan):
+    """A step of all lanes."""
+    prepare(lanes, c, at, table, changing, plan)
+    if plan[CHANGE]:
+        call(plan[CHANGE], (job,))
+    call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
+    if plan[CORRECT]:
+        call(plan[CORRECT], (job,))
 
 
 def begin(c, at, table, plan):
