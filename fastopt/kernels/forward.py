@@ -20,6 +20,7 @@ from .functions import call_of, remembered
 from .kept import kept
 from .stamp import mark_of
 from .stand_ins import UNBOUND, stand_in
+from .tuples import address
 
 WIDEST = 8  # partials at once: two registers of AVX2 in float64
 
@@ -80,6 +81,9 @@ def made(*args):
 
 def stamped(x, grad, *args):
     mark()
+    first, last = address(x), address(grad)
+    if first < last + grad.size * grad.itemsize and last < first + x.size * x.itemsize:
+        raise ValueError("grad must share no memory with x")
     return made(x, grad, *args)
 
 

@@ -336,3 +336,10 @@ def test_arrays_of_another_kind_are_refused(x, grad, says):
     with pytest.raises(TypingError) as caught:
         fastopt.value_and_grad(rosen)(x, grad)
     assert says in str(caught.value)
+
+
+def test_a_gradient_in_the_memory_of_x_is_refused():
+    """It would be read as x in the second pass."""
+    x = np.linspace(0.5, 1.5, 20)
+    with pytest.raises(ValueError, match="grad must share no memory with x"):
+        fastopt.value_and_grad(rosen)(x[:17], x[3:])
