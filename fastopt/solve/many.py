@@ -35,8 +35,8 @@ def minimize_many(
     Parameters
     ----------
     fun : callable
-        As for :func:`fastopt.minimize`: ``fun(x, grad, *rows, *shared)`` with ``jac="inplace"``. A Numba function is
-        compiled into the loop and runs in parallel; a Python function works too, one problem after another.
+        As for :func:`fastopt.minimize`: ``fun(x, *rows, *shared)``, or ``fun(x, grad, *rows, *shared)`` with
+        ``jac="inplace"``. A Numba function runs in parallel; a Python function works too, one problem after another.
     X0 : array of shape (k, d)
         Where to start, float32 or float64; it is not written.
     args : tuple of arrays
@@ -55,7 +55,7 @@ def minimize_many(
 
         There is one option more, ``lanes`` (None): how many problems are solved side by side in a vector register, 1,
         2, 4, 8 or 16. None is 8 of float64 or 16 of float32, up to d = 256, where that can be: ``fun`` is a Numba
-        function that brings its gradient and does the same for every x and row, without ``if`` on them
+        function, ``jac`` no differences, it does the same for every x and row, without ``if`` on them
         (:func:`numpy.where` and the like may choose), and ``args`` have the dtype of X0; else it is 1. ``fun`` is not
         changed for it, but compiled for vectors, in which a division by zero is infinite and raises nothing. A
         problem's result never depends on its neighbours; on 1 lane it is the same to rounding.

@@ -64,7 +64,7 @@ def test_one_problem(form):
 
 def test_many_problems():
     given = np.array([X0, X0]), (np.array([0.5, 0.25]),), (), "adam", "inplace"
-    options = OPTIONS | {"inline": False, "maxtime": 99}
+    options = OPTIONS | {"maxtime": 99}
     found = [fastopt.minimize_many(fun, *given, options=options) for fun in (njit(writing), reading)]
     assert bits(found[0].x, found[0].jac, found[0].fun) == bits(found[1].x, found[1].jac, found[1].fun)
 
