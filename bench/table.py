@@ -8,6 +8,7 @@ QUESTIONS = {
     "many_arrays": "One step of many small arrays",
     "minimize": "A compiled minimisation",
     "minimize_many": "Many small minimisations",
+    "forward": "Only the value written",
     "fit": "Training",
     "vector_maths": "Functions of mathematics in a loop",
     "subnormals": "Subnormal numbers",

@@ -57,7 +57,7 @@ def public(template, fun, name, **names):
     """A template bound to what was made of a user's function, whose name it takes."""
     bound = link(template, mark=mark_of(fun.py_func), **names)
     bound.__name__ = fun.py_func.__name__
-    return _kept(bound, fun, name, {"nogil": True})
+    return _kept(bound, fun, name, {"nogil": True, "forceinline": True})
 
 
 def _kept(bound, fun, name, options):
@@ -137,7 +137,12 @@ def at_once(x, grad, *args):
 def in_passes(x, grad, *args):
     if grad.size != x.size:
         raise ValueError("grad must have the size of x")
-    duals = on_stack(x, SIZE, WIDTH) if SIZE else np.empty(x.size, dtype_of(x, WIDTH))
+    if SIZE:
+        duals = on_stack(x, SIZE, WIDTH)
+    elif x.size <= WIDEST:
+        duals = on_stack(x, WIDEST, WIDTH)[: x.size]  # memory from the heap would cost more than all else
+    else:
+        duals = np.empty(x.size, dtype_of(x, WIDTH))
     first = 0
     while True:
         for i in range(x.size):
