@@ -35,6 +35,13 @@ FIGURES = {
         ),
         Headline("minimize, 10 dimensions, an iteration", "Rosenbrock, Adam, d = 10, inline", ("JAX scan",)),
         Headline(
+            "fit, a small network, an update",
+            "fit, 64-64-10 network, batch 32, a step",
+            ("PyTorch", "scikit-learn", "JAX scan"),
+        ),
+    ),
+    "intel-r-xeon-r-processor-2-threads": (
+        Headline(
             "minimize_many, 20,000 fits, an iteration of one",
             "20000 exponential fits, 300 iterations each",
             ("JAX vmap",),
@@ -43,11 +50,6 @@ FIGURES = {
             "minimize_many, 20,000 fits to a tolerance",
             "20000 exponential fits to gtol 1e-4, in any order",
             ("JAX vmap",),
-        ),
-        Headline(
-            "fit, a small network, an update",
-            "fit, 64-64-10 network, batch 32, a step",
-            ("PyTorch", "scikit-learn", "JAX scan"),
         ),
     ),
     "nvidia-h200": (
@@ -120,7 +122,7 @@ def with_section(readme, new):
 
 def draw(runs, path):
     """The picture; what the section says is kept in it as its description, so that it cannot be an old one unseen."""
-    cpu, gpu = FIGURES
+    cpu, other, gpu = FIGURES
     curves = pictures.curves_of("step", runs[cpu]["benchmarks"])
     bars = {}
     for name in FIGURES:
@@ -128,6 +130,8 @@ def draw(runs, path):
         bars[name] = [(one.what, {peer: ratio(rows[one.work], peer) for peer in one.peers}) for one in FIGURES[name]]
     panels = [
         lambda axes: pictures.sizes(axes, f"a step of Adam, float32: {machine(runs[cpu])}", curves[CURVE]),
-        lambda axes: pictures.bars(axes, [*bars[cpu], *((f"{what} (GPU)", of) for what, of in bars[gpu])]),
+        lambda axes: pictures.bars(
+            axes, [*bars[cpu], *bars[other], *((f"{what} (GPU)", of) for what, of in bars[gpu])]
+        ),
     ]
     pictures.picture("", panels, path, description=section(runs))
