@@ -6,8 +6,9 @@
 What such a function may use: arithmetic, comparisons and branches, loops, tuples, slices, helpers that are Numba
 functions; the functions of ``math``, NumPy and `fastopt.jit` that have a derivative; arrays made by
 ``np.empty_like(x)`` or ``np.zeros(n, x.dtype)``, and expressions of arrays, ``np.sum``, ``np.mean``, ``np.where``,
-``A @ x``. At a corner (of ``abs``, ``max``) the derivative is that of one side. A division by zero gives inf or NaN,
-and float32 stays float32.
+``A @ x``. At a corner (of ``abs``, ``max``) the derivative is that of one side: where two corners meet at the start,
+as in ``max(z, 0) + log1p(exp(-abs(z)))`` at z = 0, it may be that of neither (write ``fastopt.jit.softplus(z)``). A
+division by zero gives inf or NaN, and float32 stays float32.
 """
 
 from numba.core.dispatcher import Dispatcher
