@@ -7,7 +7,7 @@ from numba import from_dtype, prange, types
 
 from . import minimize as looped
 from .across import gather_into, largest_over, sweep_over
-from .addresses import by_address, fails
+from .addresses import by_address
 from .bind import compiled, inlined, link, link_throughout
 from .described import reader, vectors
 from .digest import digest
@@ -83,7 +83,6 @@ def worker(dtype, lanes):
         LANES=lanes,
         read=reader(*job_of(dtype)),
         call=by_address(types.none),
-        fails=fails,
         steepest=largest_over(G, STEEPEST, lanes) if lanes > 1 else of_one,
         gather=gather_into(from_dtype(dtype), lanes),
         keep_old=sweep(same, (X,), (OLD,), 0, dtype, lanes),

@@ -15,8 +15,9 @@ from numba.extending import lower_builtin, lower_cast
 from . import emitted, functions
 from .dual import Dual, Parts, added, joined, spread
 from .dual_typing import dual_among, lower, teach, teach_all
-from .emit import call_typed, whole_power
+from .emit import call_typed
 from .emitted import STRICT, Emitted, select
+from .power import MOST, integer_power
 
 
 def add(a, b):
@@ -81,8 +82,6 @@ teach_all((operator.pos, np.positive, float), 1, positive)
 
 # --- powers ----------------------------------------------------------------------------------------------------------
 
-LARGEST_PRODUCT = 64  # exponents up to it are written out as products; those of the program's data never are
-
 
 def power(function, a, b):
     """x**y by ``function``. Of 0**y the slope along y is 0 where y > 0; along x it is 0 where y is the constant 0."""
@@ -100,8 +99,8 @@ def power(function, a, b):
 def _lower_whole(context, builder, sig, args):
     """x**n for a number that stands in the program."""
     a, n = Parts(context, builder, sig.args[0], sig.args[0], args[0]), sig.args[1].literal_value
-    slope = float(n) * whole_power(a.x, n - 1) if n else a.x.like(0.0)
-    return joined(a, whole_power(a.x, n), a.times(slope))
+    slope = float(n) * integer_power(a.x, n - 1) if n else a.x.like(0.0)
+    return joined(a, integer_power(a.x, n), a.times(slope))
 
 
 def _lower_integer(context, builder, sig, args):
@@ -121,7 +120,7 @@ def _power_typed(typingctx, args):
         return None
     base, exponent = args
     if isinstance(base, Dual) and isinstance(exponent, types.IntegerLiteral):
-        if abs(exponent.literal_value) > LARGEST_PRODUCT:
+        if abs(exponent.literal_value) > MOST:
             exponent = types.unliteral(exponent)
         return signature(dual, base, exponent)
     return signature(dual, *map(types.unliteral, args))

@@ -34,15 +34,3 @@ def call_typed(context, builder, function, typed):
 def sign(x):
     """1 or -1, by the sign bit."""
     return copysign(x.like(1.0), x)
-
-
-def whole_power(x, n: int):
-    """The product that Numba makes of ``x ** n`` with a whole number: by squaring, the reciprocal last."""
-    result, square, left = None, x, abs(n)
-    while left:
-        if left & 1:
-            result = square if result is None else result * square
-        left >>= 1
-        square = square * square if left else square
-    result = x.like(1.0) if result is None else result
-    return 1.0 / result if n < 0 else result

@@ -57,8 +57,11 @@ def _with_signs(x, y, result):
     return select(one, x.like(1.0), result)
 
 
-def integer_power(x, n):
-    """x to a constant integer, by squaring."""
+MOST = 64  # the largest whole exponent that is a product: its error grows with it
+
+
+def integer_power(x, n: int):
+    """The product that Numba makes of ``x ** n`` with a whole number: by squaring, the reciprocal last."""
     result, factor, left = None, x, abs(n)
     while left:
         if left & 1:

@@ -13,12 +13,11 @@ from . import functions
 from .element import REALS
 from .emitted import Emitted
 from .lane import Lane
-from .power import integer_power
+from .power import MOST, integer_power
 from .stamp import stamp
 from .teach import OnCPU, joined
 
 KEYS = (operator.pow, operator.ipow, math.pow, np.power, pow, functions.pow)
-MOST = 64  # the largest exponent that is a product: its error grows with it
 
 
 class Power(OnCPU):

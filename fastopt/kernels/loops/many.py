@@ -1,11 +1,12 @@
 """Many minimisations on a few lanes: each lane has a problem, and takes the next one when that has stopped.
 
-All lanes take a step, then all are evaluated, by one call of the compiled function at an address: so this is compiled
-once for a rule, whatever is minimised. What a lane computes is its own: neither its neighbours nor its place show.
-What is known of a problem between two slices is in arrays with a row for it, as loops/minimize.py describes it; what
-is known of the lanes lies as across.py describes it.
+All lanes take a step, then all are evaluated, each by one call of the compiled function at an address: so this is
+compiled once for a dtype and a number of lanes, whatever is minimised and by which rule. What a lane computes is its
+own: neither its neighbours nor its place show. What is known of a problem between two slices is in arrays with a row
+for it, as loops/minimize.py describes it; what is known of the lanes lies as across.py describes it.
 """
 
+from ..addresses import fails
 from ..slices import is_over
 from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import flush_off, flush_on
@@ -58,11 +59,6 @@ def read(job, base):
 @stand_in
 def call(address, arguments):
     """Stands for a call by address."""
-
-
-@stand_in
-def fails(address, arguments):
-    """Stands for one whose exceptions are lost; whether there was one."""
 
 
 @stand_in
