@@ -1,5 +1,6 @@
 """Steps on the CPU: the kernel of a rule, serial or parallel, and when to use which."""
 
+from contextlib import contextmanager
 from functools import cache
 
 import numba
@@ -47,8 +48,15 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     hyper = types.UniTuple(types.float64, len(rule.hyper))
     arguments = (array, gradient, state, types.int64, types.int64, hyper) + ((types.int64,) if parallel else ())
     name = f"{rule.name}_{dtype}_{'parallel' if parallel else 'serial'}"
-    try:
+    with refused_by_compiler(rule, dtype):
         return compiled(step, name, types.int64(*arguments), parallel=parallel)
+
+
+@contextmanager
+def refused_by_compiler(rule, dtype):
+    """Says in one sentence why a rule does not compile."""
+    try:
+        yield
     except numba.core.errors.NumbaError as error:
         raise TypeError(f"rule {rule.name!r} must compile for {dtype} arrays: {first_reason(error)}") from error
 

@@ -10,12 +10,10 @@ import ctypes
 from functools import cache, cached_property
 
 import numpy as np
-from llvmlite import ir
 from numba import config, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from .bind import compiled
+from .memory import copy, load32, load64
 
 ENABLED = True
 
@@ -23,34 +21,6 @@ ENABLED = True
 TYPE, ITEMS = 8, 24
 DATA, NDIM, DIMS, DTYPE, FLAGS = 16, 24, 32, 56, 64
 C_ORDER, F_ORDER, ALIGNED, WRITEABLE = 0x1, 0x2, 0x100, 0x400
-
-
-@intrinsic
-def load64(typingctx, address):
-    return types.int64(types.int64), lambda context, builder, signature, args: _load(builder, args[0], 64)
-
-
-@intrinsic
-def load32(typingctx, address):
-    def codegen(context, builder, signature, args):
-        return builder.zext(_load(builder, args[0], 32), ir.IntType(64))
-
-    return types.int64(types.int64), codegen
-
-
-def _load(builder, address, bits):
-    return builder.load(builder.inttoptr(address, ir.IntType(bits).as_pointer()))
-
-
-@intrinsic
-def copy(typingctx, to, source, nbytes):
-    def codegen(context, builder, signature, args):
-        pointer = ir.IntType(8).as_pointer()
-        to, source = (builder.inttoptr(a, pointer) for a in args[:2])
-        cgutils.raw_memcpy(builder, to, source, args[2], 1)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), codegen
 
 
 def overlaps(start, end, spans):

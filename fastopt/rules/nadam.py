@@ -35,11 +35,15 @@ from .rule import Rule
 
 def coefficients(t, lr, beta1, beta2, eps, momentum_decay):
     now, following = factor(t, beta1, momentum_decay), factor(t + 1, beta1, momentum_decay)
-    root = sqrt(bias(beta2, t))
     logp = log_product(t, beta1, momentum_decay) if beta1 > 0.0 else -1e3  # the product of zeros
     nextp = logp + log(following) if beta1 > 0.0 else -1e3
-    gain = -lr * root * (1.0 - now) / expm1(logp)
-    pull = -lr * root * following / expm1(nextp)
+    return scales(t, lr, beta2, eps, now, following, expm1(logp), expm1(nextp), beta1)
+
+
+def scales(t, lr, beta2, eps, now, following, less, next_less, beta1):
+    """With the products of momenta, less 1, at hand."""
+    root = sqrt(bias(beta2, t))
+    gain, pull = -lr * root * (1.0 - now) / less, -lr * root * following / next_less
     return beta1, 1.0 - beta1, beta2, 1.0 - beta2, gain, pull, eps * root
 
 

@@ -1,0 +1,118 @@
+"""Which tensors can be stepped, what is said of those that cannot, and how compiled code looks at them."""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numba import config
+
+from ..kernels.looks import ASKED, HANDLE
+
+ENABLED = True  # whether compiled code looks at tensors; otherwise Python does, one by one
+DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
+
+
+@cache
+def interface():
+    """PyTorch's stable C interface, None where compiled code cannot use it."""
+    found = sorted((Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"))
+    if not ENABLED or config.DISABLE_JIT or object.__basicsize__ != 16 or not found:
+        return None
+    try:
+        library = ctypes.CDLL(str(found[0]))
+    except OSError:
+        return None
+    known = all(hasattr(library, f"aoti_torch_{name}") for name in ASKED)
+    return library if known and all(map(_holds_its_address, (torch.ones(2, 3), torch.nn.Parameter()))) else None
+
+
+def _holds_its_address(t) -> bool:
+    """Whether a tensor object has its address where a handle points to."""
+    return ctypes.c_int64.from_address(id(t) + HANDLE).value == t._cdata
+
+
+@cache
+def questions() -> np.ndarray | None:
+    """The addresses of the functions that a look calls, None where compiled code cannot."""
+    if interface() is None:
+        return None
+    functions = (getattr(interface(), f"aoti_torch_{name}") for name in ASKED)
+    return np.array([ctypes.cast(function, ctypes.c_void_p).value for function in functions], np.int64)
+
+
+@cache
+def code_of(dtype) -> int:
+    """The number of a dtype in that interface."""
+    t, out = torch.empty(0, dtype=dtype), ctypes.c_int32()
+    interface().aoti_torch_get_dtype(ctypes.c_void_p(id(t) + HANDLE), ctypes.byref(out))
+    return out.value
+
+
+def what_is_known(dtype) -> list[int]:
+    """What a look knows by number, for parameters of this dtype."""
+    kinds = [id(kind) for kind in (None, torch.Tensor, torch.nn.Parameter)]
+    return kinds + [code_of(dtype) for dtype in (dtype, torch.float32, torch.float64)]
+
+
+# --- what cannot be stepped ----------------------------------------------------------------------------------------
+
+
+def check_parameter(name, p):
+    """Raise unless a tensor can be stepped, wherever it is."""
+    if p.layout != torch.strided:
+        raise ValueError(f"{name} must be a dense tensor, got the layout {p.layout}")
+    if p.dtype not in DTYPES:
+        raise ValueError(f"{name} must be float32 or float64, got {p.dtype}")
+    if p.numel() and any(stride == 0 and size > 1 for size, stride in zip(p.shape, p.stride())):
+        raise ValueError(f"{name} must have memory for each of its elements, got an expanded tensor: clone it")
+
+
+def check_place(name, p, fused):
+    """Raise unless a tensor is memory that kernels can work on."""
+    if p.device.type not in ("cpu", "cuda"):
+        if fused:  # in PyTorch's words
+            raise RuntimeError(
+                "`fused=True` requires all the params to be floating point Tensors of supported devices: "
+                f"['cpu', 'cuda'] but {p.dtype} and {p.device.type}"
+            )
+        raise RuntimeError(f"{name} must be on the CPU or on a CUDA device, got {p.device}")
+    if type(p) not in (torch.Tensor, torch.nn.Parameter) and torch.overrides.has_torch_function_unary(p):
+        raise RuntimeError(f"{name} must be a plain tensor, got {type(p).__name__}")
+
+
+def check_gradient(optimizer, name, p, g):
+    """Raise unless a gradient can be stepped with."""
+    if g.is_sparse:
+        raise RuntimeError(f"{optimizer} does not support sparse gradients, got one for {name}")
+    check_like(f"the gradient of {name}", g, p)
+
+
+def check_like(what, t, p):
+    """Raise unless a tensor is as its parameter is."""
+    if t.layout != torch.strided or (t.shape, t.dtype, t.device) != (p.shape, p.dtype, p.device):
+        raise RuntimeError(f"{what} must be {_spell(p)}, as the parameter is, got {_spell(t)}")
+
+
+def _spell(t) -> str:
+    dense = "" if t.layout == torch.strided else f"{str(t.layout).removeprefix('torch.')} "
+    return f"{dense}{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)} on {t.device}"
+
+
+# --- memory orders --------------------------------------------------------------------------------------------------
+
+
+def order_of(p) -> list[int]:
+    """The dimensions of a tensor in the order in which they lie in memory, if that is one piece; else as they are."""
+    if not p.is_contiguous():
+        order = sorted(range(p.dim()), key=p.stride, reverse=True)
+        if p.permute(order).is_contiguous():
+            return order
+    return list(range(p.dim()))
+
+
+def lined_up(t, order):
+    """A tensor's elements in this order, and the same in one piece of memory: itself, or a copy."""
+    view = t.detach().permute(order)
+    return view, view.resolve_neg().contiguous()

@@ -1,0 +1,180 @@
+"""What is stepped at once: the tensors of one group that have one dtype and device."""
+
+from typing import Any
+
+import torch
+from torch.autograd.graph import increment_version
+
+from ..errors import describe
+from ..kernels.modifiers import scale_of
+from ..step.interrupts import to_the_end
+from .checks import DTYPES, check_gradient, check_like, check_place, lined_up, order_of
+from .names import spelled
+
+UNCLIPPED = float("inf")
+
+
+class Part:
+    """Parameters of a group, and how its rule steps them.
+
+    A step is ``look``, ``settle`` where that found something, ``run``: nothing is written before the last.
+
+    Parameters
+    ----------
+    optimizer, group : the optimiser, and its group
+    names, params : lists of the parameters
+    places : list of int
+        Where the memory of each must be, or 0.
+    fresh : collection of tensors
+        Those whose state was made for the step that is under way.
+
+    Attributes
+    ----------
+    live : list of tensors
+        Those that have a gradient in this step.
+    """
+
+    live: list
+
+    def __init__(self, optimizer, group, names, params, places, fresh):
+        self.label, self.rule, self.state = type(optimizer).__name__, optimizer.rule, optimizer.state
+        self.group, self.names, self.params, self.places = group, names, params, places
+        self.dtype, self.device = params[0].dtype, params[0].device
+        self.spelled = spelled(self.rule, group)
+        self._numbers = [
+            (key if key in optimizer.defaults else None, at, default) for key, at, default in self.spelled.numbers
+        ]
+        self.keys = self.spelled.keys()
+        self.nothing = dict.fromkeys(self.keys)  # the state of a tensor that has none yet
+        self.states = [self.state_of(p) for p in params]
+        self.taken = [s is not self.nothing and p not in fresh for s, p in zip(self.states, params)]
+        self._read: Any = None
+        self._maximize: Any = None
+        self.grads: list = []
+        self._kept: list = []
+        self._copies: list = []  # of what does not lie in one piece: where to copy from, and to
+
+    def state_of(self, p):
+        """The state of a tensor, if it is complete."""
+        s = self.state.get(p, self.nothing)
+        return s if all(key in s for key in self.keys if key) else self.nothing
+
+    # --- numbers ----------------------------------------------------------------------------------------------------
+
+    def read(self) -> bool:
+        """Read the group's options and numbers, a tensor's value too; whether the rule is still what it was."""
+        group = self.group
+        if spelled(self.rule, group) is not self.spelled:
+            return False
+        read = [
+            default if key is None else group[key] if at is None else group[key][at]
+            for key, at, default in self._numbers
+        ]
+        read.append(0.0 if self.spelled.decays else group["weight_decay"])
+        try:
+            found = [float(value) for value in read]
+        except (TypeError, ValueError, RuntimeError):
+            found = []
+        maximize = group.get("maximize", False)
+        if found != self._read or maximize is not self._maximize:
+            self._take(read, maximize)
+            self._read, self._maximize = found, maximize
+        return True
+
+    def _take(self, read, maximize):
+        names = (*(key if at is None else f"{key}[{at}]" for key, at, _ in self._numbers), "weight_decay")
+        *numbers, decay = map(number, names, read)
+        if not isinstance(maximize, bool):
+            raise TypeError(f"maximize must be True or False, got {describe(maximize)}")
+        self.stage = maximize or decay != 0.0
+        stage = (UNCLIPPED, scale_of(maximize, False), decay) if self.stage else ()
+        self.numbers = (*numbers, *stage)
+
+    # --- tensors ----------------------------------------------------------------------------------------------------
+
+    def check(self):
+        """Raise where a tensor that has a gradient, or this, cannot be stepped."""
+        for name, p in zip(self.names, self.params):
+            if p.grad is not None:
+                check_place(name, p, self.group.get("fused"))
+                check_gradient(self.label, name, p, p.grad)
+
+    def make_states(self) -> list:
+        """Make what is missing in the state of tensors with a gradient; returns these, each with the names made."""
+        missing = [
+            p for p, s in zip(self.params, self.states) if s is self.nothing and p.grad is not None and any(self.keys)
+        ]
+        return [(p, self._make_state(p)) for p in missing]
+
+    def _make_state(self, p) -> list:
+        state, (step, own, *slots) = self.state[p], self.keys
+        made = [name for name in self.keys if name and name not in state]
+        wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
+        dtype = torch.float64 if wide else torch.float32  # as PyTorch's
+        for name in made:
+            if name == step:
+                state[name] = torch.zeros((), dtype=dtype)
+            elif name == own:
+                state[name] = torch.ones((), dtype=dtype)
+            else:
+                start = dict(self.spelled.slots)[name]
+                value = self.group[start] if start else 0.0
+                state[name] = torch.full_like(p, value, memory_format=torch.preserve_format, requires_grad=False)
+        return made
+
+    def pieces(self, i) -> list:
+        """Tensor i, its gradient and its state, each as one piece of memory, which lives until the step is finished.
+
+        Raises where one does not fit. What is a copy is written back then.
+        """
+        name, p = self.names[i], self.params[i]
+        if self.places[i] and p.data_ptr() != self.places[i]:
+            raise RuntimeError(
+                f"{name} must stay in the memory that flat=True laid out, got other memory: make the optimiser after "
+                "moving the model"
+            )
+        slots, found, order = [self.states[i][key] for key in self.keys[2:]], [], order_of(p)
+        for key, t in zip(self.keys[2:], slots):
+            check_like(f"the state {key!r} of {name}", t, p)
+        for t in (p, self.grads[i], *slots):
+            view, piece = lined_up(t, order)
+            found.append(piece)
+            if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():
+                self._copies.append((piece, view))
+        self._kept += found
+        return found
+
+    def finish(self):
+        """Write copies back, tell autograd of the change, and let go of the gradients."""
+        if self._copies:
+            to_the_end(self._write_back)
+        self.grads, self._kept, self._copies = [], [], []
+        increment_version(self.live)  # what was computed with these parameters before must not go on
+
+    def _write_back(self):
+        with torch.no_grad():
+            for piece, view in self._copies:
+                view.copy_(piece)
+
+    def moved(self) -> bool:
+        """Whether a parameter has another dtype or device than before."""
+        return any(p.dtype != self.dtype or p.device != self.device for p in self.params)
+
+    @property
+    def numpy_dtype(self):
+        return DTYPES[self.dtype]
+
+
+def number(name, value) -> float:
+    """A number of a group as a float: a number, or a tensor of one element."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1:
+            raise ValueError(f"Tensor {name} must be 1-element, got the shape {tuple(value.shape)}")
+        value = value.item()
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {describe(value)}") from None
+    if not -UNCLIPPED < found < UNCLIPPED:
+        raise ValueError(f"{name} must be finite, got {describe(value)}")
+    return found
