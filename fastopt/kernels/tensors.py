@@ -35,9 +35,10 @@ def advanced(t, own, *h):
 
 @cache
 def kernel(rule, dtype, *, parallel=False, stage=False, own=None):
-    """The compiled step: ``(table, own, h, total)``, and ``chunks`` behind them if parallel.
+    """The compiled step: ``(table, rows, width, h, total)``, and ``chunks`` behind them if parallel.
 
-    The table is that of loops/tensors.py; ``h`` are the hyperparameters as floats, then, if staged, those of the stage.
+    The table is that of loops/tensors.py, by its address; ``h`` are the hyperparameters as floats, then, if staged,
+    those of the stage.
     ``own`` makes of a tensor's own number, which is the first hyperparameter then, and not in ``h``, the next one.
     """
     bound = staged(rule) if stage else rule
@@ -51,8 +52,7 @@ def kernel(rule, dtype, *, parallel=False, stage=False, own=None):
     count = link(templates.count, following=link(advance, advanced=own) if own else unchanged)
     step = link(templates.parallel if parallel else templates.serial, part=part, count=count)
     arguments = (
-        types.Array(types.int64, 2, "C"),
-        types.Array(types.float64, 1, "C"),
+        *(types.int64,) * 3,
         types.UniTuple(types.float64, len(bound.hyper) - bool(own)),
         types.int64,
     )

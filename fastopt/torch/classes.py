@@ -2,7 +2,7 @@
 
 from functools import cache
 from inspect import Parameter, Signature, cleandoc, signature
-from types import MemberDescriptorType  # noqa: F401
+
 from typing import Any
 
 import torch

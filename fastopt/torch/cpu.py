@@ -9,10 +9,10 @@ import torch
 
 from ..kernels import tensors as kernels
 from ..kernels.cpu import threshold
-from ..kernels.looks import KNOWN, LIVE, SEPARATE, TOTAL, look
-from ..kernels.loops.tensors import OWN, OWN_BYTES, P, SIZE, STATE, STEP, STEP_BYTES, T, TAKEN
+from ..kernels.looks import FLOAT32, FLOAT64, LIVE, SEPARATE, TOTAL, look
+from ..kernels.loops.tensors import NUMBER, OWN, OWN_BYTES, SIZE, STATE, STEP, STEP_BYTES, TAKEN, P, T
 from ..kernels.threads import in_threads
-from .checks import questions, what_is_known
+from .objects import objects
 from .parts import Part
 
 FLOATS = (torch.float32, torch.float64)
@@ -21,16 +21,17 @@ FLOATS = (torch.float32, torch.float64)
 class CpuPart(Part):
     def __init__(self, *given):
         super().__init__(*given)
-        count = len(self.params)
-        self._table = np.zeros((count, STATE + len(self.spelled.slots)), np.int64)
+        count, width = len(self.params), STATE + len(self.spelled.slots)
+        self._table = np.zeros((count, width), np.int64)
         self._table[:, TAKEN] = self.taken
-        self._own, self._places = np.ones(count), np.array(self.places, np.int64)
-        self._known, self._ask = np.zeros(KNOWN, np.int64), questions()
-        self._look = None if self._ask is None else look()
-        if self._look:
-            facts = what_is_known(self.dtype)
-            self._known[: len(facts)] = facts
+        self._places = np.array(self.places, np.int64)
+        dtype = FLOAT32 if self.dtype == torch.float32 else FLOAT64
+        kinds = [id(kind) for kind in (None, torch.Tensor, torch.nn.Parameter)]
+        self._known = np.array([0, 0, *kinds, dtype, *(objects() or ())], np.int64)
         self._cells = memoryview(self._known)
+        self._look = look() if objects() else None
+        self._where = self._table.ctypes.data, count, width
+        self._looked_at = self._places.ctypes.data, *self._where, self._known.ctypes.data
         self._none = [None] * count
         self._compiled: Any = None  # the kernels, and whether with the stage
 
@@ -45,7 +46,7 @@ class CpuPart(Part):
             self.live = [p for p, g in zip(params, grads) if g is not None]
             return bool(self.live)
         found = [params, grads, *lists]
-        separate = self._look(id(found), self._places, self._table, self._own, self._ask, self._known)
+        separate = self._look(id(found), *self._looked_at)
         live = self._cells[LIVE]
         self.live = params if live == len(params) else [p for p, g in zip(params, grads) if g is not None]
         return separate > 0
@@ -64,7 +65,7 @@ class CpuPart(Part):
         self._number(row, STEP, STEP_BYTES, state, step)
         self._number(row, OWN, OWN_BYTES, state, own)
         row[T] = 1 + (int(state[step]) if step else row[TAKEN])
-        self._own[i] = float(state[own]) if own else 1.0
+        row[NUMBER : NUMBER + 1].view(np.float64)[0] = float(state[own]) if own else 0.0
         row[SIZE] = self.params[i].numel()
 
     def _number(self, row, at, nbytes, state, key):
@@ -84,7 +85,7 @@ class CpuPart(Part):
             self._compile()
         _, one, many, most = self._compiled
         total = self._cells[TOTAL]
-        given = self._table, self._own, self.numbers, total
+        given = *self._where, self.numbers, total
         if total < most or torch.get_num_threads() == 1 or self._share_memory():
             one(*given)
         else:

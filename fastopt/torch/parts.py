@@ -107,7 +107,7 @@ class Part:
         return [(p, self._make_state(p)) for p in missing]
 
     def _make_state(self, p) -> list:
-        state, (step, own, *slots) = self.state[p], self.keys
+        state, (step, own, *_) = self.state[p], self.keys
         made = [name for name in self.keys if name and name not in state]
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         dtype = torch.float64 if wide else torch.float32  # as PyTorch's

@@ -205,7 +205,9 @@ class Stepping(torch.optim.Optimizer):
         """
         if self.flat:
             if set_to_none:
-                raise ValueError("set_to_none must be False with flat=True, got True: gradients are views of one buffer")
+                raise ValueError(
+                    "set_to_none must be False with flat=True, got True: gradients are views of one buffer"
+                )
             clear(self._homes)
         elif set_to_none is False or torch._C._autograd._profiler_enabled():
             super().zero_grad(set_to_none is not False)
