@@ -2,7 +2,6 @@
 
 from functools import cache
 from inspect import Parameter, Signature, cleandoc, signature
-
 from typing import Any
 
 import torch
