@@ -84,12 +84,14 @@ class CpuPart(Part):
         if self._compiled is None or self._compiled[0] is not self.stage:
             self._compile()
         _, one, many, most = self._compiled
-        total = self._cells[TOTAL]
+        total, threads = self._cells[TOTAL], torch.get_num_threads() if self._cells[TOTAL] >= most else 1
         given = *self._where, self.numbers, total
-        if total < most or torch.get_num_threads() == 1 or self._share_memory():
+        if threads == 1 or self._share_memory():
             one(*given)
         else:
-            in_threads(lambda chunks: many()(*given, chunks), lambda: one(*given), torch.get_num_threads())
+            in_threads(lambda chunks: many()(*given, chunks), lambda: one(*given), threads)
+            if torch.get_num_threads() != threads:  # which Numba's threads may change as they start
+                torch.set_num_threads(threads)
         self.finish()
 
     def _compile(self):
