@@ -107,7 +107,7 @@ class Part:
         return [(p, self._make_state(p)) for p in missing]
 
     def _make_state(self, p) -> list:
-        state, (step, own, *slots) = self.state[p], self.keys
+        state, (step, own, *_) = self.state[p], self.keys
         made = [name for name in self.keys if name and name not in state]
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         dtype = torch.float64 if wide else torch.float32  # as PyTorch's
@@ -163,6 +163,19 @@ class Part:
     @property
     def numpy_dtype(self):
         return DTYPES[self.dtype]
+
+
+def on_host(state, key):
+    """A number of a state, as a tensor on the CPU that can be written; made one where it is none.
+
+    Once, not in each step: after a checkpoint was loaded with ``fused=True``, or onto a device, PyTorch has it there,
+    and who looks at it waits.
+    """
+    t = state[key]
+    known = isinstance(t, torch.Tensor) and t.dtype in DTYPES
+    if not known or t.device.type != "cpu" or t.numel() != 1:
+        t = state[key] = torch.tensor(float(t), dtype=t.dtype if known else None)
+    return t
 
 
 def number(name, value) -> float:
