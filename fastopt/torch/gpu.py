@@ -1,6 +1,7 @@
 """Tensors on a CUDA device: a launch for each, on PyTorch's current stream of that device, and no wait.
 
-What PyTorch frees meanwhile it gives away again on the same stream, so nothing has to outlive its launch.
+What PyTorch frees meanwhile it gives away again on the same stream, so nothing has to outlive its launch. Numbers are
+counted on the CPU: those of a state that are on a device are fetched once, a rate that is a tensor there in each step.
 """
 
 from functools import partial
@@ -79,7 +80,3 @@ class GpuPart(Part):
     def _go_on(self):
         """Call what is left of the queue. A call and its note are one to CPython, so no interrupt comes between."""
         self._called.extend(map(call, self._queue[len(self._called) :]))
-
-    def finish(self):
-        super().finish()
-        self._queue = ()

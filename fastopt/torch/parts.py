@@ -136,7 +136,11 @@ class Part:
         slots, found, order = [self.states[i][key] for key in self.keys[2:]], [], order_of(p)
         for key, t in zip(self.keys[2:], slots):
             check_like(f"the state {key!r} of {name}", t, p)
+        plain = p.is_contiguous()
         for t in (p, self.grads[i], *slots):
+            if plain and t.is_contiguous() and not t.is_neg():  # as most are
+                found.append(t)
+                continue
             view, piece = lined_up(t, order)
             found.append(piece)
             if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():

@@ -8,8 +8,13 @@ import importlib.util
 PACKAGES = {"cuda": ("numba_cuda",), "peers": ("torch", "jax", "optax")}
 
 
+def is_installed(package):
+    found = importlib.util.find_spec(package)
+    return found is not None and found.origin is not None  # a folder of tests has the name of one, and no origin
+
+
 def why_not(extra, *packages):
     """Why what needs this extra, or these packages of it, cannot run, if it cannot."""
-    if all(importlib.util.find_spec(package) for package in packages or PACKAGES[extra]):
+    if all(map(is_installed, packages or PACKAGES[extra])):
         return None
     return f"needs the {extra} extra: ci/test --with {extra}"

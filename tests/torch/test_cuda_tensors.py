@@ -63,12 +63,19 @@ def seen(monkeypatch):
     from fastopt.torch.cpu import CpuPart
     from fastopt.torch.gpu import GpuPart
 
-    seen = SimpleNamespace(launches=[], devices=[], capturing=False)
+    seen = SimpleNamespace(launches=[], devices=[], capturing=False, fails=False)
     ready = gpu.Kernel.ready
 
     def noted(kernel, stream, *args, **options):
-        run = ready(kernel, stream, *args, **options)
-        return lambda: (seen.launches.append(int(getattr(stream, "handle", stream))), run())
+        run, handle = ready(kernel, stream, *args, **options), int(getattr(stream, "handle", stream))
+
+        def launch():
+            if seen.fails:
+                raise RuntimeError("no such launch")
+            seen.launches.append(handle)
+            return run()
+
+        return launch
 
     monkeypatch.setattr(gpu.Kernel, "ready", noted)
     before = torch.get_default_dtype()
@@ -302,6 +309,21 @@ def test_nothing_is_stepped_without_gradients(seen):
     opt.step()
     assert len(seen.launches) == count == 2
     assert all(map(torch.equal, params, before))
+
+
+def test_what_a_failed_step_left_over_is_not_made_up_for(seen):
+    x = on_gpu(torch.ones(3, requires_grad=True))
+    opt = fastopt.torch.SGD([x])
+    x.grad, seen.fails = torch.ones_like(x), True
+    with pytest.raises(RuntimeError, match="no such launch"):
+        opt.step()
+    seen.fails = False
+    opt.zero_grad()
+    opt.step()
+    assert not seen.launches
+    x.grad = torch.ones_like(x)
+    opt.step()
+    assert len(seen.launches) == 1
 
 
 def test_autograd_is_told():
