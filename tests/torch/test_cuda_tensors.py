@@ -293,6 +293,15 @@ def test_flat():
         assert_same(opt, ref)
 
 
+def test_a_strided_parameter_is_stepped_where_it_is():
+    theirs, around = torch.ones(4, requires_grad=True), torch.ones(4, 2) if SIMULATED else torch.ones(4, 2).cuda()
+    mine = around[:, 0].requires_grad_()
+    mine.stands_for_cuda = True
+    steps([fastopt.torch.Adam([mine]), torch.optim.Adam([theirs])], [[mine], [theirs]])
+    assert_close(around[:, 0], theirs, "parameter")
+    assert (around[:, 1] == 1).all()
+
+
 def test_nothing_is_stepped_without_gradients(seen):
     """Not with those of the step before either, which the optimiser does not keep alive."""
     params = [on_gpu(torch.ones(3, requires_grad=True)), on_gpu(torch.ones((), requires_grad=True))]
