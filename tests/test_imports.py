@@ -150,4 +150,4 @@ def test_tests_that_need_an_extra_say_so():
         path for path, text in texts.items() if re.search(r"importorskip\(.(torch|jax|optax|numba_cuda|cuda)", text)
     ]
     peers = [path for path, text in texts.items() if re.search(r"^ *import (torch|jax|optax)\b", text, re.MULTILINE)]
-    assert not [path for path in peers if 'mark.needs("peers")' not in texts[path]]
+    assert not [path for path in peers if 'mark.needs("peers"' not in texts[path]]

@@ -136,7 +136,11 @@ class Part:
         slots, found, order = [self.states[i][key] for key in self.keys[2:]], [], order_of(p)
         for key, t in zip(self.keys[2:], slots):
             check_like(f"the state {key!r} of {name}", t, p)
+        plain = p.is_contiguous()
         for t in (p, self.grads[i], *slots):
+            if plain and t.is_contiguous() and not t.is_neg():  # as most are
+                found.append(t)
+                continue
             view, piece = lined_up(t, order)
             found.append(piece)
             if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():
@@ -163,6 +167,19 @@ class Part:
     @property
     def numpy_dtype(self):
         return DTYPES[self.dtype]
+
+
+def on_host(state, key):
+    """A number of a state, as a tensor on the CPU that can be written; made one where it is none.
+
+    Once, not in each step: after a checkpoint was loaded with ``fused=True``, or onto a device, PyTorch has it there,
+    and who looks at it waits.
+    """
+    t = state[key]
+    known = isinstance(t, torch.Tensor) and t.dtype in DTYPES
+    if not known or t.device.type != "cpu" or t.numel() != 1:
+        t = state[key] = torch.tensor(float(t), dtype=t.dtype if known else None)
+    return t
 
 
 def number(name, value) -> float:

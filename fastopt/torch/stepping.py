@@ -7,6 +7,7 @@ import torch
 from torch.optim import optimizer as torchs
 
 from ..errors import describe, shorten
+from ..targets.available import require
 from .checks import check_parameter
 from .cpu import CpuPart
 from .flat import clear, laid_out
@@ -239,6 +240,7 @@ def part_of(device):
     """The class for tensors on this device."""
     if device.type != "cuda":
         return CpuPart
-    from .gpu import GpuPart  # which needs CUDA
+    require(f"parameters on {device}")
+    from .gpu import GpuPart
 
     return GpuPart

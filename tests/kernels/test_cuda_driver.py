@@ -71,6 +71,11 @@ def test_on_the_fake_driver(devices, files, chosen, loaded):
     assert run_pytest("-p", "fake_gpu", "-k", chosen, *paths, skips=skips, **loaded(devices))
 
 
+@pytest.mark.needs("peers", "torch")
+def test_tensors_of_pytorch(loaded):
+    assert run_pytest("-p", "fake_gpu", TESTS / "torch/driver_tensors.py", **loaded(2))
+
+
 @pytest.mark.parametrize(("devices", "words"), [(0, "none: no CUDA device is visible"), (1, "compute capability 9.0")])
 def test_info(devices, words, loaded):
     done = fresh("info", **loaded(devices))
