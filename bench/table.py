@@ -10,6 +10,8 @@ QUESTIONS = {
     "minimize_many": "Many small minimisations",
     "forward": "Only the value written",
     "fit": "Training",
+    "torch": "Optimisers for PyTorch",
+    "training_loops": "Training loops of PyTorch",
     "vector_maths": "Functions of mathematics in a loop",
     "subnormals": "Subnormal numbers",
     "latency": "Latency of a fresh process",
