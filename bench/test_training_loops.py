@@ -10,10 +10,9 @@ views of a buffer (``flat=True``), counts as the optimiser's.
 """
 
 import copy
-from itertools import cycle
+from itertools import chain, cycle, pairwise
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 from conftest import Contestant
 
@@ -53,8 +52,8 @@ class Model(NamedTuple):
 
 def mlp(*widths, lap, rounds):
     def make():
-        layers = [[nn.Linear(n, m), nn.ReLU()] for n, m in zip(widths, widths[1:])]
-        return nn.Sequential(*sum(layers, [])[:-1])
+        layers = chain.from_iterable((nn.Linear(n, m), nn.ReLU()) for n, m in pairwise(widths))
+        return nn.Sequential(*layers)[:-1]
 
     return Model(f"MLP {'-'.join(map(str, widths))}", make, widths[:1], widths[-1], lap, rounds)
 
@@ -134,7 +133,7 @@ def test_loops(race, figure, pace, model):
     if seconds is None:
         return
     seconds = {name: taken / model.lap for name, taken in seconds.items()}
-    aimed = model is MODELS[0]
+    aimed = model is MODELS[0]  # the others have no targets
     for ours in SAID:
         figure(f"{model.name}, {SAID[ours]}", seconds[ours] * 1e6, "µs")
         for peer in FORMS:
