@@ -22,11 +22,12 @@ def sentence(run):
     separate, flat = rows[f"{MODEL}, separate tensors"], rows[f"{MODEL}, flat=True"]
     share = rows[f"{MODEL}, flat=True, the optimiser's share"].figure["median"]
 
-    def times(row):
-        default, fused = (table.number(row.peers[f"PyTorch {form}"]["median"]) for form in ("default", "fused"))
-        return f"{default}× as fast as with PyTorch's default and {fused}× as fast as with its fused kernel"
+    def over(row, form):
+        return table.number(headlines.ratio(row, f"PyTorch {form}"))
 
     return (
         f"Whole training loops with Adam, batches of 32, on {headlines.machine(run)}. The {MODEL} trains "
-        f"{times(separate)}; with `flat=True`, {times(flat)}: the optimiser takes {table.number(share)} % of the loop."
+        f"{over(separate, 'default')}× as fast as with PyTorch's default, {over(separate, 'fused')}× as fast as with "
+        f"its fused kernel; with `flat=True` {over(flat, 'default')}× and {over(flat, 'fused')}×, and the optimiser "
+        f"takes {table.number(share)} % of the loop."
     )

@@ -1,5 +1,6 @@
 """The table of a run: what was timed, how fastopt did, how many times as long each peer took, the targets."""
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -55,7 +56,7 @@ def aims(figure):
 
 
 def met(figure):
-    return figure["median"] <= figure.get("most", float("inf")) and figure["median"] >= figure.get("least", 0)
+    return figure.get("least", -math.inf) <= figure["median"] <= figure.get("most", math.inf)
 
 
 def rows(benchmarks):

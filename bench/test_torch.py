@@ -22,7 +22,7 @@ STEPS, RTOL = 5, 1e-5  # before the race, to compare results
 ROUNDS, ROUNDS_OF_LARGE, LARGE = 400, 40, 10**7
 SMALL = ((64,),) * 100
 MLP = ((64, 8), (64,), (64, 64), (64,), (1, 64), (1,))
-SIX = "a step of the six tensors of an 8-64-64-1 MLP, float32"
+SIX = "six tensors of an 8-64-64-1 MLP, float32"
 ADAM = {"PyTorch fused": 4, "PyTorch default": 10}  # how many times as long they should take on the six
 SETS = 4  # of fresh gradients
 BY_NAME = {rule.name: rule for rule in fastopt.RULES}
@@ -99,7 +99,7 @@ def figures(figure, work, seconds, least, unit="µs"):
 @pytest.mark.parametrize(
     ("work", "shapes", "least"),
     [
-        ("a step of 100 tensors of 64, float32, Adam", SMALL, {"PyTorch fused": 8, "PyTorch default": 30}),
+        ("100 tensors of 64, float32, Adam", SMALL, {"PyTorch fused": 8, "PyTorch default": 30}),
         (f"{SIX}, Adam", MLP, ADAM),
     ],
     ids=["many", "mlp"],
@@ -134,4 +134,4 @@ def test_large(race, figure):
     steps = Steps("adam", ((LARGE,),))
     seconds = race(steps.all(steps.stepping), STEPS, RTOL, ROUNDS_OF_LARGE)
     if seconds is not None:
-        figures(figure, "a step of one tensor of 10⁷, float32, Adam", seconds, {"PyTorch fused": 1.0}, "ms")
+        figures(figure, "one tensor of 10⁷, float32, Adam", seconds, {"PyTorch fused": 1.0}, "ms")
