@@ -13,9 +13,7 @@ from ..kernels.looks import FLOAT32, FLOAT64, LIVE, SEPARATE, TOTAL, look
 from ..kernels.loops.tensors import NUMBER, OWN, OWN_BYTES, SIZE, STATE, STEP, STEP_BYTES, TAKEN, P, T
 from ..kernels.threads import in_threads
 from .objects import objects
-from .parts import Part
-
-FLOATS = (torch.float32, torch.float64)
+from .parts import Part, on_host
 
 
 class CpuPart(Part):
@@ -69,14 +67,9 @@ class CpuPart(Part):
         row[SIZE] = self.params[i].numel()
 
     def _number(self, row, at, nbytes, state, key):
-        """Note where a number of the state is, which is made a tensor if it is none that a kernel can write."""
-        row[nbytes] = 0
-        if key is None:
-            return
-        t = state[key]
-        if not isinstance(t, torch.Tensor) or t.dtype not in FLOATS or t.device.type != "cpu" or t.numel() != 1:
-            t = state[key] = torch.tensor(float(t))
-        row[at], row[nbytes] = t.data_ptr(), t.itemsize
+        """Note where a number of the state is."""
+        t = on_host(state, key) if key else None
+        row[at], row[nbytes] = (0, 0) if t is None else (t.data_ptr(), t.itemsize)
 
     # --- the step ---------------------------------------------------------------------------------------------------
 
