@@ -111,6 +111,25 @@ def _is_narrow(builder, nbytes):
     return builder.icmp_signed("==", nbytes, nbytes.type(4))
 
 
+@cache
+def floats_of(count):
+    """``floats(address)``: so many numbers of float64 that begin there."""
+
+    def floats(address):
+        return tuple(load_float(address + 8 * k, 8) for k in range(count))
+
+    @emitted_form(floats)
+    def _floats(typingctx, address):
+        def codegen(context, builder, signature, args):
+            pointer = builder.inttoptr(args[0], ir.DoubleType().as_pointer())
+            found = [builder.load(builder.gep(pointer, [ir.IntType(32)(k)])) for k in range(count)]
+            return context.make_tuple(builder, signature.return_type, found)
+
+        return types.UniTuple(types.float64, count)(types.int64), codegen
+
+    return floats
+
+
 # --- arrays --------------------------------------------------------------------------------------------------------
 
 

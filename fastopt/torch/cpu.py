@@ -1,18 +1,17 @@
 """Tensors on the CPU: found anew in each step, and stepped in one call of a kernel."""
 
-import sys
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 
 from ..kernels import tensors as kernels
 from ..kernels.cpu import threshold
 from ..kernels.looks import FLOAT32, FLOAT64, LIVE, SEPARATE, TOTAL, look
-from ..kernels.loops.tensors import NUMBER, OWN, OWN_BYTES, SIZE, STATE, STEP, STEP_BYTES, TAKEN, P, T
-from ..kernels.threads import in_threads
+from ..kernels.loops.tensors import NUMBER, OWN, OWN_BYTES, SIZE, STATE, STEP, STEP_BYTES, TAKEN, THREAD, THREADS, P, T
+from ..kernels.threads import forked, in_threads
 from .objects import objects
+from .openmp import openmp
 from .parts import Part, on_host
 
 
@@ -76,24 +75,34 @@ class CpuPart(Part):
     def run(self):
         if self._compiled is None or self._compiled[0] is not self.stage:
             self._compile()
-        _, one, many, most = self._compiled
-        total, threads = self._cells[TOTAL], torch.get_num_threads() if self._cells[TOTAL] >= most else 1
-        given = *self._where, self.numbers, total
-        if threads == 1 or self._share_memory():
-            one(*given)
+        _, one, most = self._compiled
+        total = self._cells[TOTAL]
+        threads = torch.get_num_threads() if total >= most else 1
+        if threads == 1 or forked() or self._share_memory():
+            one(*self._where, self.numbers, total)
         else:
-            in_threads(lambda chunks: many()(*given, chunks), lambda: one(*given), threads)
-            if torch.get_num_threads() != threads:  # which Numba's threads may change as they start
-                torch.set_num_threads(threads)
+            self._run_in_threads(one, total, threads)
         self.finish()
 
     def _compile(self):
-        spelled, stage = self.spelled, self.stage
-        given = {"stage": stage, "own": spelled.own and spelled.own[1]}
-        rule, dtype = spelled.rule, self.numpy_dtype
-        one = kernels.kernel(rule, dtype, **given)
-        most = threshold(rule, dtype) if numba.config.NUMBA_NUM_THREADS > 1 else sys.maxsize
-        self._compiled = stage, one, lambda: kernels.kernel(rule, dtype, parallel=True, **given), most
+        rule, dtype = self.spelled.rule, self.numpy_dtype
+        self._options = {"stage": self.stage, "own": self.spelled.own and self.spelled.own[1]}
+        self._compiled = self.stage, kernels.kernel(rule, dtype, **self._options), threshold(rule, dtype)
+
+    def _run_in_threads(self, one, total, threads):
+        """By PyTorch's threads, or by Numba's where there is no way to those."""
+        rule, dtype, team = self.spelled.rule, self.numpy_dtype, openmp()
+        given = *self._where, self.numbers, total
+        if team:
+            many, share, words = kernels.team(rule, dtype, **self._options)
+            work = np.zeros(words, np.int64)
+            work[THREAD], work[THREADS] = team[1:]
+            many(*given, work.ctypes.data, team[0], share, threads)
+            return
+        many = kernels.kernel(rule, dtype, parallel=True, **self._options)
+        in_threads(lambda chunks: many(*given, chunks), lambda: one(*given), threads)
+        if torch.get_num_threads() != threads:  # which Numba's threads may change as they start
+            torch.set_num_threads(threads)
 
     def _share_memory(self) -> bool:
         """Whether parameters do, so that their steps must follow each other."""

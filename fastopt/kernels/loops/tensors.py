@@ -8,6 +8,7 @@ from numba import prange
 from ..memory import load64, load_float, store64, store_float
 from ..stand_ins import stand_in
 from ..subnormals import flush_off, flush_on
+from ..teams import begin, number_of
 from ..threads import limit_threads, restore_threads
 from ..tuples import cast_like
 
@@ -16,6 +17,9 @@ from ..tuples import cast_like
 # its gradient, its state.
 SIZE, T, TAKEN, STEP, STEP_BYTES, NUMBER, OWN, OWN_BYTES, P, G, STATE = range(11)
 WORD = 8  # bytes of a cell
+
+# What is noted for a team: table, rows, width, total; who tells a thread its number, and how many there are; then h.
+THREAD, THREADS, NOTED = range(4, 7)
 
 
 @stand_in
@@ -36,6 +40,11 @@ def coefficients(t, *hyper):
 @stand_in
 def numbers(own, h):
     """Stands for what coefficients take: h, or a tensor's own number before it."""
+
+
+@stand_in
+def floats(address):
+    """Stands for h, out of memory."""
 
 
 @stand_in
@@ -93,4 +102,25 @@ def parallel(table, rows, width, h, total, chunks):
     for k in prange(chunks):
         part(table, rows, width, h, total * k // chunks, total * (k + 1) // chunks)
     restore_threads(before)
+    count(table, rows, width, h)
+
+
+def share(work):
+    """The part of one thread of a team. ``work``: the address of what ``team`` notes there."""
+    thread, threads = number_of(load64(work + WORD * THREAD)), number_of(load64(work + WORD * THREADS))
+    table, rows, width = load64(work), load64(work + WORD), load64(work + 2 * WORD)
+    total = load64(work + 3 * WORD)
+    part(table, rows, width, floats(work + WORD * NOTED), total * thread // threads, total * (thread + 1) // threads)
+    return 0
+
+
+def team(table, rows, width, h, total, work, start, share, threads):
+    """The same by a team of another library's threads, which ``start`` begins; all are addresses."""
+    store64(work, table)
+    store64(work + WORD, rows)
+    store64(work + 2 * WORD, width)
+    store64(work + 3 * WORD, total)
+    for k in range(len(h)):
+        store_float(work + WORD * (NOTED + k), WORD, h[k])
+    begin(start, share, work, threads)
     count(table, rows, width, h)
