@@ -30,7 +30,9 @@ class CpuPart(Part):
         self._where = self._table.ctypes.data, count, width
         self._looked_at = self._places.ctypes.data, *self._where, self._known.ctypes.data
         self._none = [None] * count
-        self._compiled: Any = None  # the kernels, and whether with the stage
+        self._compiled: Any = None  # whether with the stage, the kernel, and from how many elements on threads pay
+        self._team: Any = None
+        self._spans, self._meet = b"", False  # of the parameters, and whether some of them do
 
     def look(self) -> bool:
         """Find the tensors that have a gradient; whether Python must look at some of them."""
@@ -88,25 +90,33 @@ class CpuPart(Part):
         rule, dtype = self.spelled.rule, self.numpy_dtype
         self._options = {"stage": self.stage, "own": self.spelled.own and self.spelled.own[1]}
         self._compiled = self.stage, kernels.kernel(rule, dtype, **self._options), threshold(rule, dtype)
+        self._team = None
 
     def _run_in_threads(self, one, total, threads):
         """By PyTorch's threads, or by Numba's where there is no way to those."""
-        rule, dtype, team = self.spelled.rule, self.numpy_dtype, openmp()
         given = *self._where, self.numbers, total
-        if team:
-            many, share, words = kernels.team(rule, dtype, **self._options)
-            work = np.zeros(words, np.int64)
-            work[THREAD], work[THREADS] = team[1:]
-            many(*given, work.ctypes.data, team[0], share, threads)
+        if who := openmp():
+            if self._team is None:
+                self._gather_team(*who)
+            many, *rest = self._team
+            many(*given, *rest, threads)
             return
-        many = kernels.kernel(rule, dtype, parallel=True, **self._options)
+        many = kernels.kernel(self.spelled.rule, self.numpy_dtype, parallel=True, **self._options)
         in_threads(lambda chunks: many(*given, chunks), lambda: one(*given), threads)
         if torch.get_num_threads() != threads:  # which Numba's threads may change as they start
             torch.set_num_threads(threads)
 
+    def _gather_team(self, start, *who):
+        many, share, words = kernels.team(self.spelled.rule, self.numpy_dtype, **self._options)
+        self._work = np.zeros(words, np.int64)
+        self._work[[THREAD, THREADS]] = who
+        self._team = many, self._work.ctypes.data, start, share
+
     def _share_memory(self) -> bool:
         """Whether parameters do, so that their steps must follow each other."""
-        rows = self._table[self._table[:, SIZE] > 0]
-        rows = rows[np.argsort(rows[:, P])]
-        ends = rows[:, P] + rows[:, SIZE] * self.dtype.itemsize
-        return bool((rows[1:, P] < ends[:-1]).any())
+        spans = self._table[:, [P, SIZE]]
+        if spans.tobytes() != self._spans:
+            ordered = spans[np.argsort(spans[:, 0])]
+            ends = ordered[:, 0] + np.maximum(ordered[:, 1], 0) * self.dtype.itemsize
+            self._spans, self._meet = spans.tobytes(), bool((ordered[1:, 0] < ends[:-1]).any())
+        return self._meet
