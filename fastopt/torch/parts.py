@@ -12,6 +12,7 @@ from .checks import DTYPES, check_gradient, check_like, check_place, lined_up, o
 from .names import spelled
 
 UNCLIPPED = float("inf")
+SETTLED = (bool, int, float, str)
 
 
 class Part:
@@ -48,8 +49,8 @@ class Part:
         self.nothing = dict.fromkeys(self.keys)  # the state of a tensor that has none yet
         self.states = [self.state_of(p) for p in params]
         self.taken = [s is not self.nothing and p not in fresh for s, p in zip(self.states, params)]
-        self._read: Any = None
-        self._maximize: Any = None
+        self._seen: Any = None  # the values of the group when it was read, but for "params"
+        self._seen_params, self._params_at = None, 0
         self.grads: list = []
         self._kept: list = []
         self._copies: list = []  # of what does not lie in one piece: where to copy from, and to
@@ -62,7 +63,15 @@ class Part:
     # --- numbers ----------------------------------------------------------------------------------------------------
 
     def read(self) -> bool:
-        """Read the group's options and numbers, a tensor's value too; whether the rule is still what it was."""
+        """Read the group's options and numbers; whether the rule is still what it was."""
+        values = [*self.group.values()]
+        if len(values) > self._params_at and values[self._params_at] is self._seen_params:
+            values[self._params_at] = None
+            if values == self._seen:
+                return True
+        return self._read_anew()
+
+    def _read_anew(self) -> bool:
         group = self.group
         if spelled(self.rule, group) is not self.spelled:
             return False
@@ -71,14 +80,10 @@ class Part:
             for key, at, default in self._numbers
         ]
         read.append(0.0 if self.spelled.decays else group["weight_decay"])
-        try:
-            found = [float(value) for value in read]
-        except (TypeError, ValueError, RuntimeError):
-            found = []
-        maximize = group.get("maximize", False)
-        if found != self._read or maximize is not self._maximize:
-            self._take(read, maximize)
-            self._read, self._maximize = found, maximize
+        self._take(read, group.get("maximize", False))
+        self._seen_params, self._params_at = group["params"], [*group].index("params")
+        values = [None if key == "params" else value for key, value in group.items()]
+        self._seen = values if all(map(_is_settled, values)) else None
         return True
 
     def _take(self, read, maximize):
@@ -180,6 +185,11 @@ def on_host(state, key):
     if not known or t.device.type != "cpu" or t.numel() != 1:
         t = state[key] = torch.tensor(float(t), dtype=t.dtype if known else None)
     return t
+
+
+def _is_settled(value) -> bool:
+    """Whether a value of a group is what it is: no tensor or list, in which another may be put."""
+    return value is None or isinstance(value, SETTLED) or (type(value) is tuple and all(map(_is_settled, value)))
 
 
 def number(name, value) -> float:
