@@ -183,7 +183,7 @@ def test_many_of_values(d, dtype, card):
         assert set(re.findall(r"(\d+) bytes spill", log)) == {"0"}
 
 
-@pytest.mark.parametrize(("cc", "dtype"), zip(CARDS, DTYPES))
+@pytest.mark.parametrize(("cc", "dtype"), list(zip(CARDS, DTYPES)))
 def test_many_with_all_options(cc, dtype, card):
     for kernel in many("adam", dtype, flags=ALL):
         check_memory(*compiled(kernel, cc, card))

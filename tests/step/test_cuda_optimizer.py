@@ -24,7 +24,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("capturable", "dtype"), zip((False, True), DTYPES))
+@pytest.mark.parametrize(("capturable", "dtype"), list(zip((False, True), DTYPES)))
 @pytest.mark.parametrize("options", OPTIONS, ids=name_of)
 @pytest.mark.parametrize("name", ["gd", "adam", "lion"])
 def test_options(name, options, dtype, capturable):
