@@ -1,14 +1,30 @@
-"""The keywords that users write for a rule's numbers."""
+"""The keywords that users write for a rule's numbers: some numbers stand together, as PyTorch spells them."""
 
-BETAS = ("beta1", "beta2")
+# What a user writes as one, the numbers that it holds, and how formulas call these.
+TOGETHER = {
+    "betas": {"beta1": "β₁", "beta2": "β₂"},
+    "etas": {"etaminus": "η⁻", "etaplus": "η⁺"},
+    "step_sizes": {"step_size_min": "Δmin", "step_size_max": "Δmax"},
+}
+
+
+def together(numbers) -> dict:
+    """Of a rule's numbers those that users write as one, by that keyword."""
+    return {
+        keyword: tuple(names)
+        for keyword, names in TOGETHER.items()
+        if keyword not in numbers and all(name in numbers for name in names)
+    }
 
 
 def spelt(numbers: dict) -> dict:
     """By the keywords users write: ``beta1`` and ``beta2`` as the pair ``betas``, in the place of the first."""
-    if not all(beta in numbers for beta in BETAS):
-        return dict(numbers)
-    pair = tuple(numbers[beta] for beta in BETAS)
-    return {("betas" if k == "beta1" else k): (pair if k == "beta1" else v) for k, v in numbers.items() if k != "beta2"}
+    found = dict(numbers)
+    for keyword, names in together(numbers).items():
+        whole = tuple(numbers[name] for name in names)
+        found = {(keyword if k == names[0] else k): v for k, v in found.items() if k not in names[1:]}
+        found[keyword] = whole
+    return found
 
 
 def keywords(rule) -> dict:

@@ -31,7 +31,8 @@ class Rule:
         The names of the state arrays, in the order of ``update``'s arguments. They start at zero.
     hyper : mapping of str to float or bool
         The hyperparameters and their defaults, in the order of ``coefficients``'s arguments after ``t``.
-        ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given.
+        ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given, ``etaminus`` and
+        ``etaplus`` ``etas``, ``step_size_min`` and ``step_size_max`` ``step_sizes``.
     initial : mapping of str to (str, float), optional
         Constructor keywords that set what a state array starts from: keyword -> (state name, default).
     ranges : mapping of str to str, optional

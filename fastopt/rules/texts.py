@@ -6,6 +6,7 @@ own, in a section "Parameters", and that text is taken where there are both.
 
 import re
 
+from .keywords import TOGETHER
 from .rule import Rule
 
 MEANINGS = {
@@ -21,6 +22,10 @@ holds back parameters whose gradients are mostly noise.""",
     "bias_correction": """\
 Whether to divide m and v by the weight that they have gathered since they started at 0. Without it the first steps
 are about three times as long, by default.""",
+    "etaminus": "η⁻, what a step is multiplied by where the gradient has changed its sign.",
+    "etaplus": "η⁺, what a step is multiplied by where the gradient has kept its sign.",
+    "step_size_min": "Δmin, how short a step can become, in the parameter's own unit.",
+    "step_size_max": "Δmax, how long a step can become, in the parameter's own unit.",
     "weight_decay": """\
 λ, L2 decay: adds λθ to the gradient, as a penalty ½λ‖θ‖² on the loss would. Rules that rescale the gradient
 rescale this part with it; AdamW and Lion decay apart from it.""",
@@ -42,8 +47,8 @@ def entries(body: str) -> dict[str, str]:
 
 def meaning(rule: Rule, name: str) -> str:
     """What this number is in this rule, indented; nothing where nobody said it."""
-    if name == "betas":
-        return "\n".join(meaning(rule, beta) for beta in ("beta1", "beta2"))
+    if name in TOGETHER and name not in rule.hyper:
+        return "\n".join(meaning(rule, one) for one in TOGETHER[name])
     own = entries(sections(rule.doc).get("Parameters", "")).get(name, "")
     return own.partition("\n")[2] or indented(MEANINGS.get(name, ""))
 
@@ -61,6 +66,14 @@ def examples(rule: Rule) -> str:
 
 def indented(text: str) -> str:
     return re.sub(r"^(?=.)", "    ", text, flags=re.MULTILINE)
+
+
+def whole(rule: Rule, name: str) -> tuple[tuple, str]:
+    """Of numbers that are written as one how each is called, and where each may lie."""
+    symbols, ranges = tuple(TOGETHER[name].values()), [range_of(rule, one) for one in TOGETHER[name]]
+    if len(set(ranges)) == 1:
+        return symbols, f"each {ranges[0]}"
+    return symbols, ", ".join(f"{symbol} {range_}" for symbol, range_ in zip(symbols, ranges))
 
 
 def range_of(rule: Rule, name: str) -> str:

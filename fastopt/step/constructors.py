@@ -114,8 +114,9 @@ def number_entry(rule, name, default) -> str:
     shown = f"default {table.spelt(default)}"
     if isinstance(default, bool):
         kind = f"bool, {shown}"
-    elif name == "betas":
-        kind = f"pair (β₁, β₂) of floats or schedules, {shown}, each {texts.range_of(rule, 'beta1')}"
+    elif isinstance(default, tuple):
+        symbols, ranges = texts.whole(rule, name)
+        kind = f"pair ({', '.join(symbols)}) of floats or schedules, {shown}, {ranges}"
     else:
         kind = f"float{'' if name in rule.initial else ' or schedule'}, {shown}, {texts.range_of(rule, name)}"
     return f"{name} : {kind}\n{texts.meaning(rule, name)}"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import describe, quote, shorten
-from ..rules.keywords import BETAS, keywords, spelt
+from ..rules.keywords import keywords, spelt, together
 from ..rules.ranges import SIZES, check_fits
 from ..schedules import plateaus_in
 
@@ -31,11 +31,12 @@ class Hyper:
 
     def checked(self, keyword, value) -> dict:
         """What a keyword sets, by the names of the rule; raises unless it can be that."""
-        if keyword != "betas" or keyword in self.rule.hyper:
+        names = together(self.rule.hyper).get(keyword)
+        if names is None:
             return {keyword: self._checked(keyword, value)}
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise TypeError(f"betas must be a pair (beta1, beta2), got {describe(value)}")
-        return {beta: self._checked(beta, one) for beta, one in zip(BETAS, value)}
+        if not isinstance(value, (tuple, list)) or len(value) != len(names):
+            raise TypeError(f"{keyword} must be a pair ({', '.join(names)}), got {describe(value)}")
+        return {name: self._checked(name, one) for name, one in zip(names, value)}
 
     def check_fits(self, dtype):
         """Raise where a number is none in arrays of this dtype."""

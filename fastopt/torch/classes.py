@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..rules import texts
-from ..rules.keywords import keywords
+from ..rules.keywords import keywords, together
 from ..step.constructors import NEWLINE, number_entry
 from .names import OPTIONS
 from .stepping import Stepping
@@ -96,9 +96,9 @@ def in_style(rule, name):
 
 def check(rule, name, value):
     """Raise unless an option may have this value."""
-    if name == "betas":
-        for beta, one in zip(("beta1", "beta2"), value):
-            check(rule, beta, one)
+    if name in (wholes := together(rule.hyper)):
+        for part, one in zip(wholes[name], value):
+            check(rule, part, one)
     elif name != "maximize":
         rule.check(name, value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from ..errors import listing
 from ..rules import RULES
+from ..rules.keywords import together
 from ..rules.running_nadam import RUNNING, advanced
 
 BY_LABEL = {rule.label: rule for rule in RULES}
@@ -75,7 +76,7 @@ def _spelled(rule, on):
     names = SLOTS | SLOTS_OF.get(rule.label, {})
     return Spelled(
         rule=RUNNING.get(chosen, chosen),
-        numbers=tuple(_place(name, default) for name, default in chosen.hyper.items()),
+        numbers=_places(chosen.hyper),
         decays="weight_decay" in chosen.hyper,
         counted=rule.label not in PLAIN,
         own=own,
@@ -83,5 +84,7 @@ def _spelled(rule, on):
     )
 
 
-def _place(name, default):
-    return ("betas", int(name[-1]) - 1, default) if name in ("beta1", "beta2") else (name, None, default)
+def _places(hyper) -> tuple:
+    """Where a group has each number."""
+    inside = {name: (whole, i) for whole, names in together(hyper).items() for i, name in enumerate(names)}
+    return tuple((*inside.get(name, (name, None)), default) for name, default in hyper.items())

@@ -7,6 +7,7 @@ from stepping import name_of
 
 import fastopt
 from fastopt.rules import ALL_RULES, texts
+from fastopt.rules.keywords import together
 from fastopt.rules.table import spelt
 
 
@@ -30,10 +31,12 @@ def test_a_constructor_states_defaults_and_ranges(rule):
     make = getattr(fastopt, rule.label)
     parameters, found = inspect.signature(make).parameters, explained(make)
     ranges = {name for one in (rule, *rule.variants.values()) for name in one.ranges}
-    for name in parameters.keys() & (ranges | {"betas", "weight_decay"}):
+    pairs = together(rule.hyper)
+    for name in parameters.keys() & (ranges | pairs.keys() | {"weight_decay"}):
         kind = found[name][0]
         assert f"default {spelt(parameters[name].default)}," in kind
-        assert texts.range_of(rule, "beta1" if name == "betas" else name) in kind
+        for one in pairs.get(name, [name]):
+            assert texts.range_of(rule, one) in kind
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=name_of)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from refusals import WRONG_KIND, cases, refuse
 from stand_ins import Unreachable
+from stepping import spelt
 
 import fastopt
 from fastopt import pack
@@ -133,13 +134,7 @@ def test_names_that_are_long(key):
 
 NO_NUMBER = [True, "0.1", None, 1j, np.ones(1), np.ones((2, 2)), [0.1], list(range(999)), {}, "x" * 999, np.bool_(True)]
 OUT_OF_RANGE = [np.nan, np.inf, -np.inf, -1e-9, np.float32("nan"), 10**400]
-LESS_THAN_ONE = {"beta1", "beta2", "alpha", "rho"}
-
-
-def spelt(rule, name, value):
-    if name not in ("beta1", "beta2"):
-        return {name: value}
-    return {"betas": (value, 0.9) if name == "beta1" else (0.9, value)}
+LESS_THAN_ONE = {"beta1", "beta2", "rho", "etaminus"}
 
 
 @each_rule
@@ -149,10 +144,11 @@ def test_every_hyperparameter_of_every_rule(rule, x):
             for bad in (1, 0.0, None, "yes", np.ones(1), lambda step: True):
                 refuse(lambda n=name, b=bad: fastopt.Optimizer(x, rule, **{n: b}), TypeError, name, unchanged=[x])
             continue
-        high = [1.0, 1.5] if name in LESS_THAN_ONE else [1.0001] if name == "dampening" else []
+        below_one = name in LESS_THAN_ONE or (name == "alpha" and "rmsprop" in rule.name)
+        high = [1.0, 1.5] if below_one else [1.0001] if name == "dampening" else []
         for bads, error in ((NO_NUMBER, TypeError), (OUT_OF_RANGE + high, ValueError)):
             for bad in bads:
-                hyper = spelt(rule, name, bad)
+                hyper = spelt({name: bad})
                 refuse(lambda h=hyper: fastopt.Optimizer(x, rule, **h), error, name, unchanged=[x])
                 groups = [{"params": x[:2]}, {"params": x[2:], **hyper}]
                 refuse(lambda g=groups: fastopt.Optimizer(g, rule), error, name, unchanged=[x])
