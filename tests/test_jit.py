@@ -36,6 +36,9 @@ nadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_
 radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
 radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
 lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
+rprop  x, g, prev, step_size, t, lr, etaminus=0.5, etaplus=1.2, step_size_min=1e-06, step_size_max=50.0
+rprop_minus  x, g, sign, step_size, t, lr, etaminus=0.5, etaplus=1.2, step_size_min=1e-06, step_size_max=50.0
+asgd  x, g, ax, t, lr, lambd=0.0001, alpha=0.75, t0=1000000.0
 """
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]

@@ -167,6 +167,38 @@ def lion(p, g, m, *, t, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
     return p - lr * (direction + weight_decay * p), m
 
 
+# ---------------------------------------------------------------- Rprop, and averaged SGD
+
+
+def rprop_sizes(turn, step_size, t, lr, etaminus, etaplus, step_size_min, step_size_max):
+    """`turn` is the sign of the gradient times that of the one before."""
+    step_size = np.full_like(step_size, lr) if t == 1 else step_size
+    factor = np.where(turn > 0, etaplus, np.where(turn < 0, etaminus, 1.0))
+    return np.clip(step_size * factor, step_size_min, step_size_max)
+
+
+def rprop(p, g, prev, step_size, *, t, lr=1e-2, etaminus=0.5, etaplus=1.2, step_size_min=1e-6, step_size_max=50.0):
+    turn = np.sign(g * prev)
+    step_size = rprop_sizes(turn, step_size, t, lr, etaminus, etaplus, step_size_min, step_size_max)
+    g = np.where(turn < 0, 0.0, g)
+    return p - np.sign(g) * step_size, g, step_size
+
+
+def rprop_minus(
+    p, g, sign, step_size, *, t, lr=1e-2, etaminus=0.5, etaplus=1.2, step_size_min=1e-6, step_size_max=50.0
+):
+    turn = np.sign(g) * sign
+    step_size = rprop_sizes(turn, step_size, t, lr, etaminus, etaplus, step_size_min, step_size_max)
+    return p - np.sign(g) * step_size, np.sign(g), step_size
+
+
+def asgd(p, g, ax, *, t, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6):
+    eta = lr / (1 + lambd * lr * (t - 1)) ** alpha
+    mu = 1 / max(1, t - 1 - t0)
+    p = p - eta * (g + lambd * p)
+    return p, ax + mu * (p - ax)
+
+
 # ---------------------------------------------------------------- what all rules share
 
 RULES = {  # name: (rule, its state slots)
@@ -190,6 +222,9 @@ RULES = {  # name: (rule, its state slots)
     "radam": (radam, ("m", "v")),
     "radam_decoupled": (radam_decoupled, ("m", "v")),
     "lion": (lion, ("m",)),
+    "rprop": (rprop, ("prev", "step_size")),
+    "rprop_minus": (rprop_minus, ("sign", "step_size")),
+    "asgd": (asgd, ("ax",)),
 }
 
 

@@ -15,6 +15,11 @@ IN_PARALLEL = [(name, np.float32) for name in BY_NAME]
 IN_PARALLEL += [(name, np.float64) for name in ("gd", "lion", "adam", "rmsprop_centered_momentum")]
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
 BETAS = {"beta1": 0.8, "beta2": 0.95}
+PAIRS = {
+    "betas": {"beta1": 0.9, "beta2": 0.999},
+    "etas": {"etaminus": 0.5, "etaplus": 1.2},
+    "step_sizes": {"step_size_min": 1e-6, "step_size_max": 50.0},
+}
 
 # Every rule with its defaults, and with everything that may be set set to something else.
 CASES = [(name, {}) for name in BY_NAME] + [
@@ -48,6 +53,9 @@ CASES = [(name, {}) for name in BY_NAME] + [
     ("nadam_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
     ("radam_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
     ("lion", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("rprop", {"lr": 0.05, "etaminus": 0.25, "etaplus": 1.5, "step_size_min": 0.01, "step_size_max": 0.2}),
+    ("rprop_minus", {"lr": 0.05, "etaminus": 0.25, "etaplus": 1.5, "step_size_min": 0.01, "step_size_max": 0.2}),
+    ("asgd", {"lr": 0.05, "lambd": 0.3, "alpha": 0.5, "t0": 5.5}),
 ]
 
 
@@ -59,11 +67,12 @@ def name_of(case):
 
 
 def spelt(hyper):
-    """Hyperparameters as users write them: the betas as a pair."""
-    if "beta1" not in hyper and "beta2" not in hyper:
-        return hyper
-    rest = {k: v for k, v in hyper.items() if k not in ("beta1", "beta2")}
-    return rest | {"betas": (hyper.get("beta1", 0.9), hyper.get("beta2", 0.999))}
+    """Hyperparameters as users write them: pairs as pairs."""
+    for keyword, defaults in PAIRS.items():
+        if defaults.keys() & hyper.keys():
+            rest = {k: v for k, v in hyper.items() if k not in defaults}
+            hyper = rest | {keyword: tuple(hyper.get(name, default) for name, default in defaults.items())}
+    return hyper
 
 
 def optimizer(name, params, **hyper):

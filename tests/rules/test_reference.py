@@ -32,6 +32,10 @@ from reference import RULES, Reference
         ("adamax", {"lr": 0.1, "eps": 0.0}, 3.0, 0.9),
         ("radam", {"lr": 0.1}, 3.0, 0.7),  # too early to adapt: 1 − 0.1·m̂
         ("lion", {"lr": 0.1, "weight_decay": 0.5}, -3.0, 1.05),  # 1 − 0.1·(−1 + 0.5·1)
+        ("rprop", {"lr": 0.1}, -3.0, 1.1),
+        ("rprop", {"lr": 0.1, "step_size_max": 0.05}, 3.0, 0.95),
+        ("rprop_minus", {"lr": 0.1}, 0.0, 1.0),
+        ("asgd", {"lr": 0.1, "lambd": 0.5}, 2.0, 0.75),  # 1 − 0.1·(2 + 0.5·1)
     ],
 )
 def test_first_step_by_hand(rule, hyper, grad, expected):
@@ -47,6 +51,15 @@ def test_two_steps_of_uncorrected_adam_by_hand():
     assert ref.state["m"][0][0] == 1.0
     assert ref.state["v"][0][0] == 3.0
     assert ref.params[0][0] == pytest.approx(1 - 0.2 / 3 - 0.1 / (math.sqrt(3) + 1), rel=1e-14)
+
+
+def test_four_steps_of_rprop_by_hand():
+    """Steps of 0.1 and 0.12; then the sign changes, and Rprop waits where Rprop⁻ goes back by 0.06."""
+    path, going = Reference("rprop", [np.zeros(1)], lr=0.1), Reference("rprop_minus", [np.zeros(1)], lr=0.1)
+    for g, there, on in [(-4.0, 0.1, 0.1), (-1.0, 0.22, 0.22), (2.0, 0.22, 0.16), (3.0, 0.16, 0.088)]:
+        for ref, expected in ((path, there), (going, on)):
+            ref.step([np.array([g])])
+            assert ref.params[0][0] == pytest.approx(expected, rel=1e-14)
 
 
 # ---------------------------------------------------------------- the class around the rules
@@ -101,6 +114,8 @@ def test_inputs_are_copied_and_unknown_names_refused():
 def test_nan_propagates_and_stays_where_it_is(rule):
     ref = Reference(rule, [np.ones(3)])
     ref.step([np.array([1.0, np.nan, 1.0])])
+    sizes = ref.state.pop("step_size", [np.ones(3)])  # of Rprop: where the sign is unknown they stay what they are
+    assert not np.isnan(sizes[0]).any()
     for array in [ref.params[0], *(arrays[0] for arrays in ref.state.values())]:
         assert np.isnan(array).tolist() == [False, True, False]
 

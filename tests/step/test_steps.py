@@ -131,6 +131,7 @@ def test_lr_alone_may_be_given_by_position(rule):
 # ---------------------------------------------------------------- schedules
 
 START = {"lr": 0.05, "dampening": 0.3, "lr_decay": 0.02, "weight_decay": 0.1, "momentum_decay": 0.01}
+END = {"etaplus": 1.1}  # half of it would be out of its range
 
 
 @each_dtype
@@ -145,7 +146,7 @@ def test_everything_scheduled(name, dtype):
     if name in ("nadam", "nadam_decoupled"):
         del numbers["beta1"], numbers["momentum_decay"]
     values = {k: START.get(k, v) for k, v in numbers.items()}
-    hyper = {k: schedules.polynomial(v, 100, end=v / 2) for k, v in values.items()}
+    hyper = {k: schedules.polynomial(v, 100, end=END.get(k, v / 2)) for k, v in values.items()}
     params, grads = problem(dtype)
     overrides = [{k: schedule(step) for k, schedule in hyper.items()} for step in range(len(grads))]
     assert overrides[0] == values

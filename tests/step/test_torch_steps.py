@@ -19,6 +19,9 @@ SLOTS = {
     "v": ["exp_avg_sq", "square_avg"],
     "u": ["acc_delta", "exp_inf"],
     "vmax": ["max_exp_avg_sq"],
+    "prev": ["prev"],
+    "step_size": ["step_size"],
+    "ax": ["ax"],
 }
 
 # Our constructor, PyTorch's class, the keywords of both (none: the defaults of both), and PyTorch's for the variant.
@@ -51,6 +54,8 @@ PAIRS = [
     ("NAdam", "NAdam", {"momentum_decay": 0.1, "eps": 1e-2, **BETAS}, {}),
     ("RAdam", "RAdam", {}, {}),
     ("RAdam", "RAdam", {"eps": 1e-2, **BETAS}, {}),
+    ("Rprop", "Rprop", {"lr": 0.1, "etas": (0.4, 1.5), "step_sizes": (0.02, 0.3)}, {}),
+    ("ASGD", "ASGD", {"lr": 0.1, "lambd": 0.05, "alpha": 0.6, "t0": 8.5}, {}),
 ]
 OPTIONS = [
     {},
@@ -90,6 +95,8 @@ def assert_same(opt, params, optimizer):
 @pytest.mark.parametrize("options", OPTIONS, ids=name_of)
 @pytest.mark.parametrize(("ours", "theirs", "keywords", "variant"), PAIRS)
 def test_same_steps(torch, ours, theirs, keywords, variant, present, options, dtype):
+    if theirs == "Rprop":  # which has no decay
+        options = {k: v for k, v in options.items() if k != "weight_decay"}
     start, grads = problem(dtype)
     grads = [[g if present(k, i) else None for i, g in enumerate(given)] for k, given in enumerate(grads)]
     params = [torch.tensor(p, requires_grad=True) for p in start]
