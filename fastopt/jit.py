@@ -5,9 +5,10 @@ rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adam
 radam_decoupled lion rprop rprop_minus asgd``. Each takes the parameters, the gradient, the state arrays (zeros at the
 start), the step ``t`` (1 at the first), and the hyperparameters, by position or keyword, of which all but ``lr`` have
 the constructors' defaults; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32
-or float64) and one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``, also
-across processes; a cached function is recompiled when a rule has changed, and in every process where it calls a rule of
-your own whose functions cannot be looked up by their names (a lambda, or made inside a function).
+or float64) and one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with
+``cache=True``, also across processes; a cached function is recompiled when a rule has changed, and in every process
+where it calls a rule of your own whose functions cannot be looked up by their names (a lambda, or made inside a
+function).
 
 >>> import numpy as np
 >>> from numba import njit
