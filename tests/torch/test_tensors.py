@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch_tasks import NAMES, SHAPES, assert_alike, generator, give_gradients, leaves, ours, theirs, twins
+from torch_tasks import NAMES, assert_alike, generator, give_gradients, leaves, ours, theirs, twins
 
 pytestmark = pytest.mark.needs("peers")
 FEW = ("Adam", "SGD", "NAdam", "RMSprop")  # with two slots, none, a number of its own, one
@@ -205,7 +205,3 @@ def test_large_tensors_in_threads(name):
             torch.set_num_threads(before)
         results.append([p.detach() for p in mine.param_groups[0]["params"]])
     assert all(torch.equal(a, b) for a, b in zip(*results))
-
-
-def test_shapes_are_those_of_the_helper():
-    assert {len(shape) for shape in SHAPES} == {0, 1, 2}
