@@ -5,8 +5,8 @@ from importlib.util import find_spec
 if find_spec("torch") is None:
     raise ModuleNotFoundError("the optimisers for PyTorch's tensors need PyTorch: pip install torch", name="torch")
 
-from ..rules import RULES  # noqa: E402
-from .classes import class_of  # noqa: E402
+from ..rules import RULES
+from .classes import class_of
 
 globals().update({rule.label: class_of(rule) for rule in RULES})
 

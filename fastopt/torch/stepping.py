@@ -1,5 +1,6 @@
 """What every optimiser here does in the place of PyTorch's: the step, ``zero_grad``, groups and copies."""
 
+from contextlib import suppress
 from operator import is_
 from typing import Any
 
@@ -10,6 +11,20 @@ from ..errors import describe, shorten
 from .checks import check_parameter
 from .cpu import CpuPart
 from .flat import clear, laid_out
+
+
+def not_compiled(function):
+    """Keep torch.compile out of a function and of all that it calls: it cannot look into kernels.
+
+    Its own decorator would cost some 2 µs in each call, and import the compiler.
+    """
+    function._torchdynamo_disable = True
+    with suppress(ImportError, AttributeError):
+        from torch._C._dynamo.eval_frame import _FrameAction as Action
+        from torch._C._dynamo.eval_frame import _FrameExecStrategy as Strategy
+        from torch._C._dynamo.eval_frame import set_code_exec_strategy
+
+        set_code_exec_strategy(function.__code__, Strategy(Action.SKIP, Action.SKIP))
 
 
 class Stepping(torch.optim.Optimizer):
@@ -57,7 +72,7 @@ class Stepping(torch.optim.Optimizer):
         return self._bare_step(closure)
 
     step.hooked = True  # type: ignore[attr-defined]  # PyTorch would wrap it, and each step would cost 8 µs more
-    step._torchdynamo_disable = True  # type: ignore[attr-defined]  # torch.compile cannot look into kernels
+    not_compiled(step)
 
     def _bare_step(self, closure=None):
         loss = None

@@ -1,4 +1,4 @@
-"""What tests of ``fastopt.torch`` share: small tasks in PyTorch, the same twice, and comparisons with its optimisers."""
+"""What tests of ``fastopt.torch`` share: small tasks, the same twice, and comparisons with PyTorch's optimisers."""
 
 import copy
 

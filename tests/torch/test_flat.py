@@ -66,7 +66,7 @@ def test_zero_grad_fills_with_zeros():
             p.grad.fill_(3.0)
         optimizer.zero_grad(**given)
         assert all(p.grad is view and not view.any() for p, view in zip(model.parameters(), views))
-    with pytest.raises(ValueError, match="^set_to_none must be False with flat=True, got True"):
+    with pytest.raises(ValueError, match=r"^set_to_none must be False with flat=True, got True"):
         optimizer.zero_grad(set_to_none=True)
 
 

@@ -53,7 +53,8 @@ def test_every_scheduler_is_here():
 
 
 @pytest.mark.parametrize(
-    ("name", "scheduler"), [("Adam", one) for one in MAKERS] + [(name, one) for name in ("SGD", "NAdam") for one in CYCLES]
+    ("name", "scheduler"),
+    [*(("Adam", one) for one in MAKERS), *((name, one) for name in ("SGD", "NAdam") for one in CYCLES)],
 )
 @pytest.mark.parametrize("tensor", [False, True], ids=["number", "tensor"])
 def test_scheduler(name, scheduler, tensor):

@@ -46,7 +46,7 @@ def test_meta_parameters(name, swap):
     fused = {"fused": True} if name in ("Adam", "AdamW", "SGD") else {}
     optimizer = ours(name)(model.parameters(), **fused)
     give_ones(model)
-    said = "`fused=True` requires all the params to be floating point Tensors" if fused else "must be on the CPU or on a"
+    said = "`fused=True` requires all the params to be floating point Tensors" if fused else "must be on the CPU or"
     with pytest.raises(RuntimeError, match=said):
         optimizer.step()
     assert not optimizer.state

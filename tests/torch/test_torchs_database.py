@@ -127,7 +127,7 @@ def compare(name, kwargs, dtype):
     """Seven steps, after which RAdam's switch is past: without gradients, with a frozen layer, and with all."""
     mine, reference = task(dtype), task(dtype)
     optimizer = ours(name)(mine[1], **copy.deepcopy(kwargs))
-    single = copy.deepcopy(kwargs) | {"foreach": False, **{"fused": False for key in kwargs if key == "fused"}}
+    single = {key: value for key, value in copy.deepcopy(kwargs).items() if key != "fused"} | {"foreach": False}
     other = theirs(name)(reference[1], **single)
     for i in range(7):
         for (model, _), opt in (mine, optimizer), (reference, other):

@@ -1,4 +1,4 @@
-"""What PyTorch has around optimisers: autograd's check of versions, GradScaler, averaged models, the compiler, threads."""
+"""What PyTorch has around optimisers: autograd's versions, GradScaler, averaged models, the compiler; threads."""
 
 import threading
 
@@ -119,8 +119,9 @@ def test_averaged_models(kind, flat):
 # --- the compiler and the profiler -----------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_training_step_in_torch_compile():
-    """The model is compiled around the step, which is called."""
+    """The model is compiled around the step, which is called; the compiler would warn of caches that it sees."""
     torch._dynamo.reset()
     results = []
     for compiled in False, True:

@@ -1,0 +1,49 @@
+"""A step after the first allocates nothing as large as a tensor: its peak is not above that of PyTorch's loop."""
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch_tasks import NAMES, leaves, ours, theirs
+
+pytestmark = pytest.mark.needs("peers")
+SIZE = 4096
+
+
+def largest(optimizer, params, steps):
+    """The largest allocation of the last of some steps, in bytes."""
+    for p in params:
+        p.grad = torch.ones_like(p)
+    for _ in range(steps - 1):
+        optimizer.step()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        optimizer.step()
+    found = [event.nbytes() for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return max(found, default=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_peak_is_not_above_theirs(name):
+    params, others = leaves(((SIZE,), (3,))), leaves(((SIZE,), (3,)))
+    mine = largest(ours(name)(params), params, 3)
+    assert mine < SIZE  # bytes: an eighth of the large tensor
+    reference = largest(theirs(name)(others, foreach=False), others, 3)
+    assert reference >= 8 * SIZE or name == "SGD"  # so that this counts
+    assert mine <= reference
+
+
+def test_first_step_is_seen():
+    """Where the state is made."""
+    params = leaves(((SIZE,),))
+    assert largest(ours("Adam")(params), params, 1) == 8 * SIZE
+
+
+def test_copies_of_what_is_in_no_order_are_seen():
+    """The one copy that a step may make: of a gradient that lies otherwise than its parameter."""
+    params = leaves(((64, 64),))
+    optimizer = ours("Adam")(params)
+    largest(optimizer, params, 2)
+    params[0].grad = torch.ones_like(params[0]).t()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        optimizer.step()
+    sizes = [event.nbytes() for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    assert sizes.count(8 * 64 * 64) == 1
