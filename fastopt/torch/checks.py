@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numba import config
+from torch.nn.parameter import is_lazy
 
 from ..kernels.looks import ASKED, HANDLE
 
@@ -61,6 +62,8 @@ def what_is_known(dtype) -> list[int]:
 
 def check_parameter(name, p):
     """Raise unless a tensor can be stepped, wherever it is."""
+    if is_lazy(p):  # a lazy module's, of which nothing is known yet: when it has a gradient, it is no longer lazy
+        return
     if p.layout != torch.strided:
         raise ValueError(f"{name} must be a dense tensor, got the layout {p.layout}")
     if p.dtype not in DTYPES:

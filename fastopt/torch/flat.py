@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.parameter import is_lazy
 
 
 class Home(NamedTuple):
@@ -38,6 +39,8 @@ def laid_out(named) -> dict:
 def _check(named):
     spans = []
     for name, p in named:
+        if is_lazy(p):
+            raise ValueError(f"{name} must have memory with flat=True, got a lazy module's: call the model once before")
         if p.is_shared() and p.device.type == "cpu":
             raise ValueError(f"{name} must not be shared between processes with flat=True, got shared memory")
         if p.numel():

@@ -53,6 +53,8 @@ def spelled(rule, group) -> Spelled:
     """The rule as the options of a group pick it."""
     if rule.label == "Adam" and group.get("decoupled_weight_decay"):
         rule = BY_LABEL["AdamW"]
+    elif rule.label == "SGD" and group.get("nesterov") and group.get("dampening"):  # what PyTorch's constructor says
+        raise ValueError(f"Nesterov momentum requires a momentum and zero dampening, got {group['dampening']!r}")
     elif rule.label == "AdamW" and not group.get("decoupled_weight_decay", True):
         rule = BY_LABEL["Adam"]
     return _spelled(rule, tuple(bool(group.get(OPTIONS.get(name, name))) for name in switches(rule)))

@@ -55,9 +55,9 @@ class Part:
         self._copies: list = []  # of what does not lie in one piece: where to copy from, and to
 
     def state_of(self, p):
-        """The state of a tensor, if it is complete."""
+        """The state of a tensor, if it is complete: old checkpoints have None for a buffer that is not there yet."""
         s = self.state.get(p, self.nothing)
-        return s if all(key in s for key in self.keys if key) else self.nothing
+        return s if all(s.get(key) is not None for key in self.keys if key) else self.nothing
 
     # --- numbers ----------------------------------------------------------------------------------------------------
 
@@ -101,14 +101,15 @@ class Part:
 
     def make_states(self) -> list:
         """Make what is missing in the state of tensors with a gradient; returns these, each with the names made."""
+        keys = [key for key in self.keys if key]
         missing = [
-            p for p, s in zip(self.params, self.states) if s is self.nothing and p.grad is not None and any(self.keys)
+            p for p, s in zip(self.params, self.states) if p.grad is not None and any(s[key] is None for key in keys)
         ]
         return [(p, self._make_state(p)) for p in missing]
 
     def _make_state(self, p) -> list:
         state, (step, own, *slots) = self.state[p], self.keys
-        made = [name for name in self.keys if name and name not in state]
+        made = [name for name in self.keys if name and state.get(name) is None]
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         dtype = torch.float64 if wide else torch.float32  # as PyTorch's
         for name in made:

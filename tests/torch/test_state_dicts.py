@@ -126,6 +126,22 @@ def test_step_as_a_number(name, kind):
     assert_alike(mine, reference)
 
 
+@pytest.mark.parametrize("when", ["loaded", "set"])
+def test_momentum_that_is_none(when):
+    """As checkpoints of older versions have it: its first step makes it, undamped."""
+    pair = [make("SGD")(params, momentum=0.9, dampening=0.5) for make, params in zip((ours, theirs), twins())]
+    for optimizer in pair:
+        step(0, optimizer)
+        state = optimizer.state_dict()["state"]
+        for k in (0, 2):
+            state[k]["momentum_buffer"] = None  # in the optimiser's own state, too
+        if when == "loaded":
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": copy.deepcopy(state)})
+        for k in range(1, 4):
+            step(k, optimizer)
+    assert_alike(*pair)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_step_has_pytorchs_dtype(name):
     before = torch.get_default_dtype()

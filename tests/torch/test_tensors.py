@@ -70,6 +70,21 @@ def give_ones(model):
         p.grad = torch.ones_like(p)
 
 
+@pytest.mark.parametrize("name", FEW)
+def test_lazy_modules(name):
+    """Known to the optimiser before they have memory, as with theirs; one that is never called is never stepped."""
+    model, never = torch.nn.LazyLinear(3, dtype=torch.float64), torch.nn.LazyLinear(2)
+    optimizer = ours(name)([*model.parameters(), *never.parameters()], lr=0.1)
+    for k in range(3):
+        optimizer.zero_grad()
+        model(torch.full((2, 4), float(k + 1), dtype=torch.float64)).sum().backward()
+        before = model.weight.detach().clone()
+        optimizer.step()
+        assert (model.weight < before).all()
+    with pytest.raises(ValueError, match="must have memory with flat=True, got a lazy module's"):
+        ours(name)(never.parameters(), flat=True)
+
+
 # --- memory orders ---------------------------------------------------------------------------------------------------
 
 

@@ -118,6 +118,16 @@ def test_decay_and_betas_of_a_group():
     optimizer.step()
 
 
+def test_dampened_nesterov():
+    """In PyTorch's words, which are its constructor's: its step would damp."""
+    (p,) = leaves(((3,),))
+    optimizer = ours("SGD")([p], momentum=0.9, nesterov=True)
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    optimizer.param_groups[0]["dampening"] = 0.5
+    refused(optimizer.step, ValueError, "Nesterov momentum requires a momentum and zero dampening, got 0.5")
+
+
 @pytest.mark.parametrize("option", ["differentiable", "capturable"])
 def test_options_that_ask_for_something_else(option):
     refused(lambda: ours("Adam")(leaves(), **{option: True}), ValueError, f"{option} must be False, got True")

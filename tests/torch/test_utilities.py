@@ -50,6 +50,27 @@ def test_backward_may_go_on_where_nothing_was_written():
     loss.backward()
 
 
+@pytest.mark.parametrize("name", FEW)
+def test_steps_within_backward(name):
+    """One optimiser for each parameter, stepped as soon as its gradient is there, and the gradient is let go."""
+    results = []
+    for make in ours, theirs:
+        model = network()
+        optimizers = {p: make(name)([p], lr=0.05) for p in model.parameters()}
+
+        def step(p, optimizers=optimizers):
+            optimizers[p].step()
+            optimizers[p].zero_grad()
+
+        for p in model.parameters():
+            p.register_post_accumulate_grad_hook(step)
+        for k in range(3):
+            model(inputs(k)).pow(2).sum().backward()
+        assert all(p.grad is None for p in model.parameters())
+        results.append([p.detach() for p in model.parameters()])
+    assert_close(*results)
+
+
 # --- mixed precision -------------------------------------------------------------------------------------------------
 
 
