@@ -63,11 +63,11 @@ def asked(typingctx, function, handle):
 
 def load_float(address, nbytes):
     """The float of so many bytes."""
-    return FLOATS[nbytes].from_address(address).value
+    return FLOATS[nbytes].from_address(int(address)).value
 
 
 def store_float(address, nbytes, value):
-    FLOATS[nbytes].from_address(address).value = value
+    FLOATS[nbytes].from_address(int(address)).value = value
 
 
 @emitted_form(load_float)
@@ -119,7 +119,7 @@ def arrays_of(dtype, count):
 
     def arrays(row, start, stop):
         memories = [(ctypes.c_uint8 * ((stop - start) * itemsize)) for _ in range(count)]
-        found = [memory.from_address(int(at) + start * itemsize) for memory, at in zip(memories, row)]
+        found = [memory.from_address(int(at + start * itemsize)) for memory, at in zip(memories, row)]
         return tuple(np.frombuffer(memory, dtype) for memory in found)
 
     @emitted_form(arrays)

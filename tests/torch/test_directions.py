@@ -113,7 +113,7 @@ def test_groups(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_without_gradients(name):
     for kwargs in configurations(name, flags=True):
-        params = [torch.randn(2, 3, generator=generator(k)) for k in range(2)]
+        params = [torch.randn(2, 3, dtype=torch.float64, generator=generator(k)) for k in range(2)]
         before = copy.deepcopy(params)
         optimizer = ours(name)(params, **kwargs)
         assert optimizer.step(lambda: torch.tensor([1.0])) == torch.tensor([1.0])

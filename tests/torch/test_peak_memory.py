@@ -1,9 +1,12 @@
 """A step after the first allocates nothing as large as a tensor: its peak is not above that of PyTorch's loop."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
-from torch_tasks import NAMES, leaves, ours, theirs
+from torch_tasks import NAMES, give_gradients, leaves, ours, theirs
 
 pytestmark = pytest.mark.needs("peers")
 SIZE = 4096
@@ -47,3 +50,31 @@ def test_copies_of_what_is_in_no_order_are_seen():
         optimizer.step()
     sizes = [event.nbytes() for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
     assert sizes.count(8 * 64 * 64) == 1
+
+
+@pytest.mark.parametrize("order", ["plain", "transposed"])
+def test_gradients_are_let_go(order):
+    """After ``zero_grad`` nothing holds them, nor what was copied."""
+    params = leaves(((4, 4),))
+    optimizer = ours("Adam")(params)
+    for _ in range(2):
+        params[0].grad = torch.ones_like(params[0]) if order == "plain" else torch.ones_like(params[0]).t()
+        freed = weakref.ref(params[0].grad)
+        optimizer.step()
+        optimizer.zero_grad()
+        assert freed() is None
+
+
+def test_optimisers_are_let_go():
+    """By counting alone: no circle holds the model."""
+    params = leaves()
+    optimizer = ours("Adam")(params)
+    give_gradients(0, params)
+    optimizer.step()
+    freed = weakref.ref(params[0])
+    gc.disable()
+    try:
+        del params, optimizer
+        assert freed() is None
+    finally:
+        gc.enable()
