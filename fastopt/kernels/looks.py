@@ -45,6 +45,9 @@ def looked(lists, places, table, own, ask, known):
         table[i, P], table[i, G] = of(p, ask[DATA]), of(g, ask[DATA])
         if places[i] != 0 and places[i] != table[i, P]:
             continue
+        itemsize = 4 if known[OF_PARAMETERS] == known[FLOAT32] else 8
+        if table[i, P] != table[i, G] and abs(table[i, P] - table[i, G]) < size * itemsize:
+            continue
         if not number(table, i, STEP, STEP_BYTES, item(inner, STEPS, i), ask, known):
             continue
         if not number(table, i, OWN, OWN_BYTES, item(inner, OWNS, i), ask, known):

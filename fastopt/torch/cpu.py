@@ -6,6 +6,7 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..kernels import tensors as kernels
 from ..kernels.cpu import threshold
@@ -32,6 +33,7 @@ class CpuPart(Part):
             self._known[: len(facts)] = facts
         self._cells = memoryview(self._known)
         self._none = [None] * count
+        self._single = [i for i, p in enumerate(self.params) if not is_lazy(p) and p.numel() == 1]
         self._compiled: Any = None  # the kernels, and whether with the stage
 
     def look(self) -> bool:
@@ -46,6 +48,10 @@ class CpuPart(Part):
             return bool(self.live)
         found = [params, grads, *lists]
         separate = self._look(id(found), self._places, self._table, self._own, self._ask, self._known)
+        for i in self._single:  # after complex numbers its gradient may be a view with the other sign, as no array's is
+            if grads[i] is not None and grads[i].is_neg():
+                self._table[i, SIZE] = SEPARATE
+                separate += 1
         live = self._cells[LIVE]
         self.live = params if live == len(params) else [p for p, g in zip(params, grads) if g is not None]
         return separate > 0

@@ -142,6 +142,8 @@ class Part:
             found.append(piece)
             if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():
                 self._copies.append((piece, view))
+        if 0 < abs(found[0].data_ptr() - found[1].data_ptr()) < found[0].nbytes:
+            raise RuntimeError(f"the gradient of {name} must have memory of its own, got some of the parameter's")
         self._kept += found
         return found
 
