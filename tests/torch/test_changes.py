@@ -66,6 +66,10 @@ def other_options(optimizer):
     optimizer.param_groups[0].update(lr=0.2, weight_decay=0.1, maximize=True)
 
 
+def other_direction(optimizer):
+    optimizer.param_groups[0]["maximize"] = True
+
+
 def other_values(optimizer):
     for p in params_of(optimizer):
         p.data = torch.ones_like(p)
@@ -123,6 +127,7 @@ CHANGES = [
     transposed_state,
     zeros_in_place,
     other_options,
+    other_direction,
     other_values,
     values_in_place,
     other_variant,
@@ -166,6 +171,22 @@ def test_state_of_another_size_is_refused():
     with pytest.raises(RuntimeError, match=said):
         optimizer.step()
     assert_bits(bits(optimizer), before)
+
+
+def test_refused_steps_make_no_state():
+    """For a parameter whose first step it would be, where the state of another is refused."""
+    p, q = leaves(((3,), (2,)))
+    optimizer = ours("Adam")([p, q])
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    optimizer.state[p]["exp_avg"] = torch.zeros(2, dtype=p.dtype)
+    q.grad = torch.ones_like(q)
+    with pytest.raises(RuntimeError, match=r"^the state 'exp_avg' of"):
+        optimizer.step()
+    assert not optimizer.state.get(q)
+    optimizer.state[p]["exp_avg"] = torch.zeros_like(p)
+    optimizer.step()
+    assert optimizer.state[q]["step"] == 1
 
 
 def test_values_of_another_size_are_refused():

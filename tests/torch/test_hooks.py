@@ -32,6 +32,24 @@ def test_hooks_of_steps(name):
     assert len(calls) == 4
 
 
+@pytest.mark.parametrize("kind", ["pre", "post", "pre of all", "post of all"])
+def test_each_hook_alone(kind):
+    optimizer, calls = made("SGD"), []
+    register = {
+        "pre": optimizer.register_step_pre_hook,
+        "post": optimizer.register_step_post_hook,
+        "pre of all": register_optimizer_step_pre_hook,
+        "post of all": register_optimizer_step_post_hook,
+    }[kind]
+    handle = register(lambda *given: calls.append(given[0]))
+    try:
+        optimizer.step()
+    finally:
+        handle.remove()
+    optimizer.step()
+    assert calls == [optimizer]
+
+
 def test_hook_sees_the_step_from_its_side():
     """Before it is taken, and after."""
     optimizer, seen = made("SGD"), []
