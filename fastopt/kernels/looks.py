@@ -45,6 +45,8 @@ def looked(lists, places, table, own, ask, known):
         table[i, P], table[i, G] = of(p, ask[DATA]), of(g, ask[DATA])
         if places[i] != 0 and places[i] != table[i, P]:
             continue
+        if size > 0 and (table[i, P] == 0 or table[i, G] == 0):
+            continue
         itemsize = 4 if known[OF_PARAMETERS] == known[FLOAT32] else 8
         if table[i, P] != table[i, G] and abs(table[i, P] - table[i, G]) < size * itemsize:
             continue

@@ -118,4 +118,5 @@ def order_of(p) -> list[int]:
 def lined_up(t, order):
     """A tensor's elements in this order, and the same in one piece of memory: itself, or a copy."""
     view = t.detach().permute(order)
-    return view, view.resolve_neg().contiguous()
+    piece = view.clone() if view._is_zerotensor() else view.resolve_neg().contiguous()
+    return view, piece

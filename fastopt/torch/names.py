@@ -74,7 +74,9 @@ def _spelled(rule, on):
         raise ValueError(f"options of {rule.label} must fit together, got {listing(sorted(options))}")
     own = ("mu_product", advanced) if chosen in RUNNING else None
     starts = {slot: keyword for keyword, (slot, _) in rule.initial.items()}
-    names = SLOTS | SLOTS_OF.get(rule.label, {})
+    names = SLOTS | SLOTS_OF.get(rule.label, {}) if rule.label in BY_LABEL else {}  # your own keeps its names
+    if "step" in chosen.state:
+        raise ValueError(f"state arrays of {rule.name} must not have the name step, under which steps are counted")
     return Spelled(
         rule=RUNNING.get(chosen, chosen),
         numbers=tuple(_place(name, default) for name, default in chosen.hyper.items()),

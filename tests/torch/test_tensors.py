@@ -154,6 +154,21 @@ def test_gradient_that_is_a_negative_view(shape):
     assert torch.equal(p, torch.full_like(p, 3.0))
 
 
+def test_tensors_without_memory():
+    """Zeros that PyTorch keeps no memory for; and memory that was freed, where PyTorch's own ends the process."""
+    p, q = (torch.nn.Parameter(torch.ones(3, dtype=torch.float64)) for _ in "ab")
+    optimizer = ours("SGD")([p, q], lr=1.0, weight_decay=0.5)
+    p.grad = torch._efficientzerotensor((3,), dtype=torch.float64)
+    for _ in range(2):
+        optimizer.step()
+    assert p.tolist() == [0.25] * 3
+    q.grad = torch.ones_like(q)
+    q.data.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match="are out of bounds for storage of size 0"):
+        optimizer.step()
+    assert p.tolist() == [0.25] * 3
+
+
 def test_number_in_a_complex_model():
     """Autograd makes such a view of it."""
     lists = [[torch.ones((), dtype=torch.float64, requires_grad=True)] for _ in "ab"]
