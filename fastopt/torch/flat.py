@@ -41,6 +41,8 @@ def _check(named):
     for name, p in named:
         if is_lazy(p):
             raise ValueError(f"{name} must have memory with flat=True, got a lazy module's: call the model once before")
+        if p.device.type not in ("cpu", "cuda"):
+            raise ValueError(f"{name} must be on the CPU or on a CUDA device with flat=True, got {p.device}")
         if p.is_shared() and p.device.type == "cpu":
             raise ValueError(f"{name} must not be shared between processes with flat=True, got shared memory")
         if p.numel():

@@ -1,6 +1,5 @@
 """What every optimiser here does in the place of PyTorch's: the step, ``zero_grad``, groups and copies."""
 
-from contextlib import suppress
 from operator import is_
 from typing import Any
 
@@ -9,22 +8,9 @@ from torch.optim import optimizer as torchs
 
 from ..errors import describe, shorten
 from .checks import check_parameter
+from .compiler import not_compiled
 from .cpu import CpuPart
 from .flat import clear, laid_out
-
-
-def not_compiled(function):
-    """Keep torch.compile out of a function and of all that it calls: it cannot look into kernels.
-
-    Its own decorator would cost some 2 µs in each call, and import the compiler.
-    """
-    function._torchdynamo_disable = True
-    with suppress(ImportError, AttributeError):
-        from torch._C._dynamo.eval_frame import _FrameAction as Action
-        from torch._C._dynamo.eval_frame import _FrameExecStrategy as Strategy
-        from torch._C._dynamo.eval_frame import set_code_exec_strategy
-
-        set_code_exec_strategy(function.__code__, Strategy(Action.SKIP, Action.SKIP))
 
 
 class Stepping(torch.optim.Optimizer):
@@ -233,6 +219,12 @@ class Stepping(torch.optim.Optimizer):
 
     def __getstate__(self):
         return {**super().__getstate__(), "flat": self.flat}
+
+    def __copy__(self):
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(super().__getstate__())  # which says nothing of flat: the parameters are the same
+        copied.flat, copied._homes = self.flat, self._homes
+        return copied
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -181,6 +181,13 @@ def test_refused_options_leave_the_model_where_it_was(kwargs):
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_models_without_memory_are_refused():
+    with torch.device("meta"):
+        model = torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="must be on the CPU or on a CUDA device with flat=True, got meta"):
+        ours("Adam")(model.parameters(), flat=True)
+
+
 @pytest.mark.parametrize("order", [torch.channels_last, None], ids=["channels_last", "transposed"])
 def test_orders_of_memory(order):
     """Values stay where users see them, whatever their order in memory was."""
@@ -279,6 +286,18 @@ def test_copies_are_laid_out_again(how):
     for one in (model, optimizer), (copied, other):
         train(*one, range(3, 6))
     assert_bits(bits(optimizer), bits(other))
+
+
+def test_shallow_copy_shares_all():
+    """As PyTorch's does: parameters, states, and here the buffer."""
+    model, optimizer = flat()
+    train(model, optimizer)
+    other = copy.copy(optimizer)
+    assert other.flat
+    assert other.state is optimizer.state
+    for one in other, optimizer:
+        train(model, one, [3])
+    assert optimizer.state[model[0].weight]["step"] == 5
 
 
 def test_whole_model_saved():
