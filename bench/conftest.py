@@ -91,6 +91,18 @@ def curve(benchmark):
     return note
 
 
+@pytest.fixture
+def pace(benchmark):
+    """``pace(work, name, seconds, beside)``: how many times as fast as that; a bar of a picture, kept in the record."""
+
+    def note(work, name, seconds, beside):
+        if not benchmark.disabled:
+            paces = benchmark.extra_info.setdefault("paces", {}).setdefault(work, {})
+            paces[name] = {**quartiles(beside / seconds), "per_second": float(np.median(1 / seconds))}
+
+    return note
+
+
 @pytest.fixture(autouse=True)
 def record(benchmark, request):
     """Keep the record for the table, with how many threads each side ran on."""

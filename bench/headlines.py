@@ -84,19 +84,21 @@ def load(name):
 
 def section(runs):
     """The README's section. ``runs``: the committed results, by name."""
-    blocks = [f"![How many times as long as fastopt the others take](bench/results/{PICTURE})"]
+    lines = ["| | fastopt | the others, times as long |", "|---|---:|---|"]
     for name, headlines in FIGURES.items():
         rows = {row.work: row for row in table.rows(runs[name]["benchmarks"])}
-        lines = [f"| {machine(runs[name])} | fastopt | the others, times as long |", "|---|---:|---|"]
+        lines.append(f"| **{machine(runs[name])}** | | |")
         for one in headlines:
             row = rows[one.work]
             others = ", ".join(f"{SAID.get(peer, peer)} {table.number(ratio(row, peer))}×" for peer in one.peers)
             lines.append(f"| {one.what} | {taken(row.figure)} | {others} |")
-        blocks.append("\n".join(lines))
     links = " and ".join(f"[{machine(runs[name])}](bench/results/{name}.md)" for name in FIGURES)
-    blocks.append("Steps and the network are in float32, minimisations and fits in float64.")
-    blocks.append(f"All figures, with quartiles and versions: {links}.")
-    return "\n\n".join(blocks) + "\n"
+    return (
+        f"![How many times as long as fastopt the others take](bench/results/{PICTURE})\n\n"
+        + "\n".join(lines)
+        + "\n\nSteps and the network are in float32, minimisations and fits in float64.\n"
+        + f"All figures, with quartiles and versions: {links}.\n"
+    )
 
 
 def machine(run):
@@ -114,10 +116,10 @@ def ratio(row, peer):
     return row.peers[peer]["median"]
 
 
-def with_section(readme, new):
-    """The README with its section replaced."""
-    before, rest = readme.split(BEGIN)
-    return before + BEGIN + new + rest[rest.index(END) :]
+def with_section(readme, new, begin=BEGIN, end=END):
+    """The README with the section between these lines replaced."""
+    before, rest = readme.split(begin)
+    return before + begin + new + rest[rest.index(end) :]
 
 
 def draw(runs, path):

@@ -9,6 +9,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fastopt.cli.compare.picture import COLOURS
 
+PACES = ("0.78", COLOURS[4], COLOURS[0], COLOURS[1], COLOURS[3])  # the last two are fastopt's
+OURS = {"separate": "fastopt.torch", "flat": "fastopt.torch, flat=True"}
+
 
 def draw(benchmarks, folder):
     """Write ``QUESTION.png`` for each question that was asked; returns the paths."""
@@ -24,6 +27,8 @@ def draw(benchmarks, folder):
 
 def panels_of(question, benchmarks, rows):
     """Functions that each draw one panel on axes."""
+    if found := paces_of(question, benchmarks):
+        return [lambda axes: paces(axes, found)]  # instead of the ratios: they are of the same
     out, curves = [], curves_of(question, benchmarks)
     out += [lambda axes, t=title, ls=lines: sizes(axes, t, ls) for title, lines in sorted(curves.items())]
     out += [
@@ -46,6 +51,15 @@ def curves_of(question, benchmarks):
                 for name, points in lines.items():
                     curves.setdefault(title, {}).setdefault(name, []).extend(points)
     return curves
+
+
+def paces_of(question, benchmarks):
+    """By work, who is how many times as fast as the first."""
+    found = {}
+    for benchmark in benchmarks:
+        if f"test_{question}.py" in benchmark["fullname"]:
+            found |= benchmark["extra_info"].get("paces", {})
+    return found
 
 
 def grouped(rows):
@@ -124,6 +138,34 @@ def bars(axes, rows):
     log_ratio(axes)
     axes.set_xlim(right=max(ratio for _, _, ratio in flat) * 1.6)
     axes.set_title("times as long as fastopt", loc="left", fontsize=11)
+
+
+def paces(axes, works):
+    """How many times as fast as the first each is: a bar with quartiles. ``works``: ``{work: {name: pace}}``."""
+    names = list(dict.fromkeys(name for found in works.values() for name in found))
+    width = 0.86 / len(names)
+    for k, name in enumerate(names):
+        found = [(at, one[name]) for at, one in enumerate(works.values()) if name in one]
+        x = [at + (k - (len(names) - 1) / 2) * width for at, _ in found]
+        axes.bar(x, [one["median"] for _, one in found], 0.92 * width, color=PACES[k % len(PACES)], label=said(name))
+        for place, (_, one) in zip(x, found):
+            axes.plot([place] * 2, [one["q1"], one["q3"]], color="0.2", linewidth=0.8)
+            axes.text(place, max(one["q3"], one["median"]) + 0.02, f"{one['median']:.2f}", ha="center", fontsize=7)
+    axes.grid(visible=False, axis="x")
+    axes.set_xticks(range(len(works)), [caption(work, found) for work, found in works.items()], fontsize=8)
+    axes.set_ylim(top=1.12 * max(one["q3"] for found in works.values() for one in found.values()))
+    axes.set_title(f"steps per second over those of {said(names[0])}", loc="left", fontsize=11)
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+
+
+def said(name):
+    return OURS.get(name, name)
+
+
+def caption(work, found):
+    """The work, and what 1 is."""
+    first = next(iter(found.values()))
+    return f"{work.replace(', ', chr(10))}\n1 is {table.number(first['per_second'])} a second"
 
 
 def shares(axes, rows):

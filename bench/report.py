@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import headlines
+import one_import
 import pictures
 import table
 
@@ -45,6 +46,7 @@ def write_readme():
     runs = {name: headlines.load(name) for name in headlines.FIGURES}
     readme = ROOT / "README.md"
     text = headlines.with_section(readme.read_text(encoding="utf-8"), headlines.section(runs))
+    text = headlines.with_section(text, one_import.section(runs), one_import.BEGIN, one_import.END)
     readme.write_text(text, encoding="utf-8")
     headlines.draw(runs, headlines.RESULTS / headlines.PICTURE)
 

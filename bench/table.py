@@ -1,5 +1,6 @@
 """The table of a run: what was timed, how fastopt did, how many times as long each peer took, the targets."""
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ QUESTIONS = {
     "minimize_many": "Many small minimisations",
     "forward": "Only the value written",
     "fit": "Training",
+    "torch": "Optimisers for PyTorch",
+    "training_loops": "Training loops of PyTorch",
     "vector_maths": "Functions of mathematics in a loop",
     "subnormals": "Subnormal numbers",
     "latency": "Latency of a fresh process",
@@ -53,7 +56,7 @@ def aims(figure):
 
 
 def met(figure):
-    return figure["median"] <= figure.get("most", float("inf")) and figure["median"] >= figure.get("least", 0)
+    return figure.get("least", -math.inf) <= figure["median"] <= figure.get("most", math.inf)
 
 
 def rows(benchmarks):

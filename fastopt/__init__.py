@@ -15,6 +15,7 @@ by the formulas and with the defaults of PyTorch. The chapters:
 - `fastopt.jit`: the same rules as functions to call inside your own ``@njit`` code;
 - `fastopt.solve`: minimisation in SciPy's shape, and many small problems at once;
 - `fastopt.train`: minibatch training;
+- `fastopt.torch`: the same rules in the place of ``torch.optim``;
 - `fastopt.derivatives`: gradients of functions that return the value alone;
 - `fastopt.rules`: the rules with their equations, which one suits what, and rules of your own;
 - `fastopt.schedules`: hyperparameters that change with the step;
@@ -49,7 +50,9 @@ function, move the loop into ``@njit`` and call `fastopt.jit` there.
 
 ## Coming from PyTorch
 
-The constructors have PyTorch's names, formulas and defaults; arguments after ``lr`` are given by keyword. What differs:
+Where the model stays in PyTorch, change one import: ``from fastopt.torch import Adam`` (`fastopt.torch`). To leave it:
+the constructors here have PyTorch's names, formulas and defaults; arguments after ``lr`` are given by keyword. What
+differs:
 
 | PyTorch | fastopt |
 |---|---|
@@ -59,7 +62,6 @@ The constructors have PyTorch's names, formulas and defaults; arguments after ``
 | `lr_scheduler.CosineAnnealingLR(opt, n)` | `lr=fastopt.schedules.cosine(0.1, n)`; any hyperparameter may be one |
 | `clip_grad_norm_(params, 1.0)` | `clip_norm=1.0` |
 | `torch.save(opt.state_dict(), path)` | `fastopt.save(path, opt)`, parameters included |
-| `AdamW(amsgrad=True)` | not there |
 
 Tensors on the CPU are given as ``t.detach().numpy()``, which shares their memory; CUDA tensors as they are.
 

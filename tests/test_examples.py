@@ -48,7 +48,12 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+def of_room(name):
+    """The module, with the mark of what its room needs."""
+    return pytest.param(name, marks=pytest.mark.needs("peers")) if name.startswith("fastopt.torch") else name
+
+
+@pytest.mark.parametrize("name", [*map(of_room, EXAMPLES)])
 def test_examples_of_modules(name):
     if name == "fastopt.targets.transfer" and missing():
         pytest.skip("test_cuda_optimizer.py runs its examples in the simulator")
@@ -68,3 +73,10 @@ def test_examples_of_constructors(label):
     make = getattr(fastopt, label)
     test = doctest.DocTestParser().get_doctest(make.__doc__, {}, label, None, 0)
     run_examples(test)
+
+
+@pytest.mark.needs("peers")
+def test_examples_of_classes_for_pytorch():
+    for rule in fastopt.RULES:
+        made = getattr(import_module("fastopt.torch"), rule.label)
+        run_examples(doctest.DocTestParser().get_doctest(made.__doc__, {}, rule.label, None, 0))

@@ -146,7 +146,7 @@ def test_the_room_of_pytorch_says_what_is_missing(answers):
     says = {name: answer for name, answer in answers.items() if answer and answer[0] == "torch"}
     assert set(says) == {name for name in FILES if room(name) == "torch"}
     (said,) = {text for _, text in says.values()}
-    assert said == "the optimisers for PyTorch's tensors need PyTorch: pip install torch"
+    assert said == 'fastopt.torch needs the package torch: pip install "fastopt[torch]"'
 
 
 def test_that_room_alone_imports_pytorch():
@@ -168,4 +168,4 @@ def test_tests_that_need_an_extra_say_so():
         path for path, text in texts.items() if re.search(r"importorskip\(.(torch|jax|optax|numba_cuda|cuda)", text)
     ]
     peers = [path for path, text in texts.items() if re.search(r"^ *import (torch|jax|optax)\b", text, re.MULTILINE)]
-    assert not [path for path in peers if 'mark.needs("peers")' not in texts[path]]
+    assert not [path for path in peers if 'mark.needs("peers"' not in texts[path]]

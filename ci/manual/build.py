@@ -12,6 +12,7 @@ import pdoc
 import typer
 
 import fastopt
+import fastopt.torch
 from fastopt.cli.commands import app
 from fastopt.rules.table import rules_markdown
 from fastopt.step.attributes import Attributes
@@ -21,7 +22,7 @@ sys.path.append(str(HERE.parents[1] / "bench"))
 
 import which_rule  # noqa: E402
 
-CHAPTERS = ("step", "jit", "solve", "train", "derivatives", "rules", "schedules", "targets", "problems", "cli")
+CHAPTERS = ("step", "jit", "solve", "train", "torch", "derivatives", "rules", "schedules", "targets", "problems", "cli")
 ROOMS = ("step", "solve", "train", "rules", "targets", "cli")  # whose names are those of fastopt
 
 EQUATIONS = f"""
@@ -73,7 +74,7 @@ def commands():
 
 def unexplained(folder):
     """The public names of which the manual says nothing."""
-    for module in (fastopt, fastopt.jit, fastopt.schedules, fastopt.problems):
+    for module in (fastopt, fastopt.jit, fastopt.torch, fastopt.schedules, fastopt.problems):
         page = folder.joinpath(*module.__name__.split(".")).with_suffix(".html").read_text(encoding="utf-8")
         yield from (f"{module.__name__}.{name}" for name in module.__all__ if f'id="{name}"' not in page)
 

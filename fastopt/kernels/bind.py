@@ -133,8 +133,8 @@ def inlined(function):
     return njit(**INSIDE, forceinline=True)(inner(function))
 
 
-def compiled(function, name, signature, *, parallel=False, nogil=True, cached=True, besides=""):
-    """Compile for one signature, or take it from the disk cache.
+def compiled(function, name, signature, *, parallel=False, nogil=True, cached=True, besides="", for_c=False):
+    """Compile for one signature, or take it from the disk cache. ``for_c``: with an entry for C, too.
 
     ``besides`` names what the compiled code depends on and the function's globals do not show. A folder that cannot
     be written and a damaged cache file cost a compilation, never an error. What the digest cannot see through is kept
@@ -144,7 +144,7 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
         return function
     check(function)
     bound = inner(function)
-    options = OPTIONS | {"parallel": parallel, "nogil": nogil, "no_cfunc_wrapper": True}
+    options = OPTIONS | {"parallel": parallel, "nogil": nogil, "no_cfunc_wrapper": not for_c}
     return ready(lambda cache: njit(cache=cache, **options)(bound), bound, name, signature, cached, besides)
 
 
@@ -167,6 +167,12 @@ def _ready(kernel, signature):
     kernel.compile(signature)
     kernel.disable_compile()
     return kernel
+
+
+def address_in_c(kernel) -> int:
+    """Where C calls a kernel that was compiled for it."""
+    (made,) = kernel.overloads.values()
+    return made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
 
 
 def first_reason(error) -> str:

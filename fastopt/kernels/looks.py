@@ -1,7 +1,7 @@
-"""Where PyTorch's tensors are: their addresses and kinds, read by compiled code through PyTorch's stable C interface.
+"""Where PyTorch's tensors are: what their C++ objects say, read by compiled code.
 
-In Python a tensor costs some 50 ns for each thing that is asked of it, in compiled code 2. A handle of that interface
-points to where a tensor object holds its address, which is tried out once (torch/tensors.py).
+In Python a tensor costs some 50 ns for each thing that is asked of it, in compiled code 1. Where the objects keep what
+is read is tried out once (torch/objects.py); where that fails, Python asks.
 """
 
 from functools import cache
@@ -10,111 +10,152 @@ from numba import types
 
 from .bind import compiled
 from .gather import ITEMS, TYPE
-from .loops.tensors import G, OWN, OWN_BYTES, P, SIZE, STATE, STEP, STEP_BYTES, T, TAKEN
-from .memory import asked, load64, load_float
+from .loops.tensors import (
+    NUMBER,
+    OWN,
+    OWN_BYTES,
+    SIZE,
+    STATE,
+    STEP,
+    STEP_BYTES,
+    TAKEN,
+    WORD,
+    G,
+    P,
+    T,
+)
+from .memory import load64, load_float, store64, store_float
 
-HANDLE = 16  # bytes from a tensor object to what a handle points to
+OBJECT = 16  # bytes from the start of Python's object to the address of PyTorch's
 SEPARATE = -1  # the size of a row that Python must look at
 
-# What is asked, by the names of the C interface; the lists of a look; what of Python's and PyTorch's is known by number.
-ASKED = ("get_data_ptr", "get_numel", "get_dtype", "get_device_type", "get_layout", "is_contiguous")
-DATA, NUMEL, DTYPE, DEVICE, LAYOUT, CONTIGUOUS = range(len(ASKED))
+# The lists of a look; the cells of what it knows: objects by their addresses, the dtype; where a tensor has its size,
+# storage, and start therein in items, and a storage its memory; then words that tell kinds of tensors, each as an
+# offset, the bits that count, and what these are in dense, contiguous float32 tensors of the CPU's, and in float64.
+# And what a look leaves there: how many elements there are, and gradients.
 PARAMETERS, GRADIENTS, STEPS, OWNS, SLOTS = range(5)
-NONE, TENSOR, PARAMETER, OF_PARAMETERS, FLOAT32, FLOAT64, TOTAL, LIVE, KNOWN = range(9)
+TOTAL, LIVE, NONE, TENSOR, PARAMETER, DTYPE, NUMEL, STORAGE, START, MEMORY, WORDS, KINDS = range(12)
+FLOAT32, FLOAT64 = range(2)
 
 
-def looked(lists, places, table, own, ask, known):
+def looked(lists, places, table, rows, width, known):
     """Fill the table with where tensors are, from lists of them; the number of rows that Python must look at.
 
-    ``lists`` is the address of a list of lists: parameters, gradients, steps, own numbers, and each slot of the state.
-    A row without a gradient is left out of the step. ``places``: where parameters must be, or 0. ``known`` is told how
-    many elements there are, and how many gradients.
+    All are addresses: of a list of lists (parameters, gradients, steps, own numbers, each slot of the state), of where
+    parameters must be, or 0, of the table and of what is known. A row without a gradient is left out of the step.
     """
     separate = total = live = 0
-    inner = load64(lists + ITEMS)
-    for i in range(table.shape[0]):
-        table[i, SIZE] = table[i, T] = 0
-        p, g = item(inner, PARAMETERS, i), item(inner, GRADIENTS, i)
-        if g == known[NONE]:
+    inner, dtype = load64(lists + ITEMS), load64(known + WORD * DTYPE)
+    for i in range(rows):
+        row, place = table + WORD * width * i, load64(places + WORD * i)
+        store64(row + WORD * SIZE, 0)
+        store64(row + WORD * T, 0)
+        p = item(inner, PARAMETERS, i)
+        if item(inner, GRADIENTS, i) == load64(known + WORD * NONE):
             continue
-        table[i, SIZE] = SEPARATE
-        separate, live = separate + 1, live + 1
-        size = of(p, ask[NUMEL]) if load64(p + TYPE) == known[PARAMETER] or load64(p + TYPE) == known[TENSOR] else -1
-        if not (plain(p, size, ask, known) and load64(g + TYPE) == known[TENSOR] and plain(g, size, ask, known)):
-            continue
-        table[i, P], table[i, G] = of(p, ask[DATA]), of(g, ask[DATA])
-        if places[i] != 0 and places[i] != table[i, P]:
-            continue
-        if size > 0 and (table[i, P] == 0 or table[i, G] == 0):
-            continue
-        itemsize = 4 if known[OF_PARAMETERS] == known[FLOAT32] else 8
-        if table[i, P] != table[i, G] and abs(table[i, P] - table[i, G]) < size * itemsize:
-            continue
-        if not number(table, i, STEP, STEP_BYTES, item(inner, STEPS, i), ask, known):
-            continue
-        if not number(table, i, OWN, OWN_BYTES, item(inner, OWNS, i), ask, known):
-            continue
-        if not slots(inner, i, size, table, ask, known):
-            continue
-        taken = table[i, TAKEN]
-        if table[i, STEP_BYTES] > 0:
-            taken = int(load_float(table[i, STEP], table[i, STEP_BYTES]))
-        if table[i, OWN_BYTES] > 0:
-            own[i] = load_float(table[i, OWN], table[i, OWN_BYTES])
-        table[i, SIZE], table[i, T] = size, taken + 1
-        separate -= 1
-        total += size
-    known[TOTAL], known[LIVE] = total, live
+        live += 1
+        store64(row + WORD * SIZE, SEPARATE)
+        size = size_of(p, known)
+        if (
+            parameter(row, p, place, dtype, known)
+            and noted(row, G, item(inner, GRADIENTS, i), size, dtype, known)
+            and apart(row, size, dtype)
+            and state(row, width, inner, i, size, dtype, known)
+            and number(row, STEP, STEP_BYTES, item(inner, STEPS, i), known)
+            and number(row, OWN, OWN_BYTES, item(inner, OWNS, i), known)
+        ):
+            store64(row + WORD * SIZE, size)
+            store64(row + WORD * T, 1 + taken(row))
+            total += size
+        else:
+            separate += 1
+    store64(known + WORD * TOTAL, total)
+    store64(known + WORD * LIVE, live)
     return separate
 
 
 def item(inner, k, i):
     """Item i of list k."""
-    return load64(load64(load64(inner + 8 * k) + ITEMS) + 8 * i)
+    return load64(load64(load64(inner + WORD * k) + ITEMS) + WORD * i)
 
 
-def of(tensor, question):
-    return asked(question, tensor + HANDLE)
-
-
-def plain(tensor, size, ask, known):
-    """Whether a tensor is dense memory of the CPU's, of this size and of the parameters' dtype."""
-    return (
-        of(tensor, ask[LAYOUT]) == 0
-        and of(tensor, ask[DEVICE]) == 0
-        and of(tensor, ask[DTYPE]) == known[OF_PARAMETERS]
-        and of(tensor, ask[NUMEL]) == size
-        and of(tensor, ask[CONTIGUOUS]) == 1
-    )
-
-
-def number(table, i, at, nbytes, tensor, ask, known):
-    """Note where one number is that a tensor has, if it has it; whether it is one of float32 or float64."""
-    table[i, nbytes] = 0
-    if tensor == known[NONE]:
-        return True
-    if load64(tensor + TYPE) != known[TENSOR] or of(tensor, ask[LAYOUT]) != 0 or of(tensor, ask[DEVICE]) != 0:
-        return False
-    dtype = of(tensor, ask[DTYPE])
-    if of(tensor, ask[NUMEL]) != 1 or (dtype != known[FLOAT32] and dtype != known[FLOAT64]):
-        return False
-    table[i, at], table[i, nbytes] = of(tensor, ask[DATA]), 4 if dtype == known[FLOAT32] else 8
-    return True
-
-
-def slots(inner, i, size, table, ask, known):
-    """Note where the state of a tensor is; whether it is plain."""
-    for k in range(table.shape[1] - STATE):
-        state = item(inner, SLOTS + k, i)
-        if load64(state + TYPE) != known[TENSOR] or not plain(state, size, ask, known):
+def plain(tensor, dtype, known):
+    """Whether an object is a dense and contiguous tensor of the CPU's with this dtype."""
+    there = load64(tensor + OBJECT)
+    for k in range(load64(known + WORD * WORDS)):
+        word = known + WORD * (KINDS + 4 * k)
+        if load64(there + load64(word)) & load64(word + WORD) != load64(word + WORD * (2 + dtype)):
             return False
-        table[i, STATE + k] = of(state, ask[DATA])
     return True
+
+
+def size_of(tensor, known):
+    return load64(load64(tensor + OBJECT) + load64(known + WORD * NUMEL))
+
+
+def memory(tensor, dtype, known):
+    """The address of a plain tensor's first element."""
+    there = load64(tensor + OBJECT)
+    storage, start = load64(there + load64(known + WORD * STORAGE)), load64(there + load64(known + WORD * START))
+    return load64(storage + load64(known + WORD * MEMORY)) + (4 + 4 * dtype) * start
+
+
+def parameter(row, tensor, place, dtype, known):
+    """Note where a parameter is; whether it is plain, and where it must be."""
+    kind = load64(tensor + TYPE)
+    if kind != load64(known + WORD * PARAMETER) and kind != load64(known + WORD * TENSOR):
+        return False
+    if not plain(tensor, dtype, known):
+        return False
+    at = memory(tensor, dtype, known)
+    store64(row + WORD * P, at)
+    return place in (0, at)
+
+
+def apart(row, size, dtype):
+    """Whether a parameter and its gradient have memory, and all of it in common or nothing."""
+    p, g = load64(row + WORD * P), load64(row + WORD * G)
+    return size == 0 or (p != 0 and g != 0 and (p == g or abs(p - g) >= (4 + 4 * dtype) * size))
+
+
+def noted(row, at, tensor, size, dtype, known):
+    """Note where a tensor of a parameter's is; whether it is plain, and of its size."""
+    if load64(tensor + TYPE) != load64(known + WORD * TENSOR) or not plain(tensor, dtype, known):
+        return False
+    store64(row + WORD * at, memory(tensor, dtype, known))
+    return size_of(tensor, known) == size
+
+
+def state(row, width, inner, i, size, dtype, known):
+    """The same of its state."""
+    fits = True
+    for k in range(width - STATE):
+        fits = fits and noted(row, STATE + k, item(inner, SLOTS + k, i), size, dtype, known)
+    return fits
+
+
+def number(row, at, nbytes, tensor, known):
+    """Note where one number is that a tensor has, if it has it; whether it is a plain one."""
+    store64(row + WORD * nbytes, 0)
+    if tensor == load64(known + WORD * NONE):
+        return True
+    if load64(tensor + TYPE) != load64(known + WORD * TENSOR):
+        return False
+    dtype = FLOAT32 if plain(tensor, FLOAT32, known) else FLOAT64
+    store64(row + WORD * nbytes, 4 + 4 * dtype)
+    return noted(row, at, tensor, 1, dtype, known)
+
+
+def taken(row):
+    """How many steps a tensor has taken; its own number is noted, too."""
+    nbytes = load64(row + WORD * OWN_BYTES)
+    if nbytes > 0:
+        store_float(row + WORD * NUMBER, WORD, load_float(load64(row + WORD * OWN), nbytes))
+    nbytes = load64(row + WORD * STEP_BYTES)
+    return int(load_float(load64(row + WORD * STEP), nbytes)) if nbytes > 0 else load64(row + WORD * TAKEN)
 
 
 @cache
 def look():
     """The compiled look, for any rule and dtype."""
-    row, numbers = types.Array(types.int64, 1, "C"), types.Array(types.float64, 1, "C")
-    signature = types.int64(types.int64, row, types.Array(types.int64, 2, "C"), numbers, row, row)
-    return compiled(looked, "looked", signature, nogil=False)  # the lists must not change meanwhile
+    return compiled(looked, "looked", types.int64(*(types.int64,) * 6), nogil=False)  # the lists must not change

@@ -1,4 +1,4 @@
-"""Memory at an address, read and written by compiled code. The caller sees to it that it is there, and what it holds."""
+"""Memory at an address, read and written by compiled code; the caller sees to it that it is there."""
 
 import ctypes
 from functools import cache
@@ -15,9 +15,26 @@ from .overloads import emitted_form
 FLOATS = {4: ctypes.c_float, 8: ctypes.c_double}
 
 
-@intrinsic
-def load64(typingctx, address):
+def load64(address):
+    return ctypes.c_int64.from_address(address).value
+
+
+def store64(address, value):
+    ctypes.c_int64.from_address(address).value = value
+
+
+@emitted_form(load64)
+def _load64(typingctx, address):
     return types.int64(types.int64), lambda context, builder, signature, args: _load(builder, args[0], 64)
+
+
+@emitted_form(store64)
+def _store64(typingctx, address, value):
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], builder.inttoptr(args[0], ir.IntType(64).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic
@@ -41,21 +58,6 @@ def copy(typingctx, to, source, nbytes):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def asked(typingctx, function, handle):
-    """What a C function writes to where its second argument points, as an int64; -1 where it returns an error."""
-
-    def codegen(context, builder, signature, args):
-        word = ir.IntType(64)
-        out = cgutils.alloca_once_value(builder, word(0))
-        kind = ir.FunctionType(ir.IntType(32), [word, word.as_pointer()])
-        builder.store(word(0), out)
-        failed = builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], out])
-        return builder.select(builder.icmp_signed("==", failed, failed.type(0)), builder.load(out), word(-1))
-
-    return types.int64(types.int64, types.int64), codegen
 
 
 # --- floats of 4 or 8 bytes --------------------------------------------------------------------------------------
@@ -109,33 +111,49 @@ def _is_narrow(builder, nbytes):
     return builder.icmp_signed("==", nbytes, nbytes.type(4))
 
 
+@cache
+def floats_of(count):
+    """``floats(address)``: so many numbers of float64 that begin there."""
+
+    def floats(address):
+        return tuple(load_float(address + 8 * k, 8) for k in range(count))
+
+    @emitted_form(floats)
+    def _floats(typingctx, address):
+        def codegen(context, builder, signature, args):
+            pointer = builder.inttoptr(args[0], ir.DoubleType().as_pointer())
+            found = [builder.load(builder.gep(pointer, [ir.IntType(32)(k)])) for k in range(count)]
+            return context.make_tuple(builder, signature.return_type, found)
+
+        return types.UniTuple(types.float64, count)(types.int64), codegen
+
+    return floats
+
+
 # --- arrays --------------------------------------------------------------------------------------------------------
 
 
 @cache
 def arrays_of(dtype, count):
-    """``arrays(row, start, stop)``: elements start to stop of so many flat arrays, whose addresses a row begins with."""
+    """``arrays(row, start, stop)``: elements start to stop of so many flat arrays, whose addresses begin at ``row``."""
     kind, itemsize = types.Array(numba.from_dtype(dtype), 1, "C"), dtype.itemsize
 
     def arrays(row, start, stop):
-        memories = [(ctypes.c_uint8 * ((stop - start) * itemsize)) for _ in range(count)]
-        found = [memory.from_address(int(at + start * itemsize)) for memory, at in zip(memories, row)]
-        return tuple(np.frombuffer(memory, dtype) for memory in found)
+        addresses = [load64(row + 8 * k) + start * itemsize for k in range(count)]
+        memory = ctypes.c_uint8 * ((stop - start) * itemsize)
+        return tuple(np.frombuffer(memory.from_address(address), dtype) for address in addresses)
 
     @emitted_form(arrays)
     def _arrays(typingctx, row, start, stop):
         def codegen(context, builder, signature, args):
-            addresses = context.make_array(row)(context, builder, args[0]).data
             size, found = builder.sub(args[2], args[1]), []
             for k in range(count):
-                address = builder.load(builder.gep(addresses, [ir.IntType(64)(k)]))
-                found.append(_array(context, builder, kind, builder.add(address, _times(builder, args[1])), size))
+                address = _load(builder, builder.add(args[0], args[0].type(8 * k)), 64)
+                address = builder.add(address, builder.mul(args[1], args[1].type(itemsize)))
+                found.append(_array(context, builder, kind, address, size))
             return context.make_tuple(builder, signature.return_type, found)
 
-        return types.UniTuple(kind, count)(row, types.int64, types.int64), codegen
-
-    def _times(builder, index):
-        return builder.mul(index, index.type(itemsize))
+        return types.UniTuple(kind, count)(types.int64, types.int64, types.int64), codegen
 
     return arrays
 
@@ -143,11 +161,8 @@ def arrays_of(dtype, count):
 def _array(context, builder, kind, address, size):
     from numba.np.arrayobj import populate_array  # here, where Numba has imported it: alone it takes long
 
-    array, itemsize = context.make_array(kind)(context, builder), context.get_constant(types.intp, _bytes(kind))
+    array = context.make_array(kind)(context, builder)
+    itemsize = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
     data = builder.inttoptr(address, array.data.type)
     populate_array(array, data=data, shape=[size], strides=[itemsize], itemsize=itemsize, meminfo=None)
     return array._getvalue()
-
-
-def _bytes(kind):
-    return kind.dtype.bitwidth // 8

@@ -26,6 +26,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def forked() -> bool:
+    """Whether this process was forked off another."""
+    return _forked
+
+
 def _may_launch(nested):
     """Under the workqueue layer only in the one thread there is: a second launch, the user's own too, ends the process.
 

@@ -1,63 +1,18 @@
-"""Which tensors can be stepped, what is said of those that cannot, and how compiled code looks at them."""
-
-import ctypes
-from functools import cache
-from pathlib import Path
+"""Which tensors can be stepped, and what is said of those that cannot."""
 
 import numpy as np
 import torch
-from numba import config
 from torch.nn.parameter import is_lazy
 
-from ..kernels.looks import ASKED, HANDLE
+from ..errors import shorten
 
-ENABLED = True  # whether compiled code looks at tensors; otherwise Python does, one by one
 DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 
 
-@cache
-def interface():
-    """PyTorch's stable C interface, None where compiled code cannot use it."""
-    found = sorted((Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"))
-    if not ENABLED or config.DISABLE_JIT or object.__basicsize__ != 16 or not found:
-        return None
-    try:
-        library = ctypes.CDLL(str(found[0]))
-    except OSError:
-        return None
-    known = all(hasattr(library, f"aoti_torch_{name}") for name in ASKED)
-    return library if known and all(map(_holds_its_address, (torch.ones(2, 3), torch.nn.Parameter()))) else None
-
-
-def _holds_its_address(t) -> bool:
-    """Whether a tensor object has its address where a handle points to."""
-    return ctypes.c_int64.from_address(id(t) + HANDLE).value == t._cdata
-
-
-@cache
-def questions() -> np.ndarray | None:
-    """The addresses of the functions that a look calls, None where compiled code cannot."""
-    if interface() is None:
-        return None
-    functions = (getattr(interface(), f"aoti_torch_{name}") for name in ASKED)
-    return np.array([ctypes.cast(function, ctypes.c_void_p).value for function in functions], np.int64)
-
-
-@cache
-def code_of(dtype) -> int:
-    """The number of a dtype in that interface."""
-    t, out = torch.empty(0, dtype=dtype), ctypes.c_int32()
-    interface().aoti_torch_get_dtype(ctypes.c_void_p(id(t) + HANDLE), ctypes.byref(out))
-    return out.value
-
-
-def what_is_known(dtype) -> list[int]:
-    """What a look knows by number, for parameters of this dtype."""
-    kinds = [id(kind) for kind in (None, torch.Tensor, torch.nn.Parameter)]
-    return kinds + [code_of(dtype) for dtype in (dtype, torch.float32, torch.float64)]
-
-
-# --- what cannot be stepped ----------------------------------------------------------------------------------------
+def name_of(k, group, i) -> str:
+    """What messages call a parameter."""
+    names = group.get("param_names")
+    return f"param_groups[{k}]['params'][{i}]" if names is None else f"parameter {shorten(str(names[i]), 60)}"
 
 
 def check_parameter(name, p):

@@ -1,40 +1,38 @@
 """Tensors on the CPU: found anew in each step, and stepped in one call of a kernel."""
 
-import sys
 from typing import Any
 
-import numba
 import numpy as np
 import torch
-from torch.nn.parameter import is_lazy
 
 from ..kernels import tensors as kernels
 from ..kernels.cpu import threshold
-from ..kernels.looks import KNOWN, LIVE, SEPARATE, TOTAL, look
-from ..kernels.loops.tensors import OWN, OWN_BYTES, P, SIZE, STATE, STEP, STEP_BYTES, T, TAKEN
-from ..kernels.threads import in_threads
-from .checks import questions, what_is_known
-from .parts import Part
-
-FLOATS = (torch.float32, torch.float64)
+from ..kernels.looks import FLOAT32, FLOAT64, LIVE, SEPARATE, TOTAL, look
+from ..kernels.loops.tensors import NUMBER, OWN, OWN_BYTES, SIZE, STATE, STEP, STEP_BYTES, TAKEN, THREAD, THREADS, P, T
+from ..kernels.threads import forked, in_threads
+from .objects import objects
+from .openmp import openmp
+from .parts import Part, on_host
 
 
 class CpuPart(Part):
     def __init__(self, *given):
         super().__init__(*given)
-        count = len(self.params)
-        self._table = np.zeros((count, STATE + len(self.spelled.slots)), np.int64)
+        count, width = len(self.params), STATE + len(self.spelled.slots)
+        self._table = np.zeros((count, width), np.int64)
         self._table[:, TAKEN] = self.taken
-        self._own, self._places = np.ones(count), np.array(self.places, np.int64)
-        self._known, self._ask = np.zeros(KNOWN, np.int64), questions()
-        self._look = None if self._ask is None else look()
-        if self._look:
-            facts = what_is_known(self.dtype)
-            self._known[: len(facts)] = facts
+        self._places = np.array(self.places, np.int64)
+        dtype = FLOAT32 if self.dtype == torch.float32 else FLOAT64
+        kinds = [id(kind) for kind in (None, torch.Tensor, torch.nn.Parameter)]
+        self._known = np.array([0, 0, *kinds, dtype, *(objects() or ())], np.int64)
         self._cells = memoryview(self._known)
+        self._look = look() if objects() else None
+        self._where = self._table.ctypes.data, count, width
+        self._looked_at = self._places.ctypes.data, *self._where, self._known.ctypes.data
         self._none = [None] * count
-        self._single = [i for i, p in enumerate(self.params) if not is_lazy(p) and p.numel() == 1]
-        self._compiled: Any = None  # the kernels, and whether with the stage
+        self._compiled: Any = None  # whether with the stage, the kernel, and from how many elements on threads pay
+        self._team: Any = None
+        self._spans, self._meet = b"", False  # of the parameters, and whether some of them do
 
     def look(self) -> bool:
         """Find the tensors that have a gradient; whether Python must look at some of them."""
@@ -47,11 +45,7 @@ class CpuPart(Part):
             self.live = [p for p, g in zip(params, grads) if g is not None]
             return bool(self.live)
         found = [params, grads, *lists]
-        separate = self._look(id(found), self._places, self._table, self._own, self._ask, self._known)
-        for i in self._single:  # after complex numbers its gradient may be a view with the other sign, as no array's is
-            if grads[i] is not None and grads[i].is_neg():
-                self._table[i, SIZE] = SEPARATE
-                separate += 1
+        separate = self._look(id(found), *self._looked_at)
         live = self._cells[LIVE]
         self.live = params if live == len(params) else [p for p, g in zip(params, grads) if g is not None]
         return separate > 0
@@ -70,44 +64,59 @@ class CpuPart(Part):
         self._number(row, STEP, STEP_BYTES, state, step)
         self._number(row, OWN, OWN_BYTES, state, own)
         row[T] = 1 + (int(state[step]) if step else row[TAKEN])
-        self._own[i] = float(state[own]) if own else 1.0
+        row[NUMBER : NUMBER + 1].view(np.float64)[0] = float(state[own]) if own else 0.0
         row[SIZE] = self.params[i].numel()
 
     def _number(self, row, at, nbytes, state, key):
-        """Note where a number of the state is, which is made a tensor if it is none that a kernel can write."""
-        row[nbytes] = 0
-        if key is None:
-            return
-        t = state[key]
-        if not isinstance(t, torch.Tensor) or t.dtype not in FLOATS or t.device.type != "cpu" or t.numel() != 1:
-            t = state[key] = torch.tensor(float(t))
-        row[at], row[nbytes] = t.data_ptr(), t.itemsize
+        """Note where a number of the state is."""
+        t = on_host(state, key) if key else None
+        row[at], row[nbytes] = (0, 0) if t is None else (t.data_ptr(), t.itemsize)
 
     # --- the step ---------------------------------------------------------------------------------------------------
 
     def run(self):
         if self._compiled is None or self._compiled[0] is not self.stage:
             self._compile()
-        _, one, many, most = self._compiled
+        _, one, most = self._compiled
         total = self._cells[TOTAL]
-        given = self._table, self._own, self.numbers, total
-        if total < most or torch.get_num_threads() == 1 or self._share_memory():
-            one(*given)
+        threads = torch.get_num_threads() if total >= most else 1
+        if threads == 1 or forked() or self._share_memory():
+            one(*self._where, self.numbers, total)
         else:
-            in_threads(lambda chunks: many()(*given, chunks), lambda: one(*given), torch.get_num_threads())
+            self._run_in_threads(one, total, threads)
         self.finish()
 
     def _compile(self):
-        spelled, stage = self.spelled, self.stage
-        given = {"stage": stage, "own": spelled.own and spelled.own[1]}
-        rule, dtype = spelled.rule, self.numpy_dtype
-        one = kernels.kernel(rule, dtype, **given)
-        most = threshold(rule, dtype) if numba.config.NUMBA_NUM_THREADS > 1 else sys.maxsize
-        self._compiled = stage, one, lambda: kernels.kernel(rule, dtype, parallel=True, **given), most
+        rule, dtype = self.spelled.rule, self.numpy_dtype
+        self._options = {"stage": self.stage, "own": self.spelled.own and self.spelled.own[1]}
+        self._compiled = self.stage, kernels.kernel(rule, dtype, **self._options), threshold(rule, dtype)
+        self._team = None
+
+    def _run_in_threads(self, one, total, threads):
+        """By PyTorch's threads, or by Numba's where there is no way to those."""
+        given = *self._where, self.numbers, total
+        if who := openmp():
+            if self._team is None:
+                self._gather_team(*who)
+            many, *rest = self._team
+            many(*given, *rest, threads)
+            return
+        many = kernels.kernel(self.spelled.rule, self.numpy_dtype, parallel=True, **self._options)
+        in_threads(lambda chunks: many(*given, chunks), lambda: one(*given), threads)
+        if torch.get_num_threads() != threads:  # which Numba's threads may change as they start
+            torch.set_num_threads(threads)
+
+    def _gather_team(self, start, *who):
+        many, share, words = kernels.team(self.spelled.rule, self.numpy_dtype, **self._options)
+        self._work = np.zeros(words, np.int64)
+        self._work[[THREAD, THREADS]] = who
+        self._team = many, self._work.ctypes.data, start, share
 
     def _share_memory(self) -> bool:
         """Whether parameters do, so that their steps must follow each other."""
-        rows = self._table[self._table[:, SIZE] > 0]
-        rows = rows[np.argsort(rows[:, P])]
-        ends = rows[:, P] + rows[:, SIZE] * self.dtype.itemsize
-        return bool((rows[1:, P] < ends[:-1]).any())
+        spans = self._table[:, [P, SIZE]]
+        if spans.tobytes() != self._spans:
+            ordered = spans[np.argsort(spans[:, 0])]
+            ends = ordered[:, 0] + np.maximum(ordered[:, 1], 0) * self.dtype.itemsize
+            self._spans, self._meet = spans.tobytes(), bool((ordered[1:, 0] < ends[:-1]).any())
+        return self._meet

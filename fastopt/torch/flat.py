@@ -1,5 +1,6 @@
 """Parameters and their gradients in one buffer each, of every dtype and device."""
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -7,7 +8,7 @@ from torch.nn.parameter import is_lazy
 
 
 class Home(NamedTuple):
-    """Where a parameter is laid out, the view that is its gradient, and the buffer of that, for the first that it has."""
+    """Where a parameter is laid out, the view that is its gradient, and for the first in a buffer that of gradients."""
 
     address: int
     gradient: Any
@@ -50,7 +51,7 @@ def _check(named):
             extent = 1 + sum((size - 1) * stride for size, stride in zip(p.shape, p.stride()))
             spans.append((str(p.device), start, start + extent * p.itemsize, name))
     spans.sort()
-    for (device, _, end, name), (other, start, _, next_name) in zip(spans, spans[1:]):
+    for (device, _, end, name), (other, start, _, next_name) in pairwise(spans):
         if device == other and start < end:
             raise ValueError(f"{next_name} must have memory of its own with flat=True, got some of {name}'s")
 
@@ -67,7 +68,7 @@ def _of_one_kind(params) -> dict:
             gradient.copy_(p.grad)
         laid.append((p, view, gradient))
         start += p.numel()
-    homes = {}
+    homes: dict = {}
     for p, view, gradient in laid:
         p.data = view
         if p.requires_grad:

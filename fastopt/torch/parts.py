@@ -12,6 +12,7 @@ from .checks import DTYPES, check_gradient, check_like, check_place, lined_up, o
 from .names import spelled
 
 UNCLIPPED = float("inf")
+SETTLED = (bool, int, float, str)
 
 
 class Part:
@@ -48,8 +49,8 @@ class Part:
         self.nothing = dict.fromkeys(self.keys)  # the state of a tensor that has none yet
         self.states = [self.state_of(p) for p in params]
         self.taken = [s is not self.nothing and p not in fresh for s, p in zip(self.states, params)]
-        self._read: Any = None
-        self._maximize: Any = None
+        self._seen: Any = None  # the values of the group when it was read, but for "params"
+        self._seen_params, self._params_at = None, 0
         self.grads: list = []
         self._kept: list = []
         self._copies: list = []  # of what does not lie in one piece: where to copy from, and to
@@ -62,7 +63,18 @@ class Part:
     # --- numbers ----------------------------------------------------------------------------------------------------
 
     def read(self) -> bool:
-        """Read the group's options and numbers, a tensor's value too; whether the rule is still what it was."""
+        """Read the group's options and numbers; whether the rule is still what it was."""
+        values = [*self.group.values()]
+        if len(values) > self._params_at and values[self._params_at] is self._seen_params:
+            values[self._params_at] = None
+            try:
+                if values == self._seen:
+                    return True
+            except (RuntimeError, ValueError):  # which equality of arrays raises: what they are is said below
+                pass
+        return self._read_anew()
+
+    def _read_anew(self) -> bool:
         group = self.group
         if spelled(self.rule, group) is not self.spelled:
             return False
@@ -71,14 +83,10 @@ class Part:
             for key, at, default in self._numbers
         ]
         read.append(0.0 if self.spelled.decays else group["weight_decay"])
-        try:
-            found = [float(value) for value in read]
-        except (TypeError, ValueError, RuntimeError):
-            found = []
-        maximize = group.get("maximize", False)
-        if found != self._read or maximize is not self._maximize:
-            self._take(read, maximize)
-            self._read, self._maximize = found, maximize
+        self._take(read, group.get("maximize", False))
+        self._seen_params, self._params_at = group["params"], [*group].index("params")
+        values = [None if key == "params" else value for key, value in group.items()]
+        self._seen = values if all(map(_is_settled, values)) else None
         return True
 
     def _take(self, read, maximize):
@@ -108,7 +116,7 @@ class Part:
         return [(p, self._make_state(p)) for p in missing]
 
     def _make_state(self, p) -> list:
-        state, (step, own, *slots) = self.state[p], self.keys
+        state, (step, own, *_) = self.state[p], self.keys
         made = [name for name in self.keys if name and state.get(name) is None]
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         dtype = torch.float64 if wide else torch.float32  # as PyTorch's
@@ -137,7 +145,11 @@ class Part:
         slots, found, order = [self.states[i][key] for key in self.keys[2:]], [], order_of(p)
         for key, t in zip(self.keys[2:], slots):
             check_like(f"the state {key!r} of {name}", t, p)
+        plain = p.is_contiguous()
         for t in (p, self.grads[i], *slots):
+            if plain and t.is_contiguous() and not t.is_neg() and t.data_ptr():  # as most are
+                found.append(t)
+                continue
             view, piece = lined_up(t, order)
             found.append(piece)
             if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():
@@ -166,6 +178,24 @@ class Part:
     @property
     def numpy_dtype(self):
         return DTYPES[self.dtype]
+
+
+def on_host(state, key):
+    """A number of a state, as a tensor on the CPU that can be written; made one where it is none.
+
+    Once, not in each step: after a checkpoint was loaded with ``fused=True``, or onto a device, PyTorch has it there,
+    and who looks at it waits.
+    """
+    t = state[key]
+    known = isinstance(t, torch.Tensor) and t.dtype in DTYPES
+    if not known or t.device.type != "cpu" or t.numel() != 1:
+        t = state[key] = torch.tensor(float(t), dtype=t.dtype if known else None)
+    return t
+
+
+def _is_settled(value) -> bool:
+    """Whether a value of a group is what it is: no tensor or list, in which another may be put."""
+    return value is None or isinstance(value, SETTLED) or (type(value) is tuple and all(map(_is_settled, value)))
 
 
 def number(name, value) -> float:

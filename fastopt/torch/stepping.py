@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch.optim import optimizer as torchs
 
-from ..errors import describe, shorten
-from .checks import check_parameter
+from ..errors import describe
+from ..targets.available import require
+from .checks import check_parameter, name_of
 from .compiler import not_compiled
 from .cpu import CpuPart
 from .flat import clear, laid_out
@@ -206,7 +207,9 @@ class Stepping(torch.optim.Optimizer):
         """
         if self.flat:
             if set_to_none:
-                raise ValueError("set_to_none must be False with flat=True, got True: gradients are views of one buffer")
+                raise ValueError(
+                    "set_to_none must be False with flat=True, got True: gradients are views of one buffer"
+                )
             clear(self._homes)
         elif set_to_none is False or torch._C._autograd._profiler_enabled():
             super().zero_grad(set_to_none is not False)
@@ -234,16 +237,11 @@ class Stepping(torch.optim.Optimizer):
             self._lay_out()
 
 
-def name_of(k, group, i) -> str:
-    """What messages call a parameter."""
-    names = group.get("param_names")
-    return f"param_groups[{k}]['params'][{i}]" if names is None else f"parameter {shorten(str(names[i]), 60)}"
-
-
 def part_of(device):
     """The class for tensors on this device."""
     if device.type != "cuda":
         return CpuPart
-    from .gpu import GpuPart  # which needs CUDA
+    require(f"parameters on {device}")
+    from .gpu import GpuPart
 
     return GpuPart

@@ -9,16 +9,23 @@ from test_bench_report import machine, pictures, report, table
 pytestmark = [pytest.mark.needs("cuda"), pytest.mark.needs("peers")]
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def run(path):
     """The record of a run."""
-    path = tmp_path_factory.mktemp("gpu") / "run.json"
     options = ["--benchmark-enable", "--benchmark-only", f"--benchmark-json={path}"]
     run_pytest("-p", "bench_without_gpu", *options, "bench/test_gpu.py", NUMBA_ENABLE_CUDASIM="1")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_every_question_has_its_figures(data):
+@pytest.mark.early
+def test_the_races_run_from_end_to_end(tmp_path):
+    """One test of one run, which takes half a minute: workers would each make their own."""
+    data = run(tmp_path / "run.json")
+    check_that_every_question_has_its_figures(data)
+    check_that_the_record_goes_by_the_cards_name(data)
+    check_the_table_and_the_picture(data, tmp_path)
+
+
+def check_that_every_question_has_its_figures(data):
     found = {row.work: row for row in table.rows(data["benchmarks"])}
     large = found["GPU, Adam on 10⁸ elements, float32"]
     assert {peer: figure["least"] for peer, figure in large.peers.items()} == {
@@ -34,13 +41,13 @@ def test_every_question_has_its_figures(data):
     assert any("replayed" in work for work in found)
 
 
-def test_the_record_goes_by_the_cards_name(data):
+def check_that_the_record_goes_by_the_cards_name(data):
     assert machine.name(data["machine_info"]) == "some-card-80gb"
     assert report.heading(data).startswith("Some Card 80GB; ")
     assert not any("card" in benchmark["extra_info"] for benchmark in data["benchmarks"])
 
 
-def test_it_yields_a_table_and_a_picture(data, tmp_path):
+def check_the_table_and_the_picture(data, tmp_path):
     assert "A step on a GPU" in table.text(table.rows(data["benchmarks"]))
     (path,) = pictures.draw(data["benchmarks"], tmp_path)
     assert path.name == "gpu.png"

@@ -24,10 +24,15 @@ def square(x, grad):
     return (x * x).sum()
 
 @njit(cache=True)
-def loss(p, grad, y):
-    for i in range(y.size):
-        grad[0] += p[0] - y[i]
-    return 0.0
+def loss(p, g, X, y):
+    total = 0.0
+    for i in range(len(y)):
+        r = X[i, 0] * p.w[0] + X[i, 1] * p.w[1] + p.b[0] - y[i]
+        g.w[0] += r * X[i, 0]
+        g.w[1] += r * X[i, 1]
+        g.b[0] += r
+        total += r * r / 2
+    return total
 """
 
 
@@ -51,9 +56,8 @@ answers["typed in, closure"] = stepped(made(3.0))
 """
     first, files = place.run(code), place.files()
     assert first["compiled"]
-    for _ in range(2):
-        assert place.run(code) == {"answers": first["answers"], "compiled": []}
-        assert place.files() == files
+    assert place.run(code) == {"answers": first["answers"], "compiled": []}
+    assert place.files() == files
 
 
 def test_compiled_loops_compile_nothing_in_a_second_process(place):
@@ -64,12 +68,14 @@ solve = dict(jac="inplace", method="sgd")
 for inline in (False, True):
     answers[f"inline={inline}"] = fastopt.minimize(square, np.ones(2), **solve, options=dict(inline=inline, lr=0.5)).x
 answers["many"] = fastopt.minimize_many(square, np.ones((2, 2)), **solve, options=dict(lr=0.5)).x
-p = np.zeros(1)
-fastopt.fit(loss, fastopt.SGD(p, lr=0.1), (np.ones(4),), batch_size=2, epochs=1)
-answers["fit"] = p
+X = np.arange(40.0).reshape(20, 2) / 40
+p = {"w": np.zeros(2), "b": np.zeros(1)}
+opt = fastopt.Adam(p, lr=0.1, clip_norm=1.0)
+hist = fastopt.fit(loss, opt, (X, X[:, 0]), batch_size=6, epochs=3, validation=(X, X[:, 1]), reduction="mean")
+answers |= {**p, "loss": hist.loss, "validation": hist.validation}
 """
     first, files = place.run(code), place.files()
-    assert first["compiled"]
+    assert {"square", "loss"} <= set(first["compiled"])
     again = place.run(code)
     assert (again["answers"], again["compiled"], place.files()) == (first["answers"], [], files)
 
@@ -174,6 +180,7 @@ def run_edits(place):
     return called, kernels, {e.name for e in edits.EDITS if any(f"kernel_{e.name}_" in c for c in done["compiled"])}
 
 
+@pytest.mark.early
 def test_no_edit_of_what_numba_compiles_leaves_old_code(place):
     place.write({f"user_{edit.name}.py": edit.module() for edit in edits.EDITS})
     place.write({"edits.py": Path(edits.__file__).read_text()})
@@ -259,7 +266,7 @@ DAMAGES = {
     "half": lambda data: data[: len(data) // 2],
     "shorter": lambda data: data[:-1],
     "noise": lambda data: np.random.default_rng(0).bytes(len(data)),
-    **{f"bit{i}": lambda data, i=i: flipped(data, i * len(data) // 8) for i in range(8)},
+    **{f"bit{i}": lambda data, i=i: flipped(data, i * len(data) // 8) for i in (0, 3, 7)},
 }
 
 

@@ -58,17 +58,27 @@ NAMES = [
 NAMES += ["step/test_cuda_steps", "targets/test_cuda_refusals", "test_cuda_readme", "train/test_cuda_fit"]
 FILES = ["kernels/driver_checks.py", *(f"{name}.py" for name in NAMES)]
 FILES += ["step/test_bad_input.py::test_parameters_of_a_wrong_kind"]
+PROCESSES = 3  # in one alone, the tests with one GPU would take as long as all others that need extras
 # Each rule once, in float32: the simulator runs all of them
 CHOSEN = "not (test_options or test_sizes or test_capturable or nan_in or test_rule and (float64 or not defaults)"
-CHOSEN += " or branches or rosen-17)"  # of which the PTX calls functions, or has local memory
+CHOSEN += " or branches or rosen-17 or misfit and float64 or rosen and float32)"
+# Of branches and rosen-17 the PTX calls functions, or has local memory; what is left of those is once in each dtype
 
 
 @pytest.mark.early
-@pytest.mark.parametrize(("devices", "files", "chosen"), [(1, FILES, CHOSEN), (2, FILES[:1], "gpu")])
+@pytest.mark.parametrize(
+    ("devices", "files", "chosen"),
+    [*((1, FILES[k::PROCESSES], CHOSEN) for k in range(PROCESSES)), (2, FILES[:1], "gpu")],
+)
 def test_on_the_fake_driver(devices, files, chosen, loaded):
     paths = [TESTS / file for file in files]
-    skips = ["runs with two GPUs"] if devices == 1 else []
+    skips = ["runs with two GPUs"] if devices == 1 and FILES[0] in files else []
     assert run_pytest("-p", "fake_gpu", "-k", chosen, *paths, skips=skips, **loaded(devices))
+
+
+@pytest.mark.needs("peers", "torch")
+def test_tensors_of_pytorch(loaded):
+    assert run_pytest("-p", "fake_gpu", TESTS / "torch/driver_tensors.py", **loaded(2))
 
 
 @pytest.mark.parametrize(("devices", "words"), [(0, "none: no CUDA device is visible"), (1, "compute capability 9.0")])

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numba import njit, prange, types
 from numba.core import event
-from stepping import BY_NAME, CASES, DTYPES, bits, leaves, name_of, problem
+from stepping import BY_NAME, CASES, DTYPES, IN_PARALLEL, bits, leaves, name_of, problem
 
 import fastopt
 from fastopt.kernels import bind, cpu
@@ -29,6 +29,15 @@ each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=name_of)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
 STAGED = {"weight_decay": 0.1, "clip_value": 0.9}
 MODES = {"serial": {"parallel": False}, "parallel": {"parallel": True}, "staged": {"parallel": False, **STAGED}}
+
+
+IN_MODES = [
+    (rule, mode, dtype)
+    for rule in ALL_RULES
+    for mode in MODES
+    for dtype in DTYPES
+    if mode != "parallel" or (rule.name, dtype) in IN_PARALLEL
+]
 
 
 def distinct(rules, part):
@@ -182,9 +191,11 @@ if platform.machine().lower() in ("x86_64", "amd64"):
                 assert re.search(rf"\bv?{instruction}ps\b", code)
 
 
-@each_dtype
-@pytest.mark.parametrize("mode", [*MODES, "python"])
-@each_rule
+@pytest.mark.parametrize(
+    ("rule", "mode", "dtype"),
+    IN_MODES + [(rule, "python", dtype) for rule in ALL_RULES for dtype in DTYPES],
+    ids=name_of,
+)
 def test_nan_comes_out_where_it_went_in(rule, mode, dtype):
     """A NaN in the gradient makes that parameter NaN, for ever, and no other."""
     p, g, state = data(rule, dtype, 40)
@@ -247,8 +258,7 @@ def after_steps(rule, p, g, state, n=3, **options):
     return bits(opt.params, *opt.state.values())
 
 
-@each_dtype
-@each_rule
+@pytest.mark.parametrize(("rule", "dtype"), [(BY_NAME[name], dtype) for name, dtype in IN_PARALLEL], ids=name_of)
 def test_serial_is_parallel_to_the_bit(rule, dtype):
     """Around the edges of vectors and blocks and of the threshold, on 1 and 2 threads, and in uneven chunks."""
     edge = cpu.threshold(rule, np.dtype(dtype))
@@ -282,9 +292,7 @@ def test_the_threshold_parts_serial_from_parallel(rule, dtype):
 # ---------------------------------------------------------------- subnormal numbers
 
 
-@each_dtype
-@pytest.mark.parametrize("mode", MODES)
-@each_rule
+@pytest.mark.parametrize(("rule", "mode", "dtype"), IN_MODES, ids=name_of)
 def test_no_subnormal_survives(rule, mode, dtype):
     """What decays below the smallest normal number is zero, and what comes in below counts as zero."""
     tiny = np.finfo(dtype).tiny

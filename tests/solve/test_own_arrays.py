@@ -37,18 +37,18 @@ def gradient(x, c):
 
 
 reading_ = njit(reading)
-typed = njit("float64(float64[::1], float64[::1], float64)")(reading)  # takes no array that is read only
+TYPED = "float64(float64[::1], float64[::1], float64)"  # takes no array that is read only
 FORMS = {
     "inline": (writing, "inplace", {"inline": True}),
-    "typed": (typed, "inplace", {"inline": False}),
+    "typed": (reading, "inplace", {"inline": False}),
     "jac": (value, gradient, {"inline": False}),
     "3-point": (value, "3-point", {"inline": False}),
 }
 X0, OPTIONS = np.array([1.0, -2.0]), {"lr": 0.1, "maxiter": 20, "gtol": 0.0}
 
 
-def compiled(function):
-    return function if not callable(function) or function is typed else njit(function)
+def compiled(function, *signature):
+    return njit(*signature)(function) if callable(function) else function
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -56,7 +56,8 @@ def test_one_problem(form):
     fun, jac, options = FORMS[form]
     options |= OPTIONS
     before = X0.copy()
-    res = fastopt.minimize(compiled(fun), X0, (0.5,), "adam", compiled(jac), options=options)
+    fun_compiled = compiled(fun, TYPED) if form == "typed" else compiled(fun)
+    res = fastopt.minimize(fun_compiled, X0, (0.5,), "adam", compiled(jac), options=options)
     plain = fastopt.minimize(fun, X0, (0.5,), "adam", jac, options=options)
     assert bits(res.x, res.jac, np.float64(res.fun)) == bits(plain.x, plain.jac, np.float64(plain.fun))
     assert bits(X0) == bits(before)

@@ -30,8 +30,9 @@ def of(compiled):
 
 
 @each_path
-@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.3}, {"weight_decay": 0.1}], ids=str)
-@pytest.mark.parametrize("method", ["adam", "gd"])
+@pytest.mark.parametrize(
+    ("method", "options"), [("adam", {}), ("gd", {"clip_norm": 0.3}), ("adam", {"weight_decay": 0.1})], ids=str
+)
 def test_a_scale_is_a_change_of_variables(method, options, compiled):
     scale = np.array([8.0, 0.25])
 

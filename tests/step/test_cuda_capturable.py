@@ -46,9 +46,8 @@ def graph(monkeypatch):
 OPTIONS = [{}, {"clip_norm": 0.3}, {"maximize": True}, {"weight_decay": 0.1}]
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
 @pytest.mark.parametrize("options", OPTIONS, ids=name_of)
-@pytest.mark.parametrize("name", ["momentum", "adam"])
+@pytest.mark.parametrize(("name", "dtype"), list(zip(("momentum", "adam"), DTYPES)))
 def test_a_graph_goes_on_after_load_state_dict(name, options, dtype, graph):
     """From the count, the state and the rate that were loaded."""
     params, _ = problem(dtype, steps=1)

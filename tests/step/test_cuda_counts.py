@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from on_cuda import gpu, host
 from reference import Reference
-from stepping import DTYPES, assert_close, bits, name_of, problem
+from stepping import assert_close, bits, name_of, problem
 
 import fastopt
 
 FORMS = {"list": list, "packed": fastopt.pack, "groups": lambda arrays: [{"params": a} for a in arrays]}
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
-@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5}, {"check_finite": True}], ids=name_of)
+@pytest.mark.parametrize(
+    ("options", "dtype"),
+    [({}, np.float32), ({"clip_norm": 0.5}, np.float64), ({"check_finite": True}, np.float32)],
+    ids=name_of,
+)
 @pytest.mark.parametrize("form", FORMS)
 def test_an_array_without_a_gradient_does_not_age(form, options, dtype):
     params, grads = problem(dtype, steps=8)

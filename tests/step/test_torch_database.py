@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from stepping import leaves, name_of, problem
+from stepping import leaves, problem
 
 import fastopt
 
@@ -44,8 +44,9 @@ def intermittent(k, i):
     return (k % 4 != 1, k >= 20, k % 3 == 0)[i]
 
 
-@pytest.mark.parametrize("present", [lambda k, i: True, intermittent], ids=["all", "some"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=name_of)
+@pytest.mark.parametrize(
+    ("present", "dtype"), [(lambda k, i: True, np.float32), (intermittent, np.float64)], ids=["all", "some"]
+)
 @pytest.mark.parametrize("index", range(58))
 def test_configuration(database, index, dtype, present):
     import torch

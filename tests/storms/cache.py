@@ -11,7 +11,7 @@ from processes import Place
 
 PROMISE = "A damaged cache costs a compilation, never a wrong result or the process"
 TRIED = "processes started on a cache with changed bits, lost, swapped and cut files"
-PATIENCE, SHORT = 120, range(2)
+PATIENCE, SHORT = 120, (0,)
 
 CODE = """
 answers["gd"] = stepped(RULES["gd"], np.float32)

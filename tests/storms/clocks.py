@@ -7,7 +7,7 @@ from interrupts import dearer, many, one, seconds_late, seconds_to_stop, trainin
 
 PROMISE = "Time limits and Ctrl-C hold within 0.2 s, and an evaluation"
 TRIED = "minimisations and trainings whose evaluations become up to 10⁵ times dearer on the way"
-PATIENCE, SHORT = 120, (104, 0, 65, 296)
+PATIENCE, SHORT = 120, (104, 0, 65)
 
 
 def in_python(x, grad, calls, spin):

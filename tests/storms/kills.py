@@ -31,7 +31,7 @@ while True:
 def draw(rng):
     return {
         "size": int(10 ** rng.uniform(2, 6)),
-        "milliseconds": [round(float(10 ** rng.uniform(0, 2)), 2) for _ in range(5)],
+        "milliseconds": [round(float(10 ** rng.uniform(0, 2)), 2) for _ in range(3)],
         "savers": int(rng.integers(1, 3)),
     }
 

@@ -2,4 +2,4 @@
 
 from extras import why_not
 
-collect_ignore_glob = ["test_*.py"] if why_not("peers") else []
+collect_ignore_glob = ["test_*.py"] if why_not("peers", "torch") else []

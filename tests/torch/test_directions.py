@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.testing import assert_close
 from torch_tasks import NAMES, assert_bits, configurations, database, generator, leaves, ours
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch", "expecttest")
 X = torch.randn(5, dtype=torch.float64, generator=generator(5))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 from torch_tasks import NAMES, assert_alike, assert_bits, bits, generator, give_gradients, leaves, network, ours, theirs
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 
 
 def in_one_buffer(tensors):

@@ -6,7 +6,7 @@ import sys
 import pytest
 from processes import with_package
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 
 SCRIPT = """
 import torch

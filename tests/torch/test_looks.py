@@ -1,13 +1,13 @@
-"""Compiled code that looks at tensors through PyTorch's C interface, and Python in its place: the same bits."""
+"""Compiled code that looks at tensors in PyTorch's objects, and Python in its place: the same bits."""
 
 import pytest
 import torch
 from torch_tasks import assert_bits, bits, give_gradients, leaves, ours
 
 import fastopt.torch
-from fastopt.torch import checks
+from fastopt.torch import objects
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 OPTIONS = {
     "Adam": ({}, {"amsgrad": True}, {"decoupled_weight_decay": True, "weight_decay": 0.1}),
     "NAdam": ({}, {"weight_decay": 0.1, "decoupled_weight_decay": True}),
@@ -22,20 +22,18 @@ def in_python(monkeypatch):
     """A function after whose call Python looks."""
 
     def switch():
-        monkeypatch.setattr(checks, "ENABLED", False)
-        for found in checks.interface, checks.questions:
-            found.cache_clear()
-        assert checks.questions() is None
+        monkeypatch.setattr(objects, "ENABLED", False)
+        objects.objects.cache_clear()
+        assert objects.objects() is None
 
     yield switch
     monkeypatch.undo()
-    for found in checks.interface, checks.questions:
-        found.cache_clear()
+    objects.objects.cache_clear()
 
 
 def test_compiled_code_looks_here():
     """Or all below compares Python with itself."""
-    assert checks.questions() is not None
+    assert objects.objects()
 
 
 def trained(name, **kwargs):

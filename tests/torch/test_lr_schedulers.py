@@ -8,7 +8,7 @@ from torch.optim import lr_scheduler, swa_utils
 from torch.testing import assert_close
 from torch_tasks import give_gradients, ours, theirs, twins
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 STEPS = 50
 
 MAKERS = {

@@ -12,7 +12,7 @@ from torch_tasks import NAMES, assert_bits, bits, give_gradients, leaves, ours
 import fastopt
 from fastopt.rules import RULES
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 OTHERS = [rule.label for rule in RULES if rule.label not in NAMES]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch_tasks import NAMES, give_gradients, leaves, ours, theirs
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 SIZE = 4096
 
 

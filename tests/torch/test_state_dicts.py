@@ -22,7 +22,7 @@ from torch_tasks import (
     twins,
 )
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch", "expecttest")
 
 
 def step(k, *optimizers):

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 from torch_tasks import NAMES, generator, ours, theirs
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 
 # Rates with which the rule still moves after 300 steps, and not from one side of the minimum to the other.
 OPTIONS = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_tasks import NAMES, assert_alike, generator, give_gradients, leaves, ours, theirs, twins
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 FEW = ("Adam", "SGD", "NAdam", "RMSprop")  # with two slots, none, a number of its own, one
 
 

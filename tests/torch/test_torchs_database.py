@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch_tasks import NAMES, assert_alike, configurations, database, generator, network, ours, theirs
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch", "expecttest")
 
 NOT_OURS = {
     "Adafactor": "a factored second moment is no rule of elements",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from processes import with_package
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 
 SCRIPT = """
 import json

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_tasks import NAMES, assert_bits, bits, leaves, ours
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 
 DTYPES = [torch.float16, torch.bfloat16, torch.complex64, torch.complex128, torch.int64]
 

@@ -8,7 +8,7 @@ from torch.optim import swa_utils
 from torch.testing import assert_close
 from torch_tasks import NAMES, assert_alike, assert_bits, bits, generator, give_gradients, leaves, network, ours, theirs
 
-pytestmark = pytest.mark.needs("peers")
+pytestmark = pytest.mark.needs("peers", "torch")
 FEW = ("Adam", "SGD", "NAdam")
 
 

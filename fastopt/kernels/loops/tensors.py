@@ -1,16 +1,25 @@
-"""One step of many tensors, of which a table knows the addresses, sizes and steps: a row for each."""
+"""One step of many tensors, of which a table knows the addresses, sizes and steps: a row for each.
+
+The table is given by its address: Numba would count references to an array at every call.
+"""
 
 from numba import prange
 
-from ..memory import store_float
+from ..memory import load64, load_float, store64, store_float
 from ..stand_ins import stand_in
 from ..subnormals import flush_off, flush_on
+from ..teams import begin, number_of
 from ..threads import limit_threads, restore_threads
 from ..tuples import cast_like
 
 # The columns: elements, the step that is taken (0: none), the steps that were, where the step is written and how many
-# bytes it has there (0: nowhere), the same of a number of the tensor's own; the parameter, its gradient, its state.
-SIZE, T, TAKEN, STEP, STEP_BYTES, OWN, OWN_BYTES, P, G, STATE = range(10)
+# bytes it has there (0: nowhere), a number of the tensor's own, as a float64, and where that is written; the parameter,
+# its gradient, its state.
+SIZE, T, TAKEN, STEP, STEP_BYTES, NUMBER, OWN, OWN_BYTES, P, G, STATE = range(11)
+WORD = 8  # bytes of a cell
+
+# What is noted for a team: table, rows, width, total; who tells a thread its number, and how many there are; then h.
+THREAD, THREADS, NOTED = range(4, 7)
 
 
 @stand_in
@@ -34,52 +43,84 @@ def numbers(own, h):
 
 
 @stand_in
+def floats(address):
+    """Stands for h, out of memory."""
+
+
+@stand_in
 def following(t, own, h):
     """Stands for a tensor's own number after step t."""
 
 
-def part(table, own, h, start, stop):
+def part(table, rows, width, h, start, stop):
     """Step elements start to stop of all tensors, counted through."""
     control = flush_on()
-    t, mine, begin = table[0, T], own[0], 0
-    nothing = arrays(table[0, P:], 0, 0)[0]
-    c = cast_like(coefficients(max(t, 1), *numbers(mine, h)), nothing)
-    for i in range(table.shape[0]):
-        first, last = max(start - begin, 0), min(stop - begin, table[i, SIZE])
-        begin += table[i, SIZE]
+    t, own, begin = load64(table + WORD * T), load_float(table + WORD * NUMBER, WORD), 0
+    nothing = arrays(table + WORD * P, 0, 0)[0]
+    c = cast_like(coefficients(max(t, 1), *numbers(own, h)), nothing)
+    for i in range(rows):
+        row = table + WORD * width * i
+        size = load64(row + WORD * SIZE)
+        first, last = max(start - begin, 0), min(stop - begin, size)
+        begin += size
         if first >= last:
             continue
-        if table[i, T] != t or own[i] != mine:
-            t, mine = table[i, T], own[i]
-            c = cast_like(coefficients(t, *numbers(mine, h)), nothing)
-        all_of_them = arrays(table[i, P:], first, last)
-        elements(all_of_them[0], all_of_them[1], all_of_them[2:], c)
+        now, mine = load64(row + WORD * T), load_float(row + WORD * NUMBER, WORD)
+        if now != t or mine != own:
+            t, own = now, mine
+            c = cast_like(coefficients(t, *numbers(own, h)), nothing)
+        found = arrays(row + WORD * P, first, last)
+        elements(found[0], found[1], found[2:], c)
     flush_off(control)
 
 
-def count(table, own, h):
+def count(table, rows, width, h):
     """Write down that the step was taken, where each tensor keeps that."""
-    for i in range(table.shape[0]):
-        t = table[i, T]
+    for i in range(rows):
+        row = table + WORD * width * i
+        t = load64(row + WORD * T)
         if t == 0:
             continue
-        table[i, TAKEN] = t
-        if table[i, STEP_BYTES] > 0:
-            store_float(table[i, STEP], table[i, STEP_BYTES], float(t))
-        if table[i, OWN_BYTES] > 0:
-            store_float(table[i, OWN], table[i, OWN_BYTES], following(t, own[i], h))
+        store64(row + WORD * TAKEN, t)
+        nbytes, own_bytes = load64(row + WORD * STEP_BYTES), load64(row + WORD * OWN_BYTES)
+        if nbytes > 0:
+            store_float(load64(row + WORD * STEP), nbytes, float(t))
+        if own_bytes > 0:
+            own = following(t, load_float(row + WORD * NUMBER, WORD), h)
+            store_float(load64(row + WORD * OWN), own_bytes, own)
 
 
-def serial(table, own, h, total):
+def serial(table, rows, width, h, total):
     """The step, of all tensors together so many elements."""
-    part(table, own, h, 0, total)
-    count(table, own, h)
+    part(table, rows, width, h, 0, total)
+    count(table, rows, width, h)
 
 
-def parallel(table, own, h, total, chunks):
+def parallel(table, rows, width, h, total, chunks):
     """The same in equal parts, so that a large tensor is shared and small ones are dealt out; the same bits."""
     before = limit_threads(chunks)
     for k in prange(chunks):
-        part(table, own, h, total * k // chunks, total * (k + 1) // chunks)
+        part(table, rows, width, h, total * k // chunks, total * (k + 1) // chunks)
     restore_threads(before)
-    count(table, own, h)
+    count(table, rows, width, h)
+
+
+def share(work):
+    """The part of one thread of a team. ``work``: the address of what ``team`` notes there."""
+    thread, threads = number_of(load64(work + WORD * THREAD)), number_of(load64(work + WORD * THREADS))
+    table, rows, width = load64(work), load64(work + WORD), load64(work + 2 * WORD)
+    total = load64(work + 3 * WORD)
+    part(table, rows, width, floats(work + WORD * NOTED), total * thread // threads, total * (thread + 1) // threads)
+    return 0
+
+
+def team(table, rows, width, h, total, work, start, share, threads):
+    """The same by a team of another library's threads, which ``start`` begins; all are addresses."""
+    store64(work, table)
+    store64(work + WORD, rows)
+    store64(work + 2 * WORD, width)
+    store64(work + 3 * WORD, total)
+    for k in range(len(h)):
+        store_float(work + WORD * (NOTED + k), WORD, h[k])
+    begin(start, share, work, threads)
+    count(table, rows, width, h)
