@@ -25,7 +25,7 @@ FLOORS = [  # the lowest first
     {"kernels"},
     {"targets", "jit", "derivatives"},
     {"step"},
-    {"solve", "train"},
+    {"solve", "train", "torch"},
     {"problems", "gradient_check"},
     {"fastopt"},  # the package itself
     {"cli"},
@@ -138,8 +138,26 @@ def test_the_command_line_misses_packages_of_its_extra(answers):
 
 def test_nothing_else_needs_an_extra(answers):
     rest = {name: answer for name, answer in answers.items() if room(name) != "cli"}
-    assert {answer[0] for answer in rest.values() if answer} == {"numba_cuda"}
+    assert {answer[0] for answer in rest.values() if answer} == {"numba_cuda", "torch"}
     assert answers["fastopt"] is None
+
+
+def test_the_room_of_pytorch_says_what_is_missing(answers):
+    says = {name: answer for name, answer in answers.items() if answer and answer[0] == "torch"}
+    assert set(says) == {name for name in FILES if room(name) == "torch"}
+    (said,) = {text for _, text in says.values()}
+    assert said == 'fastopt.torch needs the package torch: pip install "fastopt[torch]"'
+
+
+def test_that_room_alone_imports_pytorch():
+    """So that ``import fastopt`` does not."""
+    packages = {name: {full.partition(".")[0] for full in imported(name)} for name in FILES}
+    assert {room(name) for name in FILES if "torch" in packages[name]} == {"torch"}
+    assert not {name for name in FILES if room(name) != "torch" and any(map(is_torchs, modules_of(name)))}
+
+
+def is_torchs(name):
+    return room(name) == "torch"
 
 
 def test_tests_that_need_an_extra_say_so():

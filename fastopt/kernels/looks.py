@@ -59,6 +59,7 @@ def looked(lists, places, table, rows, width, known):
         if (
             parameter(row, p, place, dtype, known)
             and noted(row, G, item(inner, GRADIENTS, i), size, dtype, known)
+            and apart(row, size, dtype)
             and state(row, width, inner, i, size, dtype, known)
             and number(row, STEP, STEP_BYTES, item(inner, STEPS, i), known)
             and number(row, OWN, OWN_BYTES, item(inner, OWNS, i), known)
@@ -109,6 +110,12 @@ def parameter(row, tensor, place, dtype, known):
     at = memory(tensor, dtype, known)
     store64(row + WORD * P, at)
     return place in (0, at)
+
+
+def apart(row, size, dtype):
+    """Whether a parameter and its gradient have memory, and all of it in common or nothing."""
+    p, g = load64(row + WORD * P), load64(row + WORD * G)
+    return size == 0 or (p != 0 and g != 0 and (p == g or abs(p - g) >= (4 + 4 * dtype) * size))
 
 
 def noted(row, at, tensor, size, dtype, known):

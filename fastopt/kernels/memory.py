@@ -65,11 +65,11 @@ def copy(typingctx, to, source, nbytes):
 
 def load_float(address, nbytes):
     """The float of so many bytes."""
-    return FLOATS[nbytes].from_address(address).value
+    return FLOATS[nbytes].from_address(int(address)).value
 
 
 def store_float(address, nbytes, value):
-    FLOATS[nbytes].from_address(address).value = value
+    FLOATS[nbytes].from_address(int(address)).value = value
 
 
 @emitted_form(load_float)

@@ -2,12 +2,23 @@
 
 import numpy as np
 import torch
+from torch.nn.parameter import is_lazy
+
+from ..errors import shorten
 
 DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 
 
+def name_of(k, group, i) -> str:
+    """What messages call a parameter."""
+    names = group.get("param_names")
+    return f"param_groups[{k}]['params'][{i}]" if names is None else f"parameter {shorten(str(names[i]), 60)}"
+
+
 def check_parameter(name, p):
     """Raise unless a tensor can be stepped, wherever it is."""
+    if is_lazy(p):  # a lazy module's, of which nothing is known yet: when it has a gradient, it is no longer lazy
+        return
     if p.layout != torch.strided:
         raise ValueError(f"{name} must be a dense tensor, got the layout {p.layout}")
     if p.dtype not in DTYPES:
@@ -62,4 +73,5 @@ def order_of(p) -> list[int]:
 def lined_up(t, order):
     """A tensor's elements in this order, and the same in one piece of memory: itself, or a copy."""
     view = t.detach().permute(order)
-    return view, view.resolve_neg().contiguous()
+    piece = view.clone() if view._is_zerotensor() else view.resolve_neg().contiguous()
+    return view, piece

@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.parameter import is_lazy
 
 
 class Home(NamedTuple):
@@ -39,6 +40,10 @@ def laid_out(named) -> dict:
 def _check(named):
     spans = []
     for name, p in named:
+        if is_lazy(p):
+            raise ValueError(f"{name} must have memory with flat=True, got a lazy module's: call the model once before")
+        if p.device.type not in ("cpu", "cuda"):
+            raise ValueError(f"{name} must be on the CPU or on a CUDA device with flat=True, got {p.device}")
         if p.is_shared() and p.device.type == "cpu":
             raise ValueError(f"{name} must not be shared between processes with flat=True, got shared memory")
         if p.numel():

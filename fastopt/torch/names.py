@@ -54,6 +54,8 @@ def spelled(rule, group) -> Spelled:
     """The rule as the options of a group pick it."""
     if rule.label == "Adam" and group.get("decoupled_weight_decay"):
         rule = BY_LABEL["AdamW"]
+    elif rule.label == "SGD" and group.get("nesterov") and group.get("dampening"):  # what PyTorch's constructor says
+        raise ValueError(f"Nesterov momentum requires a momentum and zero dampening, got {group['dampening']!r}")
     elif rule.label == "AdamW" and not group.get("decoupled_weight_decay", True):
         rule = BY_LABEL["Adam"]
     return _spelled(rule, tuple(bool(group.get(OPTIONS.get(name, name))) for name in switches(rule)))
@@ -73,7 +75,9 @@ def _spelled(rule, on):
         raise ValueError(f"options of {rule.label} must fit together, got {listing(sorted(options))}")
     own = ("mu_product", advanced) if chosen in RUNNING else None
     starts = {slot: keyword for keyword, (slot, _) in rule.initial.items()}
-    names = SLOTS | SLOTS_OF.get(rule.label, {})
+    names = SLOTS | SLOTS_OF.get(rule.label, {}) if rule.label in BY_LABEL else {}  # your own keeps its names
+    if "step" in chosen.state:
+        raise ValueError(f"state arrays of {rule.name} must not have the name step, under which steps are counted")
     return Spelled(
         rule=RUNNING.get(chosen, chosen),
         numbers=_places(chosen.hyper),

@@ -56,9 +56,9 @@ class Part:
         self._copies: list = []  # of what does not lie in one piece: where to copy from, and to
 
     def state_of(self, p):
-        """The state of a tensor, if it is complete."""
+        """The state of a tensor, if it is complete: old checkpoints have None for a buffer that is not there yet."""
         s = self.state.get(p, self.nothing)
-        return s if all(key in s for key in self.keys if key) else self.nothing
+        return s if all(s.get(key) is not None for key in self.keys if key) else self.nothing
 
     # --- numbers ----------------------------------------------------------------------------------------------------
 
@@ -67,8 +67,11 @@ class Part:
         values = [*self.group.values()]
         if len(values) > self._params_at and values[self._params_at] is self._seen_params:
             values[self._params_at] = None
-            if values == self._seen:
-                return True
+            try:
+                if values == self._seen:
+                    return True
+            except (RuntimeError, ValueError):  # which equality of arrays raises: what they are is said below
+                pass
         return self._read_anew()
 
     def _read_anew(self) -> bool:
@@ -106,14 +109,15 @@ class Part:
 
     def make_states(self) -> list:
         """Make what is missing in the state of tensors with a gradient; returns these, each with the names made."""
+        keys = [key for key in self.keys if key]
         missing = [
-            p for p, s in zip(self.params, self.states) if s is self.nothing and p.grad is not None and any(self.keys)
+            p for p, s in zip(self.params, self.states) if p.grad is not None and any(s[key] is None for key in keys)
         ]
         return [(p, self._make_state(p)) for p in missing]
 
     def _make_state(self, p) -> list:
         state, (step, own, *_) = self.state[p], self.keys
-        made = [name for name in self.keys if name and name not in state]
+        made = [name for name in self.keys if name and state.get(name) is None]
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         dtype = torch.float64 if wide else torch.float32  # as PyTorch's
         for name in made:
@@ -143,13 +147,15 @@ class Part:
             check_like(f"the state {key!r} of {name}", t, p)
         plain = p.is_contiguous()
         for t in (p, self.grads[i], *slots):
-            if plain and t.is_contiguous() and not t.is_neg():  # as most are
+            if plain and t.is_contiguous() and not t.is_neg() and t.data_ptr():  # as most are
                 found.append(t)
                 continue
             view, piece = lined_up(t, order)
             found.append(piece)
             if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():
                 self._copies.append((piece, view))
+        if 0 < abs(found[0].data_ptr() - found[1].data_ptr()) < found[0].nbytes:
+            raise RuntimeError(f"the gradient of {name} must have memory of its own, got some of the parameter's")
         self._kept += found
         return found
 

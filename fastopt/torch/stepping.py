@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch.optim import optimizer as torchs
 
-from ..errors import describe, shorten
+from ..errors import describe
 from ..targets.available import require
-from .checks import check_parameter
+from .checks import check_parameter, name_of
+from .compiler import not_compiled
 from .cpu import CpuPart
 from .flat import clear, laid_out
 
@@ -58,7 +59,7 @@ class Stepping(torch.optim.Optimizer):
         return self._bare_step(closure)
 
     step.hooked = True  # type: ignore[attr-defined]  # PyTorch would wrap it, and each step would cost 8 µs more
-    step._torchdynamo_disable = True  # type: ignore[attr-defined]  # torch.compile cannot look into kernels
+    not_compiled(step)
 
     def _bare_step(self, closure=None):
         loss = None
@@ -222,18 +223,18 @@ class Stepping(torch.optim.Optimizer):
     def __getstate__(self):
         return {**super().__getstate__(), "flat": self.flat}
 
+    def __copy__(self):
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(super().__getstate__())  # which says nothing of flat: the parameters are the same
+        copied.flat, copied._homes = self.flat, self._homes
+        return copied
+
     def __setstate__(self, state):
         super().__setstate__(state)
         self._parts, self._is_made = None, True
         if "flat" in state:  # a copy, whose parameters are copies that lie apart
             self._homes = {}
             self._lay_out()
-
-
-def name_of(k, group, i) -> str:
-    """What messages call a parameter."""
-    names = group.get("param_names")
-    return f"param_groups[{k}]['params'][{i}]" if names is None else f"parameter {shorten(str(names[i]), 60)}"
 
 
 def part_of(device):
