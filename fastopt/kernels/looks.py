@@ -14,6 +14,7 @@ from .loops.tensors import (
     NUMBER,
     OWN,
     OWN_BYTES,
+    OWNS,
     SIZE,
     STATE,
     STEP,
@@ -33,7 +34,7 @@ SEPARATE = -1  # the size of a row that Python must look at
 # storage, and start therein in items, and a storage its memory; then words that tell kinds of tensors, each as an
 # offset, the bits that count, and what these are in dense, contiguous float32 tensors of the CPU's, and in float64.
 # And what a look leaves there: how many elements there are, and gradients.
-PARAMETERS, GRADIENTS, STEPS, OWNS, SLOTS = range(5)
+PARAMETERS, GRADIENTS, STEPS, OWN_NUMBERS, SLOTS = 0, 1, 2, 3, 3 + OWNS
 TOTAL, LIVE, NONE, TENSOR, PARAMETER, DTYPE, NUMEL, STORAGE, START, MEMORY, WORDS, KINDS = range(12)
 FLOAT32, FLOAT64 = range(2)
 
@@ -41,8 +42,8 @@ FLOAT32, FLOAT64 = range(2)
 def looked(lists, places, table, rows, width, known):
     """Fill the table with where tensors are, from lists of them; the number of rows that Python must look at.
 
-    All are addresses: of a list of lists (parameters, gradients, steps, own numbers, each slot of the state), of where
-    parameters must be, or 0, of the table and of what is known. A row without a gradient is left out of the step.
+    All are addresses: of a list of lists (parameters, gradients, steps, own numbers in two, each slot of the state), of
+    where parameters must be, or 0, of the table and of what is known. A row without a gradient is left out of the step.
     """
     separate = total = live = 0
     inner, dtype = load64(lists + ITEMS), load64(known + WORD * DTYPE)
@@ -62,7 +63,7 @@ def looked(lists, places, table, rows, width, known):
             and apart(row, size, dtype)
             and state(row, width, inner, i, size, dtype, known)
             and number(row, STEP, STEP_BYTES, item(inner, STEPS, i), known)
-            and number(row, OWN, OWN_BYTES, item(inner, OWNS, i), known)
+            and own_numbers(row, inner, i, known)
         ):
             store64(row + WORD * SIZE, size)
             store64(row + WORD * T, 1 + taken(row))
@@ -146,11 +147,20 @@ def number(row, at, nbytes, tensor, known):
     return noted(row, at, tensor, 1, dtype, known)
 
 
+def own_numbers(row, inner, i, known):
+    """The same of the numbers that only some rules' tensors have."""
+    fits = True
+    for k in range(OWNS):
+        fits = fits and number(row, OWN + k, OWN_BYTES + k, item(inner, OWN_NUMBERS + k, i), known)
+    return fits
+
+
 def taken(row):
-    """How many steps a tensor has taken; its own number is noted, too."""
-    nbytes = load64(row + WORD * OWN_BYTES)
-    if nbytes > 0:
-        store_float(row + WORD * NUMBER, WORD, load_float(load64(row + WORD * OWN), nbytes))
+    """How many steps a tensor has taken; its own numbers are noted, too."""
+    for k in range(OWNS):
+        nbytes = load64(row + WORD * (OWN_BYTES + k))
+        if nbytes > 0:
+            store_float(row + WORD * (NUMBER + k), WORD, load_float(load64(row + WORD * (OWN + k)), nbytes))
     nbytes = load64(row + WORD * STEP_BYTES)
     return int(load_float(load64(row + WORD * STEP), nbytes)) if nbytes > 0 else load64(row + WORD * TAKEN)
 

@@ -32,7 +32,7 @@ from .rule import Rule
 def update(p, g, prev, step_size, first, down, up, one, least, largest, zero):
     g = g + zero  # a result of arithmetic is never subnormal, so that none is stored
     turn = g * prev
-    step_size = resized(step_size + first, turn, down, up, one, least, largest, zero)
+    step_size = resized(step_size, turn, first, down, up, one, least, largest, zero)
     g = zero if turn < zero else g
     return p - (step_size if g > zero else -step_size if g < zero else g), g, step_size
 

@@ -4,6 +4,8 @@ from .growing_momentum import factor
 from .nadam import DECOUPLED, RULE, decoupled, scales, update
 from .rule import Rule
 
+OWN = {"mu_product": 1.0}  # what is kept, and what it starts from
+
 
 def coefficients(t, product, lr, beta1, beta2, eps, momentum_decay):
     now, following = factor(t, beta1, momentum_decay), factor(t + 1, beta1, momentum_decay)
@@ -17,7 +19,7 @@ def decoupled_coefficients(t, product, lr, beta1, beta2, eps, momentum_decay, we
 
 def advanced(t, product, lr, beta1, beta2, eps, momentum_decay, *stage):
     """The product after step t."""
-    return product * factor(t, beta1, momentum_decay)
+    return (product * factor(t, beta1, momentum_decay),)
 
 
 def running(rule, update, coefficients):

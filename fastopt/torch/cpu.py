@@ -10,6 +10,7 @@ from ..kernels.cpu import threshold
 from ..kernels.looks import FLOAT32, FLOAT64, LIVE, SEPARATE, TOTAL, look
 from ..kernels.loops.tensors import NUMBER, OWN, OWN_BYTES, SIZE, STATE, STEP, STEP_BYTES, TAKEN, THREAD, THREADS, P, T
 from ..kernels.threads import forked, in_threads
+from .names import SLOTS_AT
 from .objects import objects
 from .openmp import openmp
 from .parts import Part, on_host
@@ -59,12 +60,13 @@ class CpuPart(Part):
         self._cells[TOTAL] = int(self._table[:, SIZE].sum())
 
     def _settle(self, i):
-        row, state, (step, own, *_) = self._table[i], self.states[i], self.keys
+        row, state, (step, *own) = self._table[i], self.states[i], self.keys[:SLOTS_AT]
         row[P:] = [piece.data_ptr() for piece in self.pieces(i)]
         self._number(row, STEP, STEP_BYTES, state, step)
-        self._number(row, OWN, OWN_BYTES, state, own)
+        for k, key in enumerate(own):
+            self._number(row, OWN + k, OWN_BYTES + k, state, key)
+            row[NUMBER + k : NUMBER + k + 1].view(np.float64)[0] = float(state[key]) if key else 0.0
         row[T] = 1 + (int(state[step]) if step else row[TAKEN])
-        row[NUMBER : NUMBER + 1].view(np.float64)[0] = float(state[own]) if own else 0.0
         row[SIZE] = self.params[i].numel()
 
     def _number(self, row, at, nbytes, state, key):
@@ -88,7 +90,8 @@ class CpuPart(Part):
 
     def _compile(self):
         rule, dtype = self.spelled.rule, self.numpy_dtype
-        self._options = {"stage": self.stage, "own": self.spelled.own and self.spelled.own[1]}
+        own = self.spelled.own
+        self._options = {"stage": self.stage, "own": len(own.starts), "following": own.following}
         self._compiled = self.stage, kernels.kernel(rule, dtype, **self._options), threshold(rule, dtype)
         self._team = None
 

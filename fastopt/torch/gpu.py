@@ -42,10 +42,10 @@ class GpuPart(Part):
         self._queue, self._called = [*launches, *counting, self.finish], []
 
     def _at(self, i) -> tuple:
-        """The step that tensor i takes, and its own number before it, if it has one. Waits for what is on a device."""
-        (step, own, *_), state = self.keys, self.states[i]
+        """The step that tensor i takes, and its own numbers before it. Waits for what is on a device."""
+        step, state = self.keys[0], self.states[i]
         t = 1 + int(on_host(state, step) if step else self.taken[i])
-        return (t, float(on_host(state, own))) if own else (t,)
+        return t, *(float(on_host(state, own)) for own in self.spelled.own.starts)
 
     def _launches(self, live, ats) -> list:
         rule, dtype, index = self.spelled.rule, self.numpy_dtype, self.device.index
@@ -63,12 +63,13 @@ class GpuPart(Part):
 
     def _counting(self, i, at):
         """What writes down that tensor i took this step."""
-        (step, own, *_), state = self.keys, self.states[i]
+        step, state, own = self.keys[0], self.states[i], self.spelled.own
         yield partial(self.taken.__setitem__, i, at[0])
         if step:
             yield partial(state[step].fill_, at[0])
-        if own:
-            yield partial(state[own].fill_, self.spelled.own[1](*at, *self.numbers))
+        if own.starts:
+            for name, value in zip(own.starts, own.following(*at, *self.numbers)):
+                yield partial(state[name].fill_, value)
 
     # --- the step ---------------------------------------------------------------------------------------------------
 

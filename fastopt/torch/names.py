@@ -1,12 +1,13 @@
 """How PyTorch spells a rule: which variant the options of a group pick, its numbers, and the tensors of its state."""
 
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import listing
-from ..rules import RULES
+from ..kernels.loops.tensors import OWNS
+from ..rules import RULES, running_asgd, running_nadam, running_rprop
 from ..rules.keywords import together
-from ..rules.running_nadam import RUNNING, advanced
 
 BY_LABEL = {rule.label: rule for rule in RULES}
 PLAIN = ("GD", "SGD", "Momentum", "Nesterov")  # which keep no count of steps in their state
@@ -18,6 +19,32 @@ SLOTS_OF = {
     "RMSprop": {"v": "square_avg", "a": "grad_avg"},
 }
 OPTIONS = {"decoupled": "decoupled_weight_decay"}  # ours by PyTorch's
+
+
+class Own(NamedTuple):
+    """The numbers that each tensor has of its own, which a rule takes before the others.
+
+    Attributes
+    ----------
+    rule : Rule or None
+        The form of the rule that keeps what PyTorch keeps in the state; None where that is the rule's own.
+    starts : mapping of str to str or float
+        The name of each in a tensor's state, and what it starts from: a number, or an option's value.
+    following : callable or None
+        Makes of them those after a step.
+    """
+
+    rule: Any = None
+    starts: Any = MappingProxyType({})
+    following: Any = None
+
+
+RUNNING = {
+    rule: Own(running, kind.OWN, kind.advanced)
+    for kind in (running_asgd, running_nadam, running_rprop)
+    for rule, running in kind.RUNNING.items()
+}
+SLOTS_AT = 1 + OWNS  # behind the step and the own numbers
 
 
 class Spelled(NamedTuple):
@@ -32,8 +59,8 @@ class Spelled(NamedTuple):
         Whether the rule decays by itself, so that its gradients are not to be.
     counted : bool
         Whether the state has the tensor "step".
-    own : (str, function) or None
-        The name of a number that each tensor has of its own, which the rule takes first, and what makes the next one.
+    own : Own
+        The numbers that each tensor has of its own.
     slots : tuple of (str, str or None)
         The name of each state tensor, and the option that sets what it starts from, if one does.
     """
@@ -46,8 +73,9 @@ class Spelled(NamedTuple):
     slots: tuple
 
     def keys(self) -> tuple:
-        """The names in a tensor's state: of its step and its own number, None where it has none, then of the slots."""
-        return "step" if self.counted else None, self.own and self.own[0], *(name for name, _ in self.slots)
+        """The names in a tensor's state: of its step and own numbers, None where it has none, then of the slots."""
+        own = [*self.own.starts, *[None] * OWNS][:OWNS]
+        return "step" if self.counted else None, *own, *(name for name, _ in self.slots)
 
 
 def spelled(rule, group) -> Spelled:
@@ -73,13 +101,13 @@ def _spelled(rule, on):
     chosen = next((v for names, v in rule.variants.items() if set(names) == options), None) if options else rule
     if chosen is None:
         raise ValueError(f"options of {rule.label} must fit together, got {listing(sorted(options))}")
-    own = ("mu_product", advanced) if chosen in RUNNING else None
-    starts = {slot: keyword for keyword, (slot, _) in rule.initial.items()}
+    own = RUNNING.get(chosen, Own())
+    starts = {slot: keyword for keyword, (slot, _) in (own.rule or rule).initial.items()}
     names = SLOTS | SLOTS_OF.get(rule.label, {}) if rule.label in BY_LABEL else {}  # your own keeps its names
     if "step" in chosen.state:
         raise ValueError(f"state arrays of {rule.name} must not have the name step, under which steps are counted")
     return Spelled(
-        rule=RUNNING.get(chosen, chosen),
+        rule=own.rule or chosen,
         numbers=_places(chosen.hyper),
         decays="weight_decay" in chosen.hyper,
         counted=rule.label not in PLAIN,

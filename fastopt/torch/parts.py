@@ -9,7 +9,7 @@ from ..errors import describe
 from ..kernels.modifiers import scale_of
 from ..step.interrupts import to_the_end
 from .checks import DTYPES, check_gradient, check_like, check_place, lined_up, order_of
-from .names import spelled
+from .names import SLOTS_AT, spelled
 
 UNCLIPPED = float("inf")
 SETTLED = (bool, int, float, str)
@@ -45,6 +45,7 @@ class Part:
         self._numbers = [
             (key if key in optimizer.defaults else None, at, default) for key, at, default in self.spelled.numbers
         ]
+        self._decays = "weight_decay" in optimizer.defaults and not self.spelled.decays
         self.keys = self.spelled.keys()
         self.nothing = dict.fromkeys(self.keys)  # the state of a tensor that has none yet
         self.states = [self.state_of(p) for p in params]
@@ -82,7 +83,7 @@ class Part:
             default if key is None else group[key] if at is None else group[key][at]
             for key, at, default in self._numbers
         ]
-        read.append(0.0 if self.spelled.decays else group["weight_decay"])
+        read.append(group["weight_decay"] if self._decays else 0.0)
         self._take(read, group.get("maximize", False))
         self._seen_params, self._params_at = group["params"], [*group].index("params")
         values = [None if key == "params" else value for key, value in group.items()]
@@ -116,18 +117,17 @@ class Part:
         return [(p, self._make_state(p)) for p in missing]
 
     def _make_state(self, p) -> list:
-        state, (step, own, *_) = self.state[p], self.keys
+        state, numbers = self.state[p], self.keys[:SLOTS_AT]
+        starts = {**self.spelled.own.starts, **{name: start for name, start in self.spelled.slots if start}}
         made = [name for name in self.keys if name and state.get(name) is None]
         wide = torch.get_default_dtype() == torch.float64 and not self.group.get("fused")
         dtype = torch.float64 if wide else torch.float32  # as PyTorch's
         for name in made:
-            if name == step:
-                state[name] = torch.zeros((), dtype=dtype)
-            elif name == own:
-                state[name] = torch.ones((), dtype=dtype)
+            start = starts.get(name, 0.0)
+            value = number(start, self.group[start]) if isinstance(start, str) else start
+            if name in numbers:
+                state[name] = torch.full((), value, dtype=dtype)
             else:
-                start = dict(self.spelled.slots)[name]
-                value = self.group[start] if start else 0.0
                 state[name] = torch.full_like(p, value, memory_format=torch.preserve_format, requires_grad=False)
         return made
 
@@ -142,8 +142,8 @@ class Part:
                 f"{name} must stay in the memory that flat=True laid out, got other memory: make the optimiser after "
                 "moving the model"
             )
-        slots, found, order = [self.states[i][key] for key in self.keys[2:]], [], order_of(p)
-        for key, t in zip(self.keys[2:], slots):
+        slots, found, order = [self.states[i][key] for key in self.keys[SLOTS_AT:]], [], order_of(p)
+        for key, t in zip(self.keys[SLOTS_AT:], slots):
             check_like(f"the state {key!r} of {name}", t, p)
         plain = p.is_contiguous()
         for t in (p, self.grads[i], *slots):

@@ -7,7 +7,9 @@ from torch.testing import assert_close
 
 import fastopt.torch
 
-NAMES = ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")  # which PyTorch has, too
+NAMES = (  # which PyTorch has, too
+    *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
+)
 SHAPES = ((4, 3), (5,), ())
 
 

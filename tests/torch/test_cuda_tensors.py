@@ -37,6 +37,8 @@ CASES = [
     ("NAdam", {"weight_decay": 0.3, "decoupled_weight_decay": True, "maximize": True}),
     ("RAdam", {"weight_decay": 0.1, "betas": (0.8, 0.95)}),
     ("RAdam", {"weight_decay": 0.3, "decoupled_weight_decay": True}),
+    ("Rprop", {"lr": 0.1, "maximize": True}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.3, "t0": 0, "weight_decay": 0.1}),
 ]
 
 

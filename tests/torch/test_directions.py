@@ -124,7 +124,7 @@ def test_nothing_without_gradients(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_for_zero_gradients(name):
     for kwargs in configurations(name, flags=True):
-        decays = kwargs.get("weight_decay", 0.01 if name == "AdamW" else 0.0)
+        decays = kwargs.get("weight_decay", 0.01 if name == "AdamW" else 0.0) or name == "ASGD"
         (p,) = leaves(((5, 1),))
         before = p.detach().clone()
         p.grad = torch.zeros_like(p)

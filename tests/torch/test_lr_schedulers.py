@@ -34,7 +34,12 @@ MAKERS = {
     "SWALR": lambda opt: swa_utils.SWALR(opt, swa_lr=1e-3, anneal_epochs=12),
 }
 ABSTRACT = {"LRScheduler", "_LRScheduler"}
-OPTIMIZERS = {"SGD": {"lr": 0.1, "momentum": 0.9}, "Adam": {"lr": 0.01}, "NAdam": {"lr": 0.01}}
+OPTIMIZERS = {
+    "SGD": {"lr": 0.1, "momentum": 0.9},
+    "Adam": {"lr": 0.01},
+    "NAdam": {"lr": 0.01},
+    "ASGD": {"lr": 0.1, "lambd": 0.1, "t0": 20},  # whose rates follow a step late
+}
 CYCLES = ("CyclicLR", "OneCycleLR")  # which move the momentum, too
 
 
@@ -54,7 +59,11 @@ def test_every_scheduler_is_here():
 
 @pytest.mark.parametrize(
     ("name", "scheduler"),
-    [*(("Adam", one) for one in MAKERS), *((name, one) for name in ("SGD", "NAdam") for one in CYCLES)],
+    [
+        *(("Adam", one) for one in MAKERS),
+        ("ASGD", "StepLR"),
+        *((name, one) for name in ("SGD", "NAdam") for one in CYCLES),
+    ],
 )
 @pytest.mark.parametrize("tensor", [False, True], ids=["number", "tensor"])
 def test_scheduler(name, scheduler, tensor):

@@ -30,7 +30,7 @@ def test_peak_is_not_above_theirs(name):
     mine = largest(ours(name)(params), params, 3)
     assert mine < SIZE  # bytes: an eighth of the large tensor
     reference = largest(theirs(name)(others, foreach=False), others, 3)
-    assert reference >= 8 * SIZE or name == "SGD"  # so that this counts
+    assert reference >= 8 * SIZE or name in ("SGD", "ASGD")  # so that this counts
     assert mine <= reference
 
 

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.needs("peers", "torch")
 
 # Rates with which the rule still moves after 300 steps, and not from one side of the minimum to the other.
 OPTIONS = {
+    "ASGD": {"lr": 2e-3, "lambd": 0.1, "t0": 50},
     "Adadelta": {"lr": 1.0},
     "Adagrad": {"lr": 0.05},
     "Adam": {"lr": 2e-3, "amsgrad": True},
@@ -19,6 +20,7 @@ OPTIONS = {
     "NAdam": {"lr": 2e-3},
     "RAdam": {"lr": 2e-3},
     "RMSprop": {"lr": 1e-3, "momentum": 0.5, "centered": True},
+    "Rprop": {"lr": 1e-2, "step_sizes": (1e-4, 0.1)},
     "SGD": {"lr": 1e-2, "momentum": 0.9, "nesterov": True},
 }
 X = torch.randn(60, 6, generator=generator(1))

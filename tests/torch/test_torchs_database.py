@@ -15,10 +15,8 @@ pytestmark = pytest.mark.needs("peers", "torch", "expecttest")
 
 NOT_OURS = {
     "Adafactor": "a factored second moment is no rule of elements",
-    "ASGD": "not among the rules",
     "LBFGS": "no method of first order that steps element by element",
     "Muon": "orthogonalises matrices",
-    "Rprop": "not among the rules",
     "SparseAdam": "sparse gradients are refused",
 }
 

@@ -13,9 +13,10 @@ from ..threads import limit_threads, restore_threads
 from ..tuples import cast_like
 
 # The columns: elements, the step that is taken (0: none), the steps that were, where the step is written and how many
-# bytes it has there (0: nowhere), a number of the tensor's own, as a float64, and where that is written; the parameter,
-# its gradient, its state.
-SIZE, T, TAKEN, STEP, STEP_BYTES, NUMBER, OWN, OWN_BYTES, P, G, STATE = range(11)
+# bytes it has there (0: nowhere); two numbers of the tensor's own, as float64, where they are written, and their bytes
+# there; the parameter, its gradient, its state.
+SIZE, T, TAKEN, STEP, STEP_BYTES, NUMBER, OWN, OWN_BYTES, P, G, STATE = 0, 1, 2, 3, 4, 5, 7, 9, 11, 12, 13
+OWNS = 2
 WORD = 8  # bytes of a cell
 
 # What is noted for a team: table, rows, width, total; who tells a thread its number, and how many there are; then h.
@@ -39,7 +40,7 @@ def coefficients(t, *hyper):
 
 @stand_in
 def numbers(own, h):
-    """Stands for what coefficients take: h, or a tensor's own number before it."""
+    """Stands for what coefficients take: h, and before it those of a tensor's own numbers that are used."""
 
 
 @stand_in
@@ -49,13 +50,18 @@ def floats(address):
 
 @stand_in
 def following(t, own, h):
-    """Stands for a tensor's own number after step t."""
+    """Stands for a tensor's own numbers after step t."""
+
+
+def owned(row):
+    """A tensor's own numbers."""
+    return load_float(row + WORD * NUMBER, WORD), load_float(row + WORD * (NUMBER + 1), WORD)
 
 
 def part(table, rows, width, h, start, stop):
     """Step elements start to stop of all tensors, counted through."""
     control = flush_on()
-    t, own, begin = load64(table + WORD * T), load_float(table + WORD * NUMBER, WORD), 0
+    t, own, begin = load64(table + WORD * T), owned(table), 0
     nothing = arrays(table + WORD * P, 0, 0)[0]
     c = cast_like(coefficients(max(t, 1), *numbers(own, h)), nothing)
     for i in range(rows):
@@ -65,7 +71,7 @@ def part(table, rows, width, h, start, stop):
         begin += size
         if first >= last:
             continue
-        now, mine = load64(row + WORD * T), load_float(row + WORD * NUMBER, WORD)
+        now, mine = load64(row + WORD * T), owned(row)
         if now != t or mine != own:
             t, own = now, mine
             c = cast_like(coefficients(t, *numbers(own, h)), nothing)
@@ -82,12 +88,14 @@ def count(table, rows, width, h):
         if t == 0:
             continue
         store64(row + WORD * TAKEN, t)
-        nbytes, own_bytes = load64(row + WORD * STEP_BYTES), load64(row + WORD * OWN_BYTES)
+        nbytes = load64(row + WORD * STEP_BYTES)
         if nbytes > 0:
             store_float(load64(row + WORD * STEP), nbytes, float(t))
-        if own_bytes > 0:
-            own = following(t, load_float(row + WORD * NUMBER, WORD), h)
-            store_float(load64(row + WORD * OWN), own_bytes, own)
+        own = following(t, owned(row), h)
+        for k in range(OWNS):
+            nbytes = load64(row + WORD * (OWN_BYTES + k))
+            if nbytes > 0:
+                store_float(load64(row + WORD * (OWN + k)), nbytes, own[k])
 
 
 def serial(table, rows, width, h, total):
