@@ -36,12 +36,12 @@ def coefficients(t, lr, lambd, alpha, t0):
 
 
 def scales(eta, mu, lambd):
-    return 1.0 - lambd * eta, eta, mu, 1.0
+    return 1.0 - lambd * eta, eta, mu, 0.0 if mu == 1.0 else 1.0
 
 
-def update(p, g, ax, keep, eta, mu, one):
-    p = keep * p - eta * g
-    return p, p if mu == one else ax + mu * (p - ax)
+def update(p, g, ax, keep, eta, mu, begun):
+    p, ax = keep * p - eta * g, begun * ax  # 0 until the average begins, so that it is p to the bit
+    return p, ax + mu * (p - ax)
 
 
 RULE = Rule(

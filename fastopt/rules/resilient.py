@@ -11,12 +11,12 @@ RANGES = {
 
 
 def coefficients(t, lr, etaminus, etaplus, step_size_min, step_size_max):
-    return lr if t == 1 else -1.0, etaminus, etaplus, 1.0, step_size_min, step_size_max, 0.0
+    first, kept = (lr, 0.0) if t == 1 else (0.0, 1.0)  # the first step size, and whether the old one counts
+    return first, kept, etaminus, etaplus, 1.0, step_size_min, step_size_max, 0.0
 
 
-def resized(step_size, turn, first, down, up, one, least, largest, zero):
+def resized(step_size, turn, first, kept, down, up, one, least, largest, zero):
     """The next step size; ``turn`` is positive where the gradient has kept its sign, negative where not."""
-    step_size = step_size if first < zero else first
-    step_size = step_size * (up if turn > zero else down if turn < zero else one)
+    step_size = (kept * step_size + first) * (up if turn > zero else down if turn < zero else one)
     step_size = least if step_size < least else step_size
     return largest if step_size > largest else step_size

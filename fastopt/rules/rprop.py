@@ -4,7 +4,7 @@ Of gradients only signs count, so they must be those of all data: noise halves t
 Variant: PyTorch's, which is iRprop⁻ (Igel and Hüsken 2000): where the sign has changed, the parameter stays, and the
 step after that counts as without a gradient before it. `RpropMinus` goes on at once.
 Agrees: PyTorch. Differs: optax 0.2.8 has the same step sizes, but takes each step one call late, if at all; FANN
-lengthens steps at gradients of 0, too; Shark takes the halved step where the sign has changed, and then waits.
+lengthens steps at gradients of 0, too; Shark moves by the halved step where the sign has changed.
 A gradient of NaN makes the parameter NaN (PyTorch leaves it). Products g·prev below the smallest normal number are of
 no sign: in float32 where |g| < 1.1e-19.
 
@@ -29,10 +29,10 @@ from .resilient import HYPER, RANGES, coefficients, resized
 from .rule import Rule
 
 
-def update(p, g, prev, step_size, first, down, up, one, least, largest, zero):
+def update(p, g, prev, step_size, first, kept, down, up, one, least, largest, zero):
     g = g + zero  # a result of arithmetic is never subnormal, so that none is stored
     turn = g * prev
-    step_size = resized(step_size, turn, first, down, up, one, least, largest, zero)
+    step_size = resized(step_size, turn, first, kept, down, up, one, least, largest, zero)
     g = zero if turn < zero else g
     return p - (step_size if g > zero else -step_size if g < zero else g), g, step_size
 

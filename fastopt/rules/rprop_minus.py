@@ -29,10 +29,10 @@ from .resilient import HYPER, RANGES, coefficients, resized
 from .rule import Rule
 
 
-def update(p, g, sign, step_size, first, down, up, one, least, largest, zero):
+def update(p, g, sign, step_size, first, kept, down, up, one, least, largest, zero):
     g = g + zero  # a result of arithmetic is never subnormal, so that none is stored
     new = one if g > zero else -one if g < zero else g
-    step_size = resized(step_size, new * sign, first, down, up, one, least, largest, zero)
+    step_size = resized(step_size, new * sign, first, kept, down, up, one, least, largest, zero)
     return p - new * step_size, new, step_size
 
 

@@ -13,8 +13,7 @@ def coefficients(t, eta, mu, lr, lambd, alpha, t0):
 
 def advanced(t, eta, mu, lr, lambd, alpha, t0, *stage):
     """Those of the step after t."""
-    _, eta, mu, _ = closed(t + 1, lr, lambd, alpha, t0)
-    return eta, mu
+    return closed(t + 1, lr, lambd, alpha, t0)[1:3]
 
 
 RUNNING = {
