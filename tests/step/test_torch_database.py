@@ -11,7 +11,7 @@ from stepping import leaves, problem
 import fastopt
 
 pytestmark = pytest.mark.needs("peers")
-CLASSES = ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
+CLASSES = ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD", "Rprop", "ASGD")
 
 
 def configurations():
@@ -47,11 +47,11 @@ def intermittent(k, i):
 @pytest.mark.parametrize(
     ("present", "dtype"), [(lambda k, i: True, np.float32), (intermittent, np.float64)], ids=["all", "some"]
 )
-@pytest.mark.parametrize("index", range(58))
+@pytest.mark.parametrize("index", range(70))
 def test_configuration(database, index, dtype, present):
     import torch
 
-    assert len(database) == 58
+    assert len(database) == 70
     optim, kwargs = database[index]
     start, grads = problem(dtype)
     params = [torch.tensor(p, requires_grad=True) for p in start]
