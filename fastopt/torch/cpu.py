@@ -1,5 +1,7 @@
 """Tensors on the CPU: found anew in each step, and stepped in one call of a kernel."""
 
+from functools import partial
+from operator import call
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from ..kernels.cpu import threshold
 from ..kernels.looks import FLOAT32, FLOAT64, LIVE, SEPARATE, TOTAL, look
 from ..kernels.loops.tensors import NUMBER, OWN, OWN_BYTES, SIZE, STATE, STEP, STEP_BYTES, TAKEN, THREAD, THREADS, P, T
 from ..kernels.threads import forked, in_threads
+from ..step.interrupts import to_the_end
 from .names import SLOTS_AT
 from .objects import objects
 from .openmp import openmp
@@ -37,6 +40,8 @@ class CpuPart(Part):
 
     def look(self) -> bool:
         """Find the tensors that have a gradient; whether Python must look at some of them."""
+        if self._compiled is None or self._compiled[0] is not self.stage:
+            self._compile()
         params = self.params
         self.grads = grads = [p.grad for p in params]
         lists = [[s[key] for s in self.states] if key else self._none for key in self.keys]
@@ -77,16 +82,18 @@ class CpuPart(Part):
     # --- the step ---------------------------------------------------------------------------------------------------
 
     def run(self):
-        if self._compiled is None or self._compiled[0] is not self.stage:
-            self._compile()
         _, one, most = self._compiled
         total = self._cells[TOTAL]
         threads = torch.get_num_threads() if total >= most else 1
-        if threads == 1 or forked() or self._share_memory():
-            one(*self._where, self.numbers, total)
-        else:
-            self._run_in_threads(one, total, threads)
-        self.finish()
+        step = partial(one, *self._where, self.numbers, total)
+        if threads > 1 and not forked() and not self._share_memory():
+            step = self._in_threads(step, threads)
+        if not self._copies:
+            step()
+            self.finish()
+            return
+        queue, called = (step, self.finish), []  # type: ignore[var-annotated]
+        to_the_end(lambda: called.extend(map(call, queue[len(called) :])))  # a call and its note are one to CPython
 
     def _compile(self):
         rule, dtype = self.spelled.rule, self.numpy_dtype
@@ -95,19 +102,15 @@ class CpuPart(Part):
         self._compiled = self.stage, kernels.kernel(rule, dtype, **self._options), threshold(rule, dtype)
         self._team = None
 
-    def _run_in_threads(self, one, total, threads):
-        """By PyTorch's threads, or by Numba's where there is no way to those."""
-        given = *self._where, self.numbers, total
+    def _in_threads(self, alone, threads):
+        """The step by PyTorch's threads, or by Numba's where there is no way to those."""
         if who := openmp():
             if self._team is None:
                 self._gather_team(*who)
             many, *rest = self._team
-            many(*given, *rest, threads)
-            return
+            return partial(many, *alone.args, *rest, threads)
         many = kernels.kernel(self.spelled.rule, self.numpy_dtype, parallel=True, **self._options)
-        in_threads(lambda chunks: many(*given, chunks), lambda: one(*given), threads)
-        if torch.get_num_threads() != threads:  # which Numba's threads may change as they start
-            torch.set_num_threads(threads)
+        return partial(_by_numbas, partial(many, *alone.args), alone, threads)
 
     def _gather_team(self, start, *who):
         many, share, words = kernels.team(self.spelled.rule, self.numpy_dtype, **self._options)
@@ -123,3 +126,9 @@ class CpuPart(Part):
             ends = ordered[:, 0] + np.maximum(ordered[:, 1], 0) * self.dtype.itemsize
             self._spans, self._meet = spans.tobytes(), bool((ordered[1:, 0] < ends[:-1]).any())
         return self._meet
+
+
+def _by_numbas(many, alone, threads):
+    in_threads(many, alone, threads)
+    if torch.get_num_threads() != threads:  # which Numba's threads may change as they start
+        torch.set_num_threads(threads)
