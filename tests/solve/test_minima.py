@@ -52,8 +52,8 @@ def softmax():
 
 ITERATIONS = {linear: 3000, ridge: 1000, poisson: 3000, logistic: 2000, softmax: 1500}
 
-# The learning rate of each problem, in that order. The first five rules keep it; with the others a step's length does
-# not vanish with the gradient, so it falls to 0 along a cosine.
+# The learning rate of each problem, in that order. Those in CONSTANT keep it; with the others a step's length does not
+# vanish with the gradient, so it falls to 0 along a cosine.
 RATES = {
     "GD": (1e-3, 1e-3, 2e-4, 5e-3, 5e-3),
     "SGD": (1e-3, 1e-3, 2e-4, 5e-3, 5e-3),
@@ -69,8 +69,11 @@ RATES = {
     "NAdam": (0.05, 0.1, 0.05, 0.2, 0.1),
     "RAdam": (0.1, 0.1, 0.1, 0.2, 0.1),
     "Lion": (1e-3, 5e-3, 2e-3, 2e-3, 5e-3),
+    "Rprop": (0.01, 0.01, 0.01, 0.01, 0.01),  # any would do
+    "RpropMinus": (0.01, 0.01, 0.01, 0.01, 0.01),
+    "ASGD": (1e-3, 1e-3, 2e-4, 5e-3, 5e-3),
 }
-CONSTANT = ("GD", "SGD", "Momentum", "Nesterov", "Adagrad")
+CONSTANT = ("GD", "SGD", "Momentum", "Nesterov", "Adagrad", "Rprop", "RpropMinus", "ASGD")
 CASES = [(problem, rule, rate) for rule, rates in RATES.items() for problem, rate in zip(ITERATIONS, rates)]
 
 
