@@ -36,7 +36,19 @@ nadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_
 radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
 radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
 lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
-"""
+adabelief  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-16
+adabelief_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-16, weight_decay=0.0
+yogi  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=0.001
+yogi_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=0.001, weight_decay=0.0
+ademamix  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08
+ademamix_decoupled  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08, weight_decay=0.0
+adopt  x, g, m, v, t, lr, beta1=0.9, beta2=0.9999, eps=1e-06, clip_exp=0.25, use_clipping=True
+adopt_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.9999, eps=1e-06, clip_exp=0.25, weight_decay=0.0, use_clipping=True
+laprop  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-15
+laprop_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0
+adan  x, g, m, v, n, last, t, lr, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-08
+adan_decoupled  x, g, m, v, n, last, t, lr, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-08, weight_decay=0.0
+"""  # noqa: E501
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
 SIGNATURES = {name: takes for names, takes in LINES for name in names.split(" | ")}
@@ -81,7 +93,18 @@ def user_loop(function, rule):
 
 
 # Every rule in float32, in float64 one of each form of its coefficients: the loop is the user's, compiled for each.
-TWICE = ("gd", "adagrad", "rmsprop_centered_momentum", "adam", "nadam", "radam", "lion")
+TWICE = (
+    "gd",
+    "adagrad",
+    "rmsprop_centered_momentum",
+    "adam",
+    "nadam",
+    "radam",
+    "lion",
+    "ademamix",
+    "adopt",
+    "adan_decoupled",
+)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +116,8 @@ def test_the_steps_of_the_optimizer_to_the_bit(name, hyper, dtype):
     rule, hyper, G = BY_NAME[name], dict(hyper), gradients(dtype)
     expected = stepped(name, G, **hyper)
     x, *state = np.ones_like(G[0]), *(np.zeros_like(G[0]) for _ in rule.state)
-    for keyword, (slot, _) in rule.initial.items():
-        state[rule.state.index(slot)][:] = hyper.pop(keyword, 0.0)
+    for keyword, (slot, default) in rule.initial.items():
+        state[rule.state.index(slot)][:] = hyper.pop(keyword, default)
     user_loop(getattr(jit, name), rule)(x, G, tuple(state), tuple({**rule.hyper, **hyper}.values()))
     assert bits(x, *state) == expected
 

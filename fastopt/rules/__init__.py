@@ -64,6 +64,12 @@ RULES: tuple[Rule, ...] = tuple(
         "nadam",
         "radam",
         "lion",
+        "adabelief",
+        "yogi",
+        "ademamix",
+        "adopt",
+        "laprop",
+        "adan",
     )
 )
 

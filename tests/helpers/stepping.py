@@ -10,9 +10,9 @@ from fastopt.rules import ALL_RULES
 BY_NAME = {rule.name: rule for rule in ALL_RULES}
 DTYPES = [np.float32, np.float64]
 # A parallel kernel takes three times as long to compile as a serial one. What it adds to the serial one (chunks, their
-# edges, what each thread sets) asks for no rule: every rule in float32, in float64 those of 0 to 3 state arrays.
+# edges, what each thread sets) asks for no rule: every rule in float32, in float64 those of 0 to 4 state arrays.
 IN_PARALLEL = [(name, np.float32) for name in BY_NAME]
-IN_PARALLEL += [(name, np.float64) for name in ("gd", "lion", "adam", "rmsprop_centered_momentum")]
+IN_PARALLEL += [(name, np.float64) for name in ("gd", "lion", "adam", "rmsprop_centered_momentum", "adan")]
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
 BETAS = {"beta1": 0.8, "beta2": 0.95}
 
@@ -48,6 +48,20 @@ CASES = [(name, {}) for name in BY_NAME] + [
     ("nadam_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
     ("radam_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
     ("lion", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("adabelief", {"lr": 0.05, "eps": 1e-4, **BETAS}),
+    ("adabelief_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("yogi", {"lr": 0.05, "eps": 1e-4, "initial_accumulator_value": 0.5, **BETAS}),
+    ("yogi_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("ademamix", {"lr": 0.05, "eps": 1e-2, "beta3": 0.99, "alpha": 5.0, **BETAS}),
+    ("ademamix", {"lr": 0.05, "beta3": 0.99, "beta3_warmup": 40.0, "alpha_warmup": 50.0}),
+    ("ademamix_decoupled", {"lr": 0.05, "weight_decay": 0.3, "beta1": 0.0, "beta2": 0.95, "beta3_warmup": 40.0}),
+    ("adopt", {"lr": 0.05, "eps": 1e-2, "clip_exp": 0.1, **BETAS}),
+    ("adopt", {"lr": 0.05, "use_clipping": False, **BETAS}),
+    ("adopt_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("laprop", {"lr": 0.05, "eps": 1e-2, **BETAS}),
+    ("laprop_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("adan", {"lr": 0.05, "eps": 1e-2, "beta3": 0.9, **BETAS}),
+    ("adan_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
 ]
 
 

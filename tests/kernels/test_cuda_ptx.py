@@ -37,7 +37,7 @@ TEMPLATES = {
     "capturable": {"held": True},
 }
 CARDS = [(8, 0), (9, 0)]
-LARGEST = "rmsprop_centered_momentum"  # no rule has more state
+LARGEST = "adan_decoupled"  # no rule has more state
 
 
 class Uncompiled:

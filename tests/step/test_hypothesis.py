@@ -36,6 +36,12 @@ def draw(layout, seed, special=()):
         yield a
 
 
+def started(rule, p):
+    """Its state before the first step."""
+    values = dict(rule.initial.values())
+    return [np.full_like(p, values.get(slot, 0.0)) for slot in rule.state]
+
+
 def nests(count):
     """How to hold so many arrays: a function from their list to a nest."""
     if count == 1:
@@ -72,7 +78,7 @@ def test_any_nest_is_stepped_like_plain_python(held, rule, seed, special):
     if special is SPECIAL and "lion" in rule.name:
         special = SPECIAL[:6]  # kernels count a subnormal number as zero, and the sign of zero is zero
     params = list(draw(layout, seed))
-    naive = [[p.copy(order="K")] + [np.zeros_like(p) for _ in rule.state] for p in params]
+    naive = [[p.copy(order="K"), *started(rule, p)] for p in params]
     opt = fastopt.Optimizer(nest(params), rule)
     for t in (1, 2, 3):
         gradients = list(draw(layout, seed + t, special))
