@@ -36,22 +36,25 @@ from .rule import Rule
 def coefficients(t, lr, beta1, beta2, beta3, eps):
     root = sqrt(bias(beta3, t))
     pull, push = lr * root / bias(beta1, t), lr * root * beta2 / bias(beta2, t)
-    return beta1, 1.0 - beta1, beta2, 1.0 - beta2, beta3, 1.0 - beta3, pull, push, eps * root, 1.0 if t > 1 else 0.0
+    on = 1.0 if t > 1 else 0.0
+    kept = beta1, 1.0 - beta1, beta2, 1.0 - beta2, beta3, 1.0 - beta3
+    return *kept, pull, push, eps * root, on, 0.0
 
 
-def update(p, g, m, v, n, last, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, later):
-    change = g - (last if later else g)
+def update(p, g, m, v, n, last, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, on, zero):
+    change = g - (last if on else g)
     ahead = g + beta2 * change
     m, v, n = beta1 * m + rest1 * g, beta2 * v + rest2 * change, beta3 * n + rest3 * ahead * ahead
-    return p - (pull * m + push * v) / (sqrt(n) + eps), m, v, n, g
+    last = g + zero  # as a sum, a subnormal g becomes zero, which all state is then; a copy would stay
+    return p - (pull * m + push * v) / (sqrt(n) + eps), m, v, n, last
 
 
 def decoupled_coefficients(t, lr, beta1, beta2, beta3, eps, weight_decay):
     return (1.0 / (1.0 + lr * weight_decay), *coefficients(t, lr, beta1, beta2, beta3, eps))
 
 
-def decoupled(p, g, m, v, n, last, keep, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, later):
-    p, m, v, n, last = update(p, g, m, v, n, last, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, later)
+def decoupled(p, g, m, v, n, last, keep, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, on, zero):
+    p, m, v, n, last = update(p, g, m, v, n, last, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, on, zero)
     return keep * p, m, v, n, last
 
 
