@@ -42,7 +42,7 @@ def coefficients(t, lr, beta1, beta2, beta3, eps):
 
 
 def update(p, g, m, v, n, last, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, on, zero):
-    change = g - (last if on else g)
+    change = on * (g - last)
     ahead = g + beta2 * change
     m, v, n = beta1 * m + rest1 * g, beta2 * v + rest2 * change, beta3 * n + rest3 * ahead * ahead
     last = g + zero  # as a sum, a subnormal g becomes zero, which all state is then; a copy would stay
