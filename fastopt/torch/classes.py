@@ -132,8 +132,10 @@ Examples
 >>> from fastopt.torch import {name}
 >>> w = torch.ones(2, requires_grad=True)
 >>> opt = {name}([w], lr=0.1)
->>> (w * w).sum().backward()
->>> opt.step()
+>>> for _ in range(2):
+...     opt.zero_grad()
+...     (w * w).sum().backward()
+...     opt.step()
 >>> bool((w < 1).all())
 True
 """
