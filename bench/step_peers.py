@@ -41,6 +41,7 @@ OPTAX = {  # its function and arguments, where it means the same (its NAdam does
     "adamax": ("adamax", {"learning_rate": 2e-3}),
     "radam": ("radam", {"learning_rate": 1e-3}),
     "lion": ("lion", {"learning_rate": 1e-4, "weight_decay": 0.0}),
+    "adabelief": ("adabelief", {"learning_rate": 1e-3}),
 }
 
 

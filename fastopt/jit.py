@@ -2,7 +2,9 @@
 
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
 rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam nadam_decoupled radam
-radam_decoupled lion rprop rprop_minus asgd``. Each takes the parameters, the gradient, the state arrays (zeros at the
+radam_decoupled lion rprop rprop_minus asgd adabelief adabelief_decoupled yogi yogi_decoupled ademamix
+ademamix_decoupled adopt adopt_decoupled laprop laprop_decoupled adan adan_decoupled``. Each takes the parameters, the
+gradient, the state arrays (zeros at the
 start), the step ``t`` (1 at the first), and the hyperparameters, by position or keyword, of which all but ``lr`` have
 the constructors' defaults; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32
 or float64) and one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import njit, prange
 from processes import PACKAGE, Place
-from stepping import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
+from stepping import BY_NAME, CASES, DTYPES, ONE_OF_EACH, bits, name_of, optimizer
 
 from fastopt import Rule, jit, schedules
 
@@ -39,7 +39,19 @@ lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
 rprop  x, g, prev, step_size, t, lr, etaminus=0.5, etaplus=1.2, step_size_min=1e-06, step_size_max=50.0
 rprop_minus  x, g, sign, step_size, t, lr, etaminus=0.5, etaplus=1.2, step_size_min=1e-06, step_size_max=50.0
 asgd  x, g, ax, t, lr, lambd=0.0001, alpha=0.75, t0=1000000.0
-"""
+adabelief  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-16
+adabelief_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-16, weight_decay=0.0
+yogi  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=0.001
+yogi_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=0.001, weight_decay=0.0
+ademamix  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08
+ademamix_decoupled  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08, weight_decay=0.0
+adopt  x, g, m, v, t, lr, beta1=0.9, beta2=0.9999, eps=1e-06, clip_exp=0.25, use_clipping=True
+adopt_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.9999, eps=1e-06, clip_exp=0.25, weight_decay=0.0, use_clipping=True
+laprop  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-15
+laprop_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0
+adan  x, g, m, v, n, last, t, lr, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-08
+adan_decoupled  x, g, m, v, n, last, t, lr, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-08, weight_decay=0.0
+"""  # noqa: E501
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
 SIGNATURES = {name: takes for names, takes in LINES for name in names.split(" | ")}
@@ -83,21 +95,27 @@ def user_loop(function, rule):
     return compiled(names[f"loop_{rule.name}"])
 
 
-# Every rule in float32, in float64 one of each form of its coefficients: the loop is the user's, compiled for each.
-TWICE = ("gd", "adagrad", "rmsprop_centered_momentum", "adam", "nadam", "radam", "lion")
+# Rules of each shape in float32, in float64 one of each form of its coefficients: the loop is the user's, compiled for
+# each.
+TWICE = ("gd", "adagrad", "rmsprop_centered_momentum", "adam", "nadam", "radam", "lion", "ademamix", "adopt")
 
 
 @pytest.mark.parametrize(
     ("name", "hyper", "dtype"),
-    [(*case, dtype) for case in CASES for dtype in DTYPES if dtype is np.float32 or case[0] in TWICE],
+    [
+        (*case, dtype)
+        for case in CASES
+        for dtype in DTYPES
+        if case[0] in TWICE or (dtype is np.float32 and case[0] in ONE_OF_EACH)
+    ],
     ids=name_of,
 )
 def test_the_steps_of_the_optimizer_to_the_bit(name, hyper, dtype):
     rule, hyper, G = BY_NAME[name], dict(hyper), gradients(dtype)
     expected = stepped(name, G, **hyper)
     x, *state = np.ones_like(G[0]), *(np.zeros_like(G[0]) for _ in rule.state)
-    for keyword, (slot, _) in rule.initial.items():
-        state[rule.state.index(slot)][:] = hyper.pop(keyword, 0.0)
+    for keyword, (slot, default) in rule.initial.items():
+        state[rule.state.index(slot)][:] = hyper.pop(keyword, default)
     user_loop(getattr(jit, name), rule)(x, G, tuple(state), tuple({**rule.hyper, **hyper}.values()))
     assert bits(x, *state) == expected
 

@@ -21,14 +21,18 @@ def _update3(p, g, a, b, c, lr):
     return p - lr * g, a + lr * g, b - lr * g, c + lr * g
 
 
+def _update4(p, g, a, b, c, d, lr):
+    return p - lr * g, a + lr * g, b - lr * g, c + lr * g, d - lr * g
+
+
 def _coefficients(t, lr):
     return (lr,)
 
 
-_UPDATES: tuple[Callable, ...] = (_update0, _update1, _update2, _update3)
+_UPDATES: tuple[Callable, ...] = (_update0, _update1, _update2, _update3, _update4)
 
 LIMITS = tuple(
-    Rule(name=f"limit{k}", update=update, coefficients=_coefficients, state=tuple("abc"[:k]), hyper={"lr": 1e-3})
+    Rule(name=f"limit{k}", update=update, coefficients=_coefficients, state=tuple("abcd"[:k]), hyper={"lr": 1e-3})
     for k, update in enumerate(_UPDATES)
 )
 

@@ -20,8 +20,8 @@ Every rule of fastopt has a class here. Those with a name of ``torch.optim`` (SG
 Adadelta, RMSprop, NAdam, RAdam, Rprop, ASGD) are that class with another ``step``: the same arguments, defaults and
 groups, the same state, so that a ``state_dict`` of either is loaded by the other, in the midst of a training too.
 Schedulers, hooks, closures, ``GradScaler``, ``add_param_group``, named parameters and ``torch.save`` work as they do
-there. The others (Lion, AMSGrad, Momentum, Nesterov, GD, RpropMinus) take the numbers of the rule in PyTorch's style,
-and `class_of` makes a class of your own rule.
+there. The others (Lion, AMSGrad, Momentum, Adan and so on) take the numbers of the rule in PyTorch's style, and
+`class_of` makes a class of your own rule.
 
 A step is one compiled call for all tensors of a group: the moments, the decay and the write of the parameter in one
 pass, in place, without temporaries. Large tensors are shared by threads (``torch.get_num_threads()`` at most), small

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from ..errors import describe
 from ..rules import texts
 from ..rules.keywords import keywords, together
-from ..step.constructors import NEWLINE, number_entry
+from ..step.constructors import NEWLINE, number_entry, variant_keywords
 from .names import OPTIONS
 from .stepping import Stepping
 
@@ -75,7 +76,8 @@ def class_of(rule) -> Any:
 
 def in_style(rule, name):
     """An optimiser of PyTorch's kind that has a rule's options, and no step."""
-    defaults = keywords(rule) | {"maximize": False}
+    switched = {OPTIONS.get(one, one): off for one, off in variant_keywords(rule).items()}
+    defaults = keywords(rule) | switched | {"maximize": False}
     parameters = [Parameter("self", EITHER), Parameter("params", EITHER)]
     parameters += [
         Parameter(one, KEYWORD if one == "maximize" else EITHER, default=default) for one, default in defaults.items()
@@ -99,6 +101,9 @@ def check(rule, name, value):
     if name in (wholes := together(rule.hyper)):
         for part, one in zip(wholes[name], value):
             check(rule, part, one)
+    elif isinstance(variant_keywords(rule).get(OURS.get(name, name)), bool):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, got {describe(value)}")
     elif name != "maximize":
         rule.check(name, value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value)
 
@@ -127,8 +132,10 @@ Examples
 >>> from fastopt.torch import {name}
 >>> w = torch.ones(2, requires_grad=True)
 >>> opt = {name}([w], lr=0.1)
->>> (w * w).sum().backward()
->>> opt.step()
+>>> for _ in range(2):
+...     opt.zero_grad()
+...     (w * w).sum().backward()
+...     opt.step()
 >>> bool((w < 1).all())
 True
 """

@@ -17,6 +17,9 @@ SLOTS_OF = {
     "Adamax": {"u": "exp_inf"},
     "Adadelta": {"v": "square_avg", "u": "acc_delta"},
     "RMSprop": {"v": "square_avg", "a": "grad_avg"},
+    "AdaBelief": {"v": "exp_avg_var"},
+    "AdEMAMix": {"m": "exp_avg_fast", "slow": "exp_avg_slow"},
+    "Adan": {"v": "exp_avg_diff", "n": "exp_avg_sq", "last": "pre_grad"},
 }
 OPTIONS = {"decoupled": "decoupled_weight_decay"}  # ours by PyTorch's
 

@@ -164,4 +164,4 @@ def test_the_limit_moves_the_same_bytes(rule):
 
 
 def test_limits_of_every_number_of_arrays():
-    assert [len(limit.state) for limit in LIMITS] == [0, 1, 2, 3]
+    assert [len(limit.state) for limit in LIMITS] == [0, 1, 2, 3, 4]

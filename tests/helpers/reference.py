@@ -199,6 +199,111 @@ def asgd(p, g, ax, *, t, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6):
     return p, ax + mu * (p - ax)
 
 
+# ---------------------------------------------------------------- newer averages and denominators
+
+
+def adabelief(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-16):
+    """Algorithm 2 of arXiv 2010.07468, whose s is v here; eps stays in it."""
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * (g - m) ** 2 + eps
+    return p - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
+
+
+def yogi(p, g, m, v, *, t, lr=1e-2, beta1=0.9, beta2=0.999, eps=1e-3):
+    m = beta1 * m + (1 - beta1) * g
+    v = v - (1 - beta2) * np.sign(v - g**2) * g**2
+    return p - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
+
+
+def half_life(beta):
+    return np.log(0.5) / np.log(beta)
+
+
+def warmed_beta3(t, beta1, beta3, warmup):
+    """Half-lives that grow evenly, those of the paper's f_inv (appendix A.1 of arXiv 2409.03137)."""
+    if t >= warmup:
+        return beta3
+    return 0.5 ** (1 / ((1 - t / warmup) * half_life(beta1) + t / warmup * half_life(beta3)))
+
+
+def ademamix(
+    p,
+    g,
+    m,
+    slow,
+    v,
+    *,
+    t,
+    lr=1e-3,
+    beta1=0.9,
+    beta2=0.999,
+    beta3=0.9999,
+    alpha=2.0,
+    beta3_warmup=0.0,
+    alpha_warmup=0.0,
+    eps=1e-8,
+):
+    alpha = alpha * min(1.0, t / alpha_warmup) if alpha_warmup else alpha
+    beta3 = warmed_beta3(t, beta1, beta3, beta3_warmup)
+    m = beta1 * m + (1 - beta1) * g
+    slow = beta3 * slow + (1 - beta3) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    direction = (m / (1 - beta1**t) + alpha * slow) / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return p - lr * direction, m, slow, v
+
+
+def adopt(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6, clip_exp=0.25, use_clipping=True):
+    """The first step only sets v; that a NaN shows everywhere at once is ours."""
+    if t == 1:
+        nan = np.where(np.isnan(g), g, 0.0)
+        return p + nan, m + nan, g**2
+    normed = g / np.maximum(np.sqrt(v), eps)
+    if use_clipping:
+        normed = np.clip(normed, -((t - 1) ** clip_exp), (t - 1) ** clip_exp)
+    m = beta1 * m + (1 - beta1) * normed
+    return p - lr * m, m, beta2 * v + (1 - beta2) * g**2
+
+
+def laprop(p, g, m, v, *, t, lr=4e-4, beta1=0.9, beta2=0.999, eps=1e-15):
+    v = beta2 * v + (1 - beta2) * g**2
+    m = beta1 * m + (1 - beta1) * g / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return p - lr * m / (1 - beta1**t), m, v
+
+
+def adan(p, g, m, v, n, last, *, t, lr=1e-3, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8):
+    """Algorithm 1 of arXiv 2208.06677, with 1 − β for each β of it."""
+    last = g if t == 1 else last
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * (g - last)
+    n = beta3 * n + (1 - beta3) * (g + beta2 * (g - last)) ** 2
+    direction = m / (1 - beta1**t) + beta2 * v / (1 - beta2**t)
+    return p - lr * direction / (np.sqrt(n / (1 - beta3**t)) + eps), m, v, n, g
+
+
+def shrunk_first(rule, name):
+    """A rule with decoupled decay: the parameter shrinks by 1 − lr·λ, then the rule takes its step."""
+
+    def decoupled(p, g, *state, t, weight_decay, **hyper):
+        shrinks = rule is not adopt or t > 1  # adopt's first step moves nothing
+        return rule(p * (1 - hyper["lr"] * weight_decay) if shrinks else p, g, *state, t=t, **hyper)
+
+    decoupled.__name__, decoupled.__kwdefaults__ = name, rule.__kwdefaults__ | {"weight_decay": 0.0}
+    return decoupled
+
+
+def adan_decoupled(p, g, *state, t, weight_decay, **hyper):
+    p, *state = adan(p, g, *state, t=t, **hyper)
+    return p / (1 + hyper["lr"] * weight_decay), *state
+
+
+adan_decoupled.__kwdefaults__ = adan.__kwdefaults__ | {"weight_decay": 0.0}
+adabelief_decoupled = shrunk_first(adabelief, "adabelief_decoupled")
+yogi_decoupled = shrunk_first(yogi, "yogi_decoupled")
+ademamix_decoupled = shrunk_first(ademamix, "ademamix_decoupled")
+adopt_decoupled = shrunk_first(adopt, "adopt_decoupled")
+laprop_decoupled = shrunk_first(laprop, "laprop_decoupled")
+
+
 # ---------------------------------------------------------------- what all rules share
 
 RULES = {  # name: (rule, its state slots)
@@ -225,6 +330,23 @@ RULES = {  # name: (rule, its state slots)
     "rprop": (rprop, ("prev", "step_size")),
     "rprop_minus": (rprop_minus, ("sign", "step_size")),
     "asgd": (asgd, ("ax",)),
+    "adabelief": (adabelief, ("m", "v")),
+    "adabelief_decoupled": (adabelief_decoupled, ("m", "v")),
+    "yogi": (yogi, ("m", "v")),
+    "yogi_decoupled": (yogi_decoupled, ("m", "v")),
+    "ademamix": (ademamix, ("m", "slow", "v")),
+    "ademamix_decoupled": (ademamix_decoupled, ("m", "slow", "v")),
+    "adopt": (adopt, ("m", "v")),
+    "adopt_decoupled": (adopt_decoupled, ("m", "v")),
+    "laprop": (laprop, ("m", "v")),
+    "laprop_decoupled": (laprop_decoupled, ("m", "v")),
+    "adan": (adan, ("m", "v", "n", "last")),
+    "adan_decoupled": (adan_decoupled, ("m", "v", "n", "last")),
+}
+STARTS = {  # what a keyword sets to other than 0: slot, default
+    "adagrad": ("s", 0.0),
+    "yogi": ("v", 1e-6),
+    "yogi_decoupled": ("v", 1e-6),
 }
 
 
@@ -246,8 +368,11 @@ class Reference:
     def __init__(self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper):
         self.rule, slots = RULES[rule]
         self.params = [np.array(p, dtype=np.float64) for p in params]
-        start = hyper.pop("initial_accumulator_value", 0.0) if rule == "adagrad" else 0.0
-        self.state = {slot: [np.full_like(p, start) for p in self.params] for slot in slots}
+        self.state = {slot: [np.zeros_like(p) for p in self.params] for slot in slots}
+        if rule in STARTS:
+            slot, default = STARTS[rule]
+            start = hyper.pop("initial_accumulator_value", default)
+            self.state[slot] = [np.full_like(p, start) for p in self.params]
         self.t, self.counts = 0, [0] * len(self.params)
         self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
         if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw

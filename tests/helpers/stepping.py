@@ -9,10 +9,20 @@ from fastopt.rules import ALL_RULES
 
 BY_NAME = {rule.name: rule for rule in ALL_RULES}
 DTYPES = [np.float32, np.float64]
+
+
+def shape_of(rule):
+    """What a loop sees of a rule: how many state arrays, whether one starts from a number, whether it decays itself."""
+    return len(rule.state), len(rule.initial), "weight_decay" in rule.hyper
+
+
+# Compiling is what tests take their time for. What a loop does with any rule is asked of one rule of each shape, of
+# Adam, and of the two whose coefficients have most in them; the rules' own laws are asked of all.
+ONE_OF_EACH = [*{shape_of(rule): rule.name for rule in reversed(ALL_RULES)}.values(), "adam", "nadam", "radam"]
 # A parallel kernel takes three times as long to compile as a serial one. What it adds to the serial one (chunks, their
-# edges, what each thread sets) asks for no rule: every rule in float32, in float64 those of 0 to 3 state arrays.
-IN_PARALLEL = [(name, np.float32) for name in BY_NAME]
-IN_PARALLEL += [(name, np.float64) for name in ("gd", "lion", "adam", "rmsprop_centered_momentum")]
+# edges, what each thread sets) asks for no rule: those in float32, in float64 some of 0 to 4 state arrays.
+IN_PARALLEL = [(name, np.float32) for name in ONE_OF_EACH]
+IN_PARALLEL += [(name, np.float64) for name in ("gd", "lion", "adam", "rmsprop_centered_momentum", "adan")]
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
 BETAS = {"beta1": 0.8, "beta2": 0.95}
 PAIRS = {
@@ -56,6 +66,20 @@ CASES = [(name, {}) for name in BY_NAME] + [
     ("rprop", {"lr": 0.05, "etaminus": 0.25, "etaplus": 1.5, "step_size_min": 0.01, "step_size_max": 0.2}),
     ("rprop_minus", {"lr": 0.05, "etaminus": 0.25, "etaplus": 1.5, "step_size_min": 0.01, "step_size_max": 0.2}),
     ("asgd", {"lr": 0.05, "lambd": 0.3, "alpha": 0.5, "t0": 5.5}),
+    ("adabelief", {"lr": 0.05, "eps": 1e-4, **BETAS}),
+    ("adabelief_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("yogi", {"lr": 0.05, "eps": 1e-4, "initial_accumulator_value": 0.5, **BETAS}),
+    ("yogi_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("ademamix", {"lr": 0.05, "eps": 1e-2, "beta3": 0.99, "alpha": 5.0, **BETAS}),
+    ("ademamix", {"lr": 0.05, "beta3": 0.99, "beta3_warmup": 40.0, "alpha_warmup": 50.0}),
+    ("ademamix_decoupled", {"lr": 0.05, "weight_decay": 0.3, "beta1": 0.0, "beta2": 0.95, "beta3_warmup": 40.0}),
+    ("adopt", {"lr": 0.05, "eps": 1e-2, "clip_exp": 0.1, **BETAS}),
+    ("adopt", {"lr": 0.05, "use_clipping": False, **BETAS}),
+    ("adopt_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("laprop", {"lr": 0.05, "eps": 1e-2, **BETAS}),
+    ("laprop_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("adan", {"lr": 0.05, "eps": 1e-2, "beta3": 0.9, **BETAS}),
+    ("adan_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
 ]
 
 

@@ -62,6 +62,30 @@ def test_four_steps_of_rprop_by_hand():
             assert ref.params[0][0] == pytest.approx(expected, rel=1e-14)
 
 
+def test_adan_by_hand():
+    hyper = {"lr": 0.1, "beta1": 0.0, "beta2": 0.75, "beta3": 0.0, "eps": 1.0}
+    plain, decoupled = Reference("adan", [np.ones(1)], **hyper), Reference("adan_decoupled", [np.ones(1)], **hyper)
+    for g in (4.0, 8.0):
+        plain.step([np.array([g])])
+        decoupled.step([np.array([g])], weight_decay=0.5)
+    first = 0.1 * 4 / (4 + 1)
+    # the change 4 has the average 0.25·4, corrected 1/(1 − 0.75²); the root is that of (8 + 0.75·4)²
+    second = 0.1 * (8 + 0.75 / 0.4375) / (11 + 1)
+    assert plain.params[0][0] == pytest.approx(1 - first - second, rel=1e-14)
+    assert decoupled.params[0][0] == pytest.approx(((1 - first) / 1.05 - second) / 1.05, rel=1e-14)
+
+
+def test_adopt_by_hand():
+    hyper = {"lr": 0.1, "beta1": 0.5, "beta2": 0.75, "weight_decay": 0.5}
+    ref, p = Reference("adopt_decoupled", [np.ones(1)], **hyper), [1.0]
+    for g in (2.0, 1.0, 100.0):
+        ref.step([np.array([g])])
+        p.append(ref.params[0][0])
+    assert p[1] == 1.0  # only v = 4
+    assert p[2] == pytest.approx(0.95 - 0.1 * 0.25, rel=1e-14)  # m = 0.5·1/2
+    assert p[3] == pytest.approx(0.95 * p[2] - 0.1 * (0.125 + 0.5 * 2**0.25), rel=1e-14)  # 100/√3.25 is clipped
+
+
 # ---------------------------------------------------------------- the class around the rules
 
 

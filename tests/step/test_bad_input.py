@@ -134,7 +134,7 @@ def test_names_that_are_long(key):
 
 NO_NUMBER = [True, "0.1", None, 1j, np.ones(1), np.ones((2, 2)), [0.1], list(range(999)), {}, "x" * 999, np.bool_(True)]
 OUT_OF_RANGE = [np.nan, np.inf, -np.inf, -1e-9, np.float32("nan"), 10**400]
-LESS_THAN_ONE = {"beta1", "beta2", "rho", "etaminus"}
+LESS_THAN_ONE = {"beta1", "beta2", "beta3", "alpha", "rho", "etaminus"}
 
 
 @each_rule
@@ -144,8 +144,8 @@ def test_every_hyperparameter_of_every_rule(rule, x):
             for bad in (1, 0.0, None, "yes", np.ones(1), lambda step: True):
                 refuse(lambda n=name, b=bad: fastopt.Optimizer(x, rule, **{n: b}), TypeError, name, unchanged=[x])
             continue
-        below_one = name in LESS_THAN_ONE or (name == "alpha" and "rmsprop" in rule.name)
-        high = [1.0, 1.5] if below_one else [1.0001] if name == "dampening" else []
+        less = name in LESS_THAN_ONE and (name != "alpha" or "rmsprop" in rule.name)
+        high = [1.0, 1.5] if less else [1.0001] if name == "dampening" else []
         for bads, error in ((NO_NUMBER, TypeError), (OUT_OF_RANGE + high, ValueError)):
             for bad in bads:
                 hyper = spelt({name: bad})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stepping import ONE_OF_EACH
 
 import fastopt
 
@@ -19,8 +20,10 @@ DTYPE = np.float32
 each_rule = pytest.mark.parametrize("rule", fastopt.RULES, ids=lambda rule: rule.name)
 OPTIONS = [{"weight_decay": 0.1}, {"clip_norm": 1.0}, {"clip_value": 1.0}, {"check_finite": True}]
 # Every rule; and with each option one of those with so many state arrays, for options do not ask which rule it is.
-ONE_OF_EACH = list({len(rule.state): rule for rule in fastopt.RULES}.values())
-STEPS = [(rule, {}) for rule in fastopt.RULES] + list(itertools.product(ONE_OF_EACH, OPTIONS))
+OF_EACH_SIZE = list({len(rule.state): rule for rule in reversed(fastopt.RULES)}.values())
+STEPS = [(rule, {}) for rule in fastopt.RULES] + list(itertools.product(OF_EACH_SIZE, OPTIONS))
+IN_WAYS = [(rule, options, False) for rule, options in STEPS]
+IN_WAYS += [(rule, options, True) for rule, options in STEPS if options or rule.name in ONE_OF_EACH]
 
 
 def allocated(work):
@@ -51,8 +54,7 @@ def test_state_is_exactly_its_arrays(rule):
     assert sum(a.nbytes for a in fastopt.Optimizer(p, rule).state.values()) == exactly
 
 
-@pytest.mark.parametrize("parallel", [False, True], ids=["serial", "parallel"])
-@pytest.mark.parametrize(("rule", "options"), STEPS, ids=lambda given: getattr(given, "name", str(given)))
+@pytest.mark.parametrize(("rule", "options", "parallel"), IN_WAYS, ids=lambda given: getattr(given, "name", str(given)))
 def test_a_step_allocates_nothing(rule, options, parallel):
     p, g = np.ones(SIZE, DTYPE), np.ones(SIZE, DTYPE)
     opt = fastopt.Optimizer(p, rule, parallel=parallel, **options)

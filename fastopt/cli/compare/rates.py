@@ -27,6 +27,12 @@ CLASSES = {
     "nadam": 0.1,
     "radam": 0.2,
     "lion": 0.01,
+    "adabelief": 0.1,
+    "yogi": 0.1,
+    "ademamix": 0.1,
+    "adopt": 0.3,
+    "laprop": 0.1,
+    "adan": 0.1,
 }
 POISSON = {  # a step too long makes exp(x·w) overflow
     "adagrad": 0.3,
@@ -39,6 +45,12 @@ POISSON = {  # a step too long makes exp(x·w) overflow
     "nadam": 0.05,
     "radam": 0.05,
     "lion": 0.003,
+    "adabelief": 0.05,
+    "yogi": 0.05,
+    "ademamix": 0.05,
+    "adopt": 0.2,
+    "laprop": 0.05,
+    "adan": 0.1,
 }
 MLP = {
     "adagrad": 0.1,
@@ -51,6 +63,12 @@ MLP = {
     "nadam": 0.03,
     "radam": 0.05,
     "lion": 0.003,
+    "adabelief": 0.03,
+    "yogi": 0.05,
+    "ademamix": 0.03,
+    "adopt": 0.03,
+    "laprop": 0.03,
+    "adan": 0.03,
 }
 WIDE = 64  # hidden units that these are for; with more of them the scores move farther in a step
 FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": CLASSES, "mlp": MLP}

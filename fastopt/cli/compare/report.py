@@ -22,7 +22,7 @@ def show(outcome: Outcome, console: Console):
     rows = [cells(outcome, run) for run in outcome.runs]
     for columns in dealt(rows, console):
         console.print()
-        console.print(table(outcome, rows, columns))
+        console.print(table(outcome, rows, columns, tight=width(rows, columns) > console.width))
     for line in foot(outcome):
         write(line)
 
@@ -59,22 +59,23 @@ def score(outcome: Outcome, value: float | None) -> str:
 
 def dealt(rows, console: Console) -> list[list[str]]:
     """The columns, dealt out over as many tables as it takes to keep each within the console's width."""
-
-    def width(columns):
-        return sum(2 + max(len(name), *(len(row[name]) for row in rows)) for name in columns) - 2
-
     tables = [list(KEYS)]
     for name in rows[0]:
         if name in KEYS:
             continue
-        if width([*tables[-1], name]) > console.width and len(tables[-1]) > len(KEYS):
+        if width(rows, [*tables[-1], name]) > console.width and len(tables[-1]) > len(KEYS):
             tables.append(list(KEYS))
         tables[-1].append(name)
     return tables
 
 
-def table(outcome: Outcome, rows, columns) -> Table:
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+def width(rows, columns) -> int:
+    return sum(2 + max(len(name), *(len(row[name]) for row in rows)) for name in columns) - 2
+
+
+def table(outcome: Outcome, rows, columns, tight: bool) -> Table:
+    """With a space between the columns instead of two where the terminal is too narrow for one beside the keys."""
+    out = Table(box=SIMPLE_HEAD, padding=0 if tight else (0, 1, 0, 0), show_edge=False, pad_edge=False)
     for name in columns:
         out.add_column(name, justify="left" if name in KEYS else "right", no_wrap=True)
     before = None
