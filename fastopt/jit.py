@@ -2,10 +2,11 @@
 
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
 rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam nadam_decoupled radam
-radam_decoupled lion``. Each takes the parameters, the gradient, the state arrays (zeros at the start), the step ``t``
-(1 at the first), and the hyperparameters, by position or keyword, of which all but ``lr`` have the constructors'
-defaults; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and one
-size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``, also
+radam_decoupled lion qhm qhadam qhadam_decoupled madgrad madgrad_decoupled ftrl signsgd signum``.
+Each takes the parameters, the gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the
+hyperparameters, by position or keyword, of which all but ``lr`` have the constructors' defaults;
+``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and one size.
+They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``, also
 across processes; a cached function is recompiled when a rule has changed, and in every process where it calls a rule of
 your own whose functions cannot be looked up by their names (a lambda, or made inside a function).
 

@@ -36,6 +36,14 @@ nadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_
 radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
 radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
 lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
+qhm  x, g, m, t, lr, momentum=0.999, nu=0.7
+qhadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0
+qhadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0, weight_decay=0.0
+madgrad  x, g, v, s, x0, t, lr, momentum=0.9, eps=1e-06
+madgrad_decoupled  x, g, v, s, x0, t, lr, momentum=0.9, eps=1e-06, weight_decay=0.0
+ftrl  x, g, s, z, t, lr, beta=0.0, l1=0.0, l2=0.0
+signsgd  x, g, t, lr
+signum  x, g, m, t, lr, momentum=0.9
 """
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]

@@ -15,6 +15,8 @@ SLOTS_OF = {
     "Adamax": {"u": "exp_inf"},
     "Adadelta": {"v": "square_avg", "u": "acc_delta"},
     "RMSprop": {"v": "square_avg", "a": "grad_avg"},
+    "QHM": {"m": "momentum_buffer"},  # qhoptim's names
+    "MADGRAD": {"v": "grad_sum_sq", "s": "s"},  # and madgrad's
 }
 OPTIONS = {"decoupled": "decoupled_weight_decay"}  # ours by PyTorch's
 

@@ -48,6 +48,15 @@ CASES = [(name, {}) for name in BY_NAME] + [
     ("nadam_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
     ("radam_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
     ("lion", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("qhm", {"lr": 0.05, "momentum": 0.7, "nu": 0.4}),
+    ("qhadam", {"lr": 0.05, "eps": 1e-2, "nu1": 0.7, "nu2": 0.9, **BETAS}),
+    ("qhadam_decoupled", {"lr": 0.05, "nu1": 0.7, "nu2": 0.9, "weight_decay": 0.3, **BETAS}),
+    ("madgrad", {"lr": 0.05, "momentum": 0.0, "eps": 1e-2}),
+    ("madgrad", {"lr": 0.05, "momentum": 0.7, "eps": 0.0}),
+    ("madgrad_decoupled", {"lr": 0.05, "momentum": 0.7, "weight_decay": 0.3}),
+    ("ftrl", {"lr": 0.1, "beta": 0.5, "l1": 3.0, "l2": 0.2, "initial_accumulator_value": 0.1}),
+    ("signsgd", {"lr": 0.05}),
+    ("signum", {"lr": 0.05, "momentum": 0.7}),
 ]
 
 

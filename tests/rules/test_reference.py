@@ -101,7 +101,8 @@ def test_inputs_are_copied_and_unknown_names_refused():
 def test_nan_propagates_and_stays_where_it_is(rule):
     ref = Reference(rule, [np.ones(3)])
     ref.step([np.array([1.0, np.nan, 1.0])])
-    for array in [ref.params[0], *(arrays[0] for arrays in ref.state.values())]:
+    written = [arrays[0] for slot, arrays in ref.state.items() if slot != "x0"]  # no gradient goes into MADGRAD's start
+    for array in [ref.params[0], *written]:
         assert np.isnan(array).tolist() == [False, True, False]
 
 

@@ -52,8 +52,8 @@ def softmax():
 
 ITERATIONS = {linear: 3000, ridge: 1000, poisson: 3000, logistic: 2000, softmax: 1500}
 
-# The learning rate of each problem, in that order. The first five rules keep it; with the others a step's length does
-# not vanish with the gradient, so it falls to 0 along a cosine.
+# The learning rate of each problem, in that order. Those in CONSTANT keep it; with the others a step's length
+# does not vanish with the gradient, so it falls to 0 along a cosine.
 RATES = {
     "GD": (1e-3, 1e-3, 2e-4, 5e-3, 5e-3),
     "SGD": (1e-3, 1e-3, 2e-4, 5e-3, 5e-3),
@@ -69,9 +69,15 @@ RATES = {
     "NAdam": (0.05, 0.1, 0.05, 0.2, 0.1),
     "RAdam": (0.1, 0.1, 0.1, 0.2, 0.1),
     "Lion": (1e-3, 5e-3, 2e-3, 2e-3, 5e-3),
+    "QHM": (2e-3, 2e-3, 1e-3, 5e-3, 1e-2),
+    "QHAdam": (0.1, 0.1, 0.1, 0.2, 0.1),
+    "MADGRAD": (0.1, 0.1, 0.03, 0.3, 0.1),
+    "FTRL": (0.2, 0.2, 0.1, 1.0, 0.5),
+    "SignSGD": (None, 1e-3, None, 2e-3, 2e-3),  # None: where it takes more steps, to and fro across a valley
+    "Signum": (2e-3, 2e-3, 2e-3, 2e-3, 5e-3),
 }
-CONSTANT = ("GD", "SGD", "Momentum", "Nesterov", "Adagrad")
-CASES = [(problem, rule, rate) for rule, rates in RATES.items() for problem, rate in zip(ITERATIONS, rates)]
+CONSTANT = ("GD", "SGD", "Momentum", "Nesterov", "Adagrad", "QHM", "FTRL")
+CASES = [(problem, rule, rate) for rule, rates in RATES.items() for problem, rate in zip(ITERATIONS, rates) if rate]
 
 
 @cache
