@@ -1,8 +1,8 @@
 """The rules as functions to call inside your own ``@njit`` code: one step in place, with no Python in between.
 
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
-rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam nadam_decoupled radam
-radam_decoupled lion qhm qhadam qhadam_decoupled madgrad madgrad_decoupled ftrl signsgd signum``.
+rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam radam lion qhm qhadam madgrad
+ftrl signsgd signum``, and those with ``_decoupled`` added to the name of an adaptive rule (``dir(fastopt.jit)``).
 Each takes the parameters, the gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the
 hyperparameters, by position or keyword, of which all but ``lr`` have the constructors' defaults;
 ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and one size.

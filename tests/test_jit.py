@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numba import njit, prange
 from processes import PACKAGE, Place
-from stepping import BY_NAME, CASES, DTYPES, bits, name_of, optimizer
+from stepping import BY_NAME, CASES, COMPILED, DTYPES, bits, name_of, optimizer
 
 from fastopt import Rule, jit, schedules
 
 RNG = np.random.default_rng(3)
 ADAM = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-TABLE = """
+TABLE = """\
 gd | sgd  x, g, t, lr
 momentum  x, g, b, t, lr, momentum=0.9, dampening=0.0
 nesterov  x, g, b, t, lr, momentum=0.9
@@ -36,6 +36,14 @@ nadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_
 radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
 radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
 lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
+adagrad_decoupled  x, g, s, t, lr, lr_decay=0.0, eps=1e-10, eps_in_sqrt=False, weight_decay=0.0
+adadelta_decoupled  x, g, v, u, t, lr, rho=0.9, eps=1e-06, weight_decay=0.0
+rmsprop_decoupled  x, g, v, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
+rmsprop_centered_decoupled  x, g, v, a, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
+rmsprop_momentum_decoupled  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False, weight_decay=0.0
+rmsprop_centered_momentum_decoupled  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, \
+eps_in_sqrt=False, weight_decay=0.0
+adamax_decoupled  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
 qhm  x, g, m, t, lr, momentum=0.999, nu=0.7
 qhadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0
 qhadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0, weight_decay=0.0
@@ -88,13 +96,13 @@ def user_loop(function, rule):
     return compiled(names[f"loop_{rule.name}"])
 
 
-# Every rule in float32, in float64 one of each form of its coefficients: the loop is the user's, compiled for each.
+# In float32 all, in float64 one of each form of its coefficients: the loop is the user's, compiled for each.
 TWICE = ("gd", "adagrad", "rmsprop_centered_momentum", "adam", "nadam", "radam", "lion")
 
 
 @pytest.mark.parametrize(
     ("name", "hyper", "dtype"),
-    [(*case, dtype) for case in CASES for dtype in DTYPES if dtype is np.float32 or case[0] in TWICE],
+    [(*case, dtype) for case in CASES for dtype in DTYPES if case[0] in (COMPILED if dtype is np.float32 else TWICE)],
     ids=name_of,
 )
 def test_the_steps_of_the_optimizer_to_the_bit(name, hyper, dtype):

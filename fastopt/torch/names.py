@@ -53,9 +53,7 @@ class Spelled(NamedTuple):
 
 def spelled(rule, group) -> Spelled:
     """The rule as the options of a group pick it."""
-    if rule.label == "Adam" and group.get("decoupled_weight_decay"):
-        rule = BY_LABEL["AdamW"]
-    elif rule.label == "AdamW" and not group.get("decoupled_weight_decay", True):
+    if rule.label == "AdamW" and not group.get("decoupled_weight_decay", True):
         rule = BY_LABEL["Adam"]
     return _spelled(rule, tuple(bool(group.get(OPTIONS.get(name, name))) for name in switches(rule)))
 

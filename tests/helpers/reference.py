@@ -224,6 +224,30 @@ def signum(p, g, m, *, t, lr=1e-3, momentum=0.9):
     return p - lr * np.sign(m), m
 
 
+# ---------------------------------------------------------------- decoupled decay
+
+
+def decoupled(rule, decayed_by=lambda t, lr, **_: lr):
+    """The rule after θ ← θ − lr·λθ."""
+
+    def step(p, g, *state, t, weight_decay=0.0, **hyper):
+        p = p * (1 - decayed_by(t, **hyper) * weight_decay)
+        return rule(p, g, *state, t=t, **hyper)
+
+    step.__kwdefaults__ = rule.__kwdefaults__ | {"weight_decay": 0.0}
+    step.__name__ = f"{rule.__name__}_decoupled"
+    return step
+
+
+adagrad_decoupled = decoupled(adagrad, lambda t, lr, lr_decay, **_: lr / (1 + (t - 1) * lr_decay))
+adadelta_decoupled = decoupled(adadelta)
+rmsprop_decoupled = decoupled(rmsprop)
+rmsprop_centered_decoupled = decoupled(rmsprop_centered)
+rmsprop_momentum_decoupled = decoupled(rmsprop_momentum)
+rmsprop_centered_momentum_decoupled = decoupled(rmsprop_centered_momentum)
+adamax_decoupled = decoupled(adamax)
+
+
 # ---------------------------------------------------------------- what all rules share
 
 RULES = {  # name: (rule, its state slots)
@@ -247,6 +271,13 @@ RULES = {  # name: (rule, its state slots)
     "radam": (radam, ("m", "v")),
     "radam_decoupled": (radam_decoupled, ("m", "v")),
     "lion": (lion, ("m",)),
+    "adagrad_decoupled": (adagrad_decoupled, ("s",)),
+    "adadelta_decoupled": (adadelta_decoupled, ("v", "u")),
+    "rmsprop_decoupled": (rmsprop_decoupled, ("v",)),
+    "rmsprop_centered_decoupled": (rmsprop_centered_decoupled, ("v", "a")),
+    "rmsprop_momentum_decoupled": (rmsprop_momentum_decoupled, ("v", "b")),
+    "rmsprop_centered_momentum_decoupled": (rmsprop_centered_momentum_decoupled, ("v", "a", "b")),
+    "adamax_decoupled": (adamax_decoupled, ("m", "u")),
     "qhm": (qhm, ("m",)),
     "qhadam": (qhadam, ("m", "v")),
     "qhadam_decoupled": (qhadam_decoupled, ("m", "v")),

@@ -128,12 +128,39 @@ def test_against_pytorch(torch, rule, cls, hyper, extra, options):
         assert_same_as_torch(ref, params, optimizer)
 
 
+# What PyTorch has without decoupled decay: rule, class, hyperparameters, what PyTorch needs besides.
+DECAYED = [
+    ("adagrad_decoupled", "Adagrad", {"lr": 0.1, "lr_decay": 0.05}, {}),
+    ("adadelta_decoupled", "Adadelta", {"lr": 0.5}, {}),
+    ("rmsprop_decoupled", "RMSprop", {"lr": 0.05}, {}),
+    ("rmsprop_centered_decoupled", "RMSprop", {"lr": 0.05}, {"centered": True}),
+    ("rmsprop_momentum_decoupled", "RMSprop", {"lr": 0.05, "momentum": 0.6}, {}),
+    ("rmsprop_centered_momentum_decoupled", "RMSprop", {"lr": 0.05, "momentum": 0.6}, {"centered": True}),
+    ("adamax_decoupled", "Adamax", {"lr": 0.05}, {}),
+]
+
+
+@pytest.mark.parametrize(("rule", "cls", "hyper", "extra"), DECAYED)
+def test_decoupled_decay_comes_before_pytorchs_step(torch, rule, cls, hyper, extra):
+    start, grads = random_problem()
+    ref = Reference(rule, start, **hyper, weight_decay=0.3)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    optimizer = torch_optimizer(torch, cls, params, {**hyper, **extra})
+    for k, g in enumerate(grads):
+        lr = hyper["lr"] / (1 + k * hyper.get("lr_decay", 0.0))
+        for p in params:
+            p.data.mul_(1 - lr * 0.3)
+        ref.step(g)
+        torch_step(torch, optimizer, params, g)
+        assert_same_as_torch(ref, params, optimizer)
+
+
 # What neither has is held against its definition in test_reference_definitions.py.
 ALONE = {"madgrad", "madgrad_decoupled", "ftrl"}
 
 
 def test_every_rule_has_a_peer():
-    assert {rule for rule, *_ in TORCH + OPTAX} == set(RULES) - ALONE
+    assert {rule for rule, *_ in TORCH + OPTAX + DECAYED} == set(RULES) - ALONE
 
 
 @pytest.mark.parametrize(("rule", "cls", "hyper", "extra"), TORCH)

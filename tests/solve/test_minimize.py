@@ -11,7 +11,7 @@ import pytest
 from numba import njit
 from numba.extending import register_jitable
 from processes import HELPERS, before, with_package
-from stepping import BY_NAME, bits
+from stepping import BY_NAME, LOOPED, bits
 
 import fastopt
 from fastopt import schedules
@@ -125,7 +125,7 @@ def test_inlined_is_by_address(form):
 
 
 @each_path
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", LOOPED)
 def test_every_rule_steps_as_the_optimizer(name, compiled):
     res = solve(compiled=compiled, method=name, maxiter=30, gtol=0)
     assert bits(res.x) == bits(by_hand(BY_NAME[name], 30)[-1][0])

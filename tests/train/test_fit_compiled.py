@@ -7,12 +7,11 @@ import pytest
 from numba import config, njit
 from processes import INSTALLED, Place
 from refusals import contents
-from stepping import name_of, optimizer
+from stepping import LOOPED, name_of, optimizer
 
 import fastopt
 from fastopt import fit, pack
 from fastopt.kernels import cpu
-from fastopt.rules import ALL_RULES
 from fastopt.train.compiled import CompiledTraining, training_of
 from fastopt.train.epochs import Training
 
@@ -177,7 +176,7 @@ def test_structures(both, structure, dtype, options):
     assert hist.loss[-1] < hist.loss[0]
 
 
-@pytest.mark.parametrize("name", [rule.name for rule in ALL_RULES])
+@pytest.mark.parametrize("name", LOOPED)
 def test_rules(both, name):
     loss = linear if name < "m" else assigning
     opt, _ = both(loss, lambda: optimizer(name, array(np.float64)), batch_size=None if name == "gd" else 4)
