@@ -36,25 +36,26 @@ from .rule import Rule
 
 
 def coefficients(t, lr, momentum, eps):
-    return 1.0 if t == 1 else 0.0, (lr + eps) * sqrt(t), momentum, 1.0 - momentum, eps, 1.0, 0.0
+    first, later = (1.0, 0.0) if t == 1 else (0.0, 1.0)
+    return first, later, (lr + eps) * sqrt(t), momentum, 1.0 - momentum, eps, 1.0, 0.0
 
 
 def averaged(p, g, v, s, x0, gain, momentum, rest, eps, one, zero):
-    v, s, x0 = v + gain * g * g, s + gain * g, x0 + zero  # a sum, so that a subnormal x0 counts as 0
+    v, s = v + gain * g * g, s + gain * g
     d = cube_root(v, one) + eps
     return momentum * p + rest * (x0 - (zero if d == zero else s / d)), v, s, x0
 
 
-def update(p, g, v, s, x0, first, gain, momentum, rest, eps, one, zero):
-    return averaged(p, g, v, s, p if first else x0, gain, momentum, rest, eps, one, zero)
+def update(p, g, v, s, x0, first, later, gain, momentum, rest, eps, one, zero):
+    return averaged(p, g, v, s, first * p + later * x0, gain, momentum, rest, eps, one, zero)
 
 
 def decoupled_coefficients(t, lr, momentum, eps, weight_decay):
     return (1.0 - lr * weight_decay, *coefficients(t, lr, momentum, eps))
 
 
-def decoupled(p, g, v, s, x0, keep, first, gain, momentum, rest, eps, one, zero):
-    return averaged(keep * p, g, v, s, p if first else x0, gain, momentum, rest, eps, one, zero)
+def decoupled(p, g, v, s, x0, keep, first, later, gain, momentum, rest, eps, one, zero):
+    return averaged(keep * p, g, v, s, first * p + later * x0, gain, momentum, rest, eps, one, zero)
 
 
 NUMBERS: dict = {"lr": 1e-2, "momentum": 0.9, "eps": 1e-6}
