@@ -1,16 +1,15 @@
 """The rules as functions to call inside your own ``@njit`` code: one step in place, with no Python in between.
 
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
-rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam nadam_decoupled radam
-radam_decoupled lion rprop rprop_minus asgd adabelief adabelief_decoupled yogi yogi_decoupled ademamix
-ademamix_decoupled adopt adopt_decoupled laprop laprop_decoupled adan adan_decoupled``. Each takes the parameters, the
-gradient, the state arrays (zeros at the
-start), the step ``t`` (1 at the first), and the hyperparameters, by position or keyword, of which all but ``lr`` have
-the constructors' defaults; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32
-or float64) and one size. They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with
-``cache=True``, also across processes; a cached function is recompiled when a rule has changed, and in every process
-where it calls a rule of your own whose functions cannot be looked up by their names (a lambda, or made inside a
-function).
+rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam radam lion rprop rprop_minus
+asgd adabelief yogi ademamix adopt laprop adan qhm qhadam madgrad ftrl signsgd signum``, and those with ``_decoupled``
+added to the name of an adaptive rule (``dir(fastopt.jit)``).
+Each takes the parameters, the gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the
+hyperparameters, by position or keyword, of which all but ``lr`` have the constructors' defaults;
+``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and one size.
+They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``, also
+across processes; a cached function is recompiled when a rule has changed, and in every process where it calls a rule of
+your own whose functions cannot be looked up by their names (a lambda, or made inside a function).
 
 >>> import numpy as np
 >>> from numba import njit

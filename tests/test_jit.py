@@ -16,7 +16,7 @@ from fastopt import Rule, jit, schedules
 
 RNG = np.random.default_rng(3)
 ADAM = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-TABLE = """
+TABLE = """\
 gd | sgd  x, g, t, lr
 momentum  x, g, b, t, lr, momentum=0.9, dampening=0.0
 nesterov  x, g, b, t, lr, momentum=0.9
@@ -43,15 +43,34 @@ adabelief  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-16
 adabelief_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-16, weight_decay=0.0
 yogi  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=0.001
 yogi_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=0.001, weight_decay=0.0
-ademamix  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08
-ademamix_decoupled  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08, weight_decay=0.0
+ademamix  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, \
+beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08
+ademamix_decoupled  x, g, m, slow, v, t, lr, beta1=0.9, beta2=0.999, beta3=0.9999, alpha=2.0, \
+beta3_warmup=0.0, alpha_warmup=0.0, eps=1e-08, weight_decay=0.0
 adopt  x, g, m, v, t, lr, beta1=0.9, beta2=0.9999, eps=1e-06, clip_exp=0.25, use_clipping=True
-adopt_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.9999, eps=1e-06, clip_exp=0.25, weight_decay=0.0, use_clipping=True
+adopt_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.9999, eps=1e-06, clip_exp=0.25, \
+weight_decay=0.0, use_clipping=True
 laprop  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-15
 laprop_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-15, weight_decay=0.0
 adan  x, g, m, v, n, last, t, lr, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-08
 adan_decoupled  x, g, m, v, n, last, t, lr, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-08, weight_decay=0.0
-"""  # noqa: E501
+adagrad_decoupled  x, g, s, t, lr, lr_decay=0.0, eps=1e-10, eps_in_sqrt=False, weight_decay=0.0
+adadelta_decoupled  x, g, v, u, t, lr, rho=0.9, eps=1e-06, weight_decay=0.0
+rmsprop_decoupled  x, g, v, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
+rmsprop_centered_decoupled  x, g, v, a, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
+rmsprop_momentum_decoupled  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False, weight_decay=0.0
+rmsprop_centered_momentum_decoupled  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, \
+eps_in_sqrt=False, weight_decay=0.0
+adamax_decoupled  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
+qhm  x, g, m, t, lr, momentum=0.999, nu=0.7
+qhadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0
+qhadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0, weight_decay=0.0
+madgrad  x, g, v, s, x0, t, lr, momentum=0.9, eps=1e-06
+madgrad_decoupled  x, g, v, s, x0, t, lr, momentum=0.9, eps=1e-06, weight_decay=0.0
+ftrl  x, g, s, z, t, lr, beta=0.0, l1=0.0, l2=0.0
+signsgd  x, g, t, lr
+signum  x, g, m, t, lr, momentum=0.9
+"""
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
 SIGNATURES = {name: takes for names, takes in LINES for name in names.split(" | ")}

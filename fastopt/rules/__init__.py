@@ -15,7 +15,7 @@ agree and which differ.
 - **A network that should generalise: AdamW**, whose decay acts alike on all weights; **Lion** with a state array less.
 - **A smooth, convex problem of one scale: Nesterov or Momentum**, cheapest and fastest once lr fits (for Nesterov about
   one over the largest curvature).
-- **Sparse features, convex: Adagrad**, with a large lr and no schedule.
+- **Sparse features, convex: Adagrad**, with a large lr and no schedule; **FTRL**, if most weights are to be exactly 0.
 - **No idea of the parameters' scale: Adadelta**, whose lr has no unit. 1 is the paper's; more is often faster.
 - **Training that breaks down in its first steps: RAdam**, which needs no warm-up, or a warm-up of lr.
 - **A full gradient whose scale is unknown, or unlike from parameter to parameter: Rprop**, of which nothing is tuned.
@@ -75,6 +75,12 @@ RULES: tuple[Rule, ...] = tuple(
         "adopt",
         "laprop",
         "adan",
+        "qhm",
+        "qhadam",
+        "madgrad",
+        "ftrl",
+        "signsgd",
+        "signum",
     )
 )
 

@@ -1,6 +1,7 @@
 """Adadelta (Zeiler 2012): steps as long as past steps were, in the parameter's own unit, so no step size is needed.
 
 Variant: PyTorch's, with a learning rate (1 is the paper). One root of the quotient instead of two roots.
+``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW.
 Agrees: PyTorch, optax, ensmallen. Differs: Keras has lr 1e-3, rho 0.95, eps 1e-7.
 In float32 a parameter with |g| > 9e15 stands still: its quotient is below the smallest normal number.
 
@@ -41,14 +42,37 @@ def update(p, g, v, u, lr, rho, rest, eps):
     return p - lr * delta, v, u
 
 
+def decoupled_coefficients(t, lr, rho, eps, weight_decay):
+    return (1.0 - lr * weight_decay, *coefficients(t, lr, rho, eps))
+
+
+def decoupled(p, g, v, u, keep, lr, rho, rest, eps):
+    return update(keep * p, g, v, u, lr, rho, rest, eps)
+
+
+HYPER = {"lr": 1.0, "rho": 0.9, "eps": 1e-6}
+RANGES = {"lr": "[0, inf)", "rho": "[0, 1)", "eps": "[0, inf)"}
+
+DECOUPLED = Rule(
+    name="adadelta_decoupled",
+    label="Adadelta",
+    update=decoupled,
+    coefficients=decoupled_coefficients,
+    state=("v", "u"),
+    hyper=HYPER | {"weight_decay": 0.0},
+    ranges=RANGES | {"weight_decay": "[0, inf)"},
+    doc=__doc__,
+)
+
 RULE = Rule(
     name="adadelta",
     label="Adadelta",
     update=update,
     coefficients=coefficients,
     state=("v", "u"),
-    hyper={"lr": 1.0, "rho": 0.9, "eps": 1e-6},
-    ranges={"lr": "[0, inf)", "rho": "[0, 1)", "eps": "[0, inf)"},
+    hyper=HYPER,
+    ranges=RANGES,
+    variants={("decoupled",): DECOUPLED},
     equation="v = ρv+(1−ρ)g²; Δ = √(u+eps)/√(v+eps)·g; u = ρu+(1−ρ)Δ²; θ ← θ − lr·Δ",
     doc=__doc__,
 )

@@ -3,7 +3,8 @@
 Made for convex losses with sparse features: what rarely has a gradient keeps its long steps.
 Variant: PyTorch's: eps outside the root; with ``eps_in_sqrt=True`` inside, lr/√(s + eps)·g. With ``eps=0`` it is the
 textbook rule, and a parameter whose s is still 0 does not move (no 0/0). Values below the smallest normal number count
-as zero, so in float32 ``eps=0`` ignores |g| < 1.1e-19.
+as zero, so in float32 ``eps=0`` ignores |g| < 1.1e-19. ``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW, with lr
+as lr_decay has left it.
 Agrees: PyTorch, ensmallen, Apex, bitsandbytes, DeepSpeed. Differs: optax and Keras put eps inside the root and start
 s at 0.1, so their first steps are up to hundreds of times smaller: they are ``Adagrad(params, lr, eps=1e-7,
 eps_in_sqrt=True, initial_accumulator_value=0.1)``.
@@ -50,15 +51,41 @@ def update(p, g, s, lr, inside, eps, zero):
     return p - (zero if d == zero else lr * g / d), s
 
 
+def decoupled_coefficients(t, lr, lr_decay, eps, eps_in_sqrt, weight_decay):
+    c = coefficients(t, lr, lr_decay, eps, eps_in_sqrt)
+    return (1.0 - c[0] * weight_decay, *c)
+
+
+def decoupled(p, g, s, keep, lr, inside, eps, zero):
+    return update(keep * p, g, s, lr, inside, eps, zero)
+
+
+HYPER = {"lr": 1e-2, "lr_decay": 0.0, "eps": 1e-10, "eps_in_sqrt": False}
+RANGES = dict.fromkeys(("lr", "lr_decay", "eps", "initial_accumulator_value"), "[0, inf)")
+START = {"initial_accumulator_value": ("s", 0.0)}
+
+DECOUPLED = Rule(
+    name="adagrad_decoupled",
+    label="Adagrad",
+    update=decoupled,
+    coefficients=decoupled_coefficients,
+    state=("s",),
+    hyper=HYPER | {"weight_decay": 0.0},
+    ranges=RANGES | {"weight_decay": "[0, inf)"},
+    initial=START,
+    doc=__doc__,
+)
+
 RULE = Rule(
     name="adagrad",
     label="Adagrad",
     update=update,
     coefficients=coefficients,
     state=("s",),
-    hyper={"lr": 1e-2, "lr_decay": 0.0, "eps": 1e-10, "eps_in_sqrt": False},
-    ranges=dict.fromkeys(("lr", "lr_decay", "eps", "initial_accumulator_value"), "[0, inf)"),
-    initial={"initial_accumulator_value": ("s", 0.0)},
+    hyper=HYPER,
+    ranges=RANGES,
+    initial=START,
+    variants={("decoupled",): DECOUPLED},
     equation="s += g²; θ ← θ − lr/(1+(t−1)·lr_decay)·g/(√s + eps)",
     doc=__doc__,
 )

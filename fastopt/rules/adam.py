@@ -1,7 +1,7 @@
 """Adam (Kingma and Ba 2015): the running average of the gradient, over the root of that of its square.
 
 Variant: the paper's and PyTorch's: eps is added after the correction. ``bias_correction=False`` is the textbook form
-θ ← θ − lr·m/(√v + eps). ``amsgrad=True`` picks the rule AMSGrad.
+θ ← θ − lr·m/(√v + eps). ``amsgrad=True`` picks the rule AMSGrad, ``decoupled=True`` AdamW (without its default decay).
 Agrees: PyTorch, optax, Apex, DeepSpeed, bitsandbytes, JAX's examples. Differs: Keras, scikit-learn, ensmallen and
 thinc add eps before the correction ("epsilon hat"), which matters while gradients are tiny: theirs is
 ``eps=lambda step: 1e-7 / math.sqrt(1 - 0.999 ** (step + 1))`` here, and in AdamW and AMSGrad.
@@ -28,6 +28,8 @@ Examples
 
 from math import sqrt
 
+from .adamw import AMSGRAD as ADAMW_AMSGRAD
+from .adamw import RULE as ADAMW
 from .amsgrad import RULE as AMSGRAD
 from .moments import HYPER, RANGES, coefficients, moments
 from .rule import Rule
@@ -46,7 +48,7 @@ RULE = Rule(
     state=("m", "v"),
     hyper=HYPER | {"bias_correction": True},
     ranges=RANGES,
-    variants={("amsgrad",): AMSGRAD},
+    variants={("amsgrad",): AMSGRAD, ("decoupled",): ADAMW, ("amsgrad", "decoupled"): ADAMW_AMSGRAD},
     equation="m = β₁m+(1−β₁)g; v = β₂v+(1−β₂)g²; m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ); θ ← θ − lr·m̂/(√v̂ + eps)",
     doc=__doc__,
 )

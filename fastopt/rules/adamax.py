@@ -1,6 +1,6 @@
 """Adamax (Kingma and Ba 2015, section 7.1): Adam with the largest recent gradient in the place of their mean square.
 
-Variant: PyTorch's: eps is added to |g| inside the maximum.
+Variant: PyTorch's: eps is added to |g| inside the maximum. ``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW.
 Agrees: PyTorch, optax. Differs: Keras, ensmallen and JAX's examples add eps to u.
 
 Parameters
@@ -37,6 +37,25 @@ def update(p, g, m, u, beta1, rest1, beta2, lr, eps):
     return p - lr * m / u, m, u
 
 
+def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
+    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
+
+
+def decoupled(p, g, m, u, keep, beta1, rest1, beta2, lr, eps):
+    return update(keep * p, g, m, u, beta1, rest1, beta2, lr, eps)
+
+
+DECOUPLED = Rule(
+    name="adamax_decoupled",
+    label="Adamax",
+    update=decoupled,
+    coefficients=decoupled_coefficients,
+    state=("m", "u"),
+    hyper=HYPER | {"lr": 2e-3, "weight_decay": 0.0},
+    ranges=RANGES | {"weight_decay": "[0, inf)"},
+    doc=__doc__,
+)
+
 RULE = Rule(
     name="adamax",
     label="Adamax",
@@ -45,6 +64,7 @@ RULE = Rule(
     state=("m", "u"),
     hyper=HYPER | {"lr": 2e-3},
     ranges=RANGES,
+    variants={("decoupled",): DECOUPLED},
     equation="m = β₁m+(1−β₁)g; u = max(β₂u, |g|+eps); θ ← θ − lr/(1−β₁ᵗ)·m/u",
     doc=__doc__,
 )

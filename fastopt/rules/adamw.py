@@ -27,9 +27,9 @@ Examples
 array([0.95, 0.85])
 """
 
-from .adam import update as step
-from .amsgrad import update as step_by_largest
-from .moments import HYPER, RANGES
+from math import sqrt
+
+from .moments import HYPER, RANGES, moments
 from .moments import coefficients as scales
 from .rule import Rule
 
@@ -39,11 +39,14 @@ def coefficients(t, lr, beta1, beta2, eps, weight_decay, bias_correction):
 
 
 def update(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, eps):
-    return step(keep * p, g, m, v, beta1, rest1, beta2, rest2, lr, eps)
+    m, v = moments(g, m, v, beta1, rest1, beta2, rest2)
+    return keep * p - lr * m / (sqrt(v) + eps), m, v
 
 
 def by_largest(p, g, m, v, vmax, keep, beta1, rest1, beta2, rest2, lr, eps):
-    return step_by_largest(keep * p, g, m, v, vmax, beta1, rest1, beta2, rest2, lr, eps)
+    m, v = moments(g, m, v, beta1, rest1, beta2, rest2)
+    vmax = vmax if vmax > v else v
+    return keep * p - lr * m / (sqrt(vmax) + eps), m, v, vmax
 
 
 NUMBERS: dict = {

@@ -1,6 +1,7 @@
 """AMSGrad (Reddi, Kale and Kumar 2018): Adam with the largest v so far in the denominator, so steps never grow again.
 
 Variant: PyTorch's: the maximum of the raw v, corrected afterwards. ``bias_correction=False`` is the paper.
+``decoupled=True`` is ``AdamW(amsgrad=True)``, without its default decay.
 Agrees: PyTorch. Differs: Keras and ensmallen take the same maximum but add eps before the correction, as in their
 Adam; optax takes the maximum of the corrected v.
 In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
@@ -28,6 +29,7 @@ Examples
 
 from math import sqrt
 
+from .adamw import AMSGRAD as DECOUPLED
 from .moments import HYPER, RANGES, coefficients, moments
 from .rule import Rule
 
@@ -46,6 +48,7 @@ RULE = Rule(
     state=("m", "v", "vmax"),
     hyper=HYPER | {"bias_correction": True},
     ranges=RANGES,
+    variants={("decoupled",): DECOUPLED},
     equation="Adam, with v̂ = vmax/(1−β₂ᵗ), vmax = max(vmax, v)",
     doc=__doc__,
 )

@@ -12,8 +12,6 @@ lr
     About the longest step that a parameter takes, in its own unit, as in Adam; it may be a little larger.
 momentum_decay
     ψ, how soon the momentum μₜ rises from β₁/2 to β₁: half of the way is done after 17/ψ steps, 4250 by default.
-decoupled
-    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------

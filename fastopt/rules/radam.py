@@ -13,8 +13,6 @@ Parameters
 lr
     About the longest step that a parameter takes, in its own unit, once v is in use. Before, steps are lr times the
     average gradient, so very large gradients at the start want clipping (``clip_norm``).
-decoupled
-    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------

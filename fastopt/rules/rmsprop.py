@@ -3,6 +3,7 @@
 ``centered`` divides by the standard deviation of the gradient instead (Graves 2013): a = αa+(1−α)g,
 d = √max(v−a², 0) + eps. ``momentum`` sums the scaled gradients: b = μb + g/d; θ ← θ − lr·b.
 Variant: PyTorch's: eps outside the root, lr outside b; with ``eps_in_sqrt=True`` eps is inside, d = √(v + eps).
+``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW and timm's RMSpropTF.
 Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root and use
 alpha 0.9 (``RMSprop(params, lr, alpha=0.9, eps_in_sqrt=True)``, eps 1e-7 in Keras), and Keras and JAX keep lr inside b,
 which is the same at constant lr.
@@ -35,69 +36,50 @@ Examples
 True
 """
 
-from math import sqrt
+from collections.abc import Callable
 
-from .moments import placed
+from . import rmsprop_updates as updates
 from .rule import Rule
 
-
-def coefficients(t, lr, alpha, eps, eps_in_sqrt):
-    return (lr, alpha, 1.0 - alpha, *placed(eps, eps_in_sqrt), 0.0)
-
-
-def with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt):
-    return (*coefficients(t, lr, alpha, eps, eps_in_sqrt), momentum)
-
-
-def spread(v, a, inside, zero):
-    return sqrt((zero if v < a * a else v - a * a) + inside)
-
-
-def update(p, g, v, lr, alpha, rest, inside, eps, zero):
-    v = alpha * v + rest * g * g
-    return p - lr * g / (sqrt(v + inside) + eps), v
-
-
-def centered(p, g, v, a, lr, alpha, rest, inside, eps, zero):
-    v, a = alpha * v + rest * g * g, alpha * a + rest * g
-    return p - lr * g / (spread(v, a, inside, zero) + eps), v, a
-
-
-def heavy(p, g, v, b, lr, alpha, rest, inside, eps, zero, momentum):
-    v = alpha * v + rest * g * g
-    b = momentum * b + g / (sqrt(v + inside) + eps)
-    return p - lr * b, v, b
-
-
-def centered_heavy(p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum):
-    v, a = alpha * v + rest * g * g, alpha * a + rest * g
-    b = momentum * b + g / (spread(v, a, inside, zero) + eps)
-    return p - lr * b, v, a, b
-
-
+STATE = {"centered": "a", "momentum": "b"}  # beside v
+UPDATES: dict[tuple, Callable] = {
+    (): updates.update,
+    ("centered",): updates.centered,
+    ("momentum",): updates.heavy,
+    ("centered", "momentum"): updates.centered_heavy,
+    ("decoupled",): updates.decoupled,
+    ("centered", "decoupled"): updates.decoupled_centered,
+    ("momentum", "decoupled"): updates.decoupled_heavy,
+    ("centered", "momentum", "decoupled"): updates.decoupled_centered_heavy,
+}
+COEFFICIENTS: dict[tuple, Callable] = {
+    (): updates.coefficients,
+    ("momentum",): updates.with_momentum,
+    ("decoupled",): updates.decoupled_coefficients,
+    ("momentum", "decoupled"): updates.decoupled_with_momentum,
+}
 HYPER = {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8}
 RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
 
 
-def variant(option, function, state, **more):
-    named: dict = {"name": f"rmsprop_{option}", "label": "RMSprop", "update": function, "state": state, "doc": __doc__}
-    numbers: dict = {"hyper": HYPER | more | {"eps_in_sqrt": False}, "ranges": RANGES | dict.fromkeys(more, "[0, inf)")}
-    return Rule(coefficients=with_momentum if more else coefficients, **named, **numbers)
+def variant(options, **more):
+    momentum = {"momentum": 0.9} if "momentum" in options else {}
+    decay = {"weight_decay": 0.0} if "decoupled" in options else {}
+    return Rule(
+        name="_".join(("rmsprop", *options)),
+        label="RMSprop",
+        update=UPDATES[options],
+        coefficients=COEFFICIENTS[tuple(one for one in options if one != "centered")],
+        state=("v", *(STATE[one] for one in options if one in STATE)),
+        hyper=HYPER | momentum | {"eps_in_sqrt": False} | decay,
+        ranges=RANGES | dict.fromkeys((*momentum, *decay), "[0, inf)"),
+        doc=__doc__,
+        **more,
+    )
 
 
-RULE = Rule(
-    name="rmsprop",
-    label="RMSprop",
-    update=update,
-    coefficients=coefficients,
-    state=("v",),
-    hyper=HYPER | {"eps_in_sqrt": False},
-    ranges=RANGES,
-    variants={
-        ("centered",): variant("centered", centered, ("v", "a")),
-        ("momentum",): variant("momentum", heavy, ("v", "b"), momentum=0.9),
-        ("centered", "momentum"): variant("centered_momentum", centered_heavy, ("v", "a", "b"), momentum=0.9),
-    },
+RULE = variant(
+    (),
+    variants={options: variant(options) for options in UPDATES if options},
     equation="v = αv+(1−α)g²; d = √v + eps; θ ← θ − lr·g/d",
-    doc=__doc__,
 )

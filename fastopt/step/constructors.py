@@ -57,6 +57,9 @@ def choose(rule, switches, given):
         if chosen is None:
             allowed = " or ".join(" and ".join(options) for options in rule.variants)
             raise ValueError(f"{rule.label} must be given {allowed} (or none of them), got {listing(sorted(deciding))}")
+    for name, default in keywords(rule).items():  # which hold for the variant: AdamW's decay is not Adam's
+        if keywords(chosen).get(name, default) != default:
+            given.setdefault(name, default)
     for name in switches.keys() - keywords(chosen).keys():
         value = given.pop(name, False)
         if value and name not in deciding:

@@ -62,7 +62,8 @@ class Optimizer(Stepping):
     **hyper : float or schedule
         The rule's hyperparameters (``betas=(beta1, beta2)`` for that pair). A schedule is a callable
         ``step -> float``; the first update asks for step 0. Every rule also takes ``weight_decay``: L2 decay, which
-        adds ``weight_decay * p`` to the gradient; in AdamW and Lion the rule's own, decoupled decay.
+        adds ``weight_decay * p`` to the gradient; in AdamW, Lion and with ``decoupled=True`` the rule's own, decoupled
+        decay.
 
     Attributes
     ----------

@@ -20,6 +20,8 @@ SLOTS_OF = {
     "AdaBelief": {"v": "exp_avg_var"},
     "AdEMAMix": {"m": "exp_avg_fast", "slow": "exp_avg_slow"},
     "Adan": {"v": "exp_avg_diff", "n": "exp_avg_sq", "last": "pre_grad"},
+    "QHM": {"m": "momentum_buffer"},  # qhoptim's names
+    "MADGRAD": {"v": "grad_sum_sq", "s": "s"},  # and madgrad's
 }
 OPTIONS = {"decoupled": "decoupled_weight_decay"}  # ours by PyTorch's
 
@@ -83,11 +85,9 @@ class Spelled(NamedTuple):
 
 def spelled(rule, group) -> Spelled:
     """The rule as the options of a group pick it."""
-    if rule.label == "Adam" and group.get("decoupled_weight_decay"):
-        rule = BY_LABEL["AdamW"]
-    elif rule.label == "SGD" and group.get("nesterov") and group.get("dampening"):  # what PyTorch's constructor says
+    if rule.label == "SGD" and group.get("nesterov") and group.get("dampening"):  # what PyTorch's constructor says
         raise ValueError(f"Nesterov momentum requires a momentum and zero dampening, got {group['dampening']!r}")
-    elif rule.label == "AdamW" and not group.get("decoupled_weight_decay", True):
+    if rule.label == "AdamW" and not group.get("decoupled_weight_decay", True):
         rule = BY_LABEL["Adam"]
     return _spelled(rule, tuple(bool(group.get(OPTIONS.get(name, name))) for name in switches(rule)))
 

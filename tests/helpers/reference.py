@@ -302,6 +302,85 @@ yogi_decoupled = shrunk_first(yogi, "yogi_decoupled")
 ademamix_decoupled = shrunk_first(ademamix, "ademamix_decoupled")
 adopt_decoupled = shrunk_first(adopt, "adopt_decoupled")
 laprop_decoupled = shrunk_first(laprop, "laprop_decoupled")
+# ---------------------------------------------------------------- quasi-hyperbolic, dual averaging, signs
+
+
+def qhm(p, g, m, *, t, lr=1e-3, momentum=0.999, nu=0.7):
+    m = momentum * m + (1 - momentum) * g
+    return p - lr * ((1 - nu) * g + nu * m), m
+
+
+def qhadam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, nu1=1.0, nu2=1.0):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return p - lr * ((1 - nu1) * g + nu1 * m_hat) / (np.sqrt((1 - nu2) * g**2 + nu2 * v_hat) + eps), m, v
+
+
+def qhadam_decoupled(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, nu1=1.0, nu2=1.0, weight_decay=0.0):
+    p = p * (1 - lr * weight_decay)
+    return qhadam(p, g, m, v, t=t, lr=lr, beta1=beta1, beta2=beta2, eps=eps, nu1=nu1, nu2=nu2)
+
+
+def dual_averaged(p, g, v, s, x0, t, lr, momentum, eps):
+    step = (lr + eps) * np.sqrt(t)
+    s = s + step * g
+    v = v + step * g**2
+    rms = np.cbrt(v) + eps
+    z = x0 - np.divide(s, rms, out=np.zeros_like(s), where=rms != 0)
+    return momentum * p + (1 - momentum) * z, v, s, x0
+
+
+def madgrad(p, g, v, s, x0, *, t, lr=1e-2, momentum=0.9, eps=1e-6):
+    return dual_averaged(p, g, v, s, p if t == 1 else x0, t, lr, momentum, eps)
+
+
+def madgrad_decoupled(p, g, v, s, x0, *, t, lr=1e-2, momentum=0.9, eps=1e-6, weight_decay=0.0):
+    decayed = p * (1 - lr * weight_decay)
+    return dual_averaged(decayed, g, v, s, p if t == 1 else x0, t, lr, momentum, eps)
+
+
+def ftrl(p, g, s, z, *, t, lr=1e-2, beta=0.0, l1=0.0, l2=0.0):
+    """Algorithm 1 of the paper, with z and all that it is compared with times lr, which may be 0."""
+    sigma = np.sqrt(s + g**2) - np.sqrt(s)
+    z = z + lr * g - sigma * p
+    s = s + g**2
+    new = -(z - np.sign(z) * lr * l1) / (beta + np.sqrt(s) + lr * l2)
+    return np.where(np.abs(z) <= lr * l1, 0.0, new), s, z
+
+
+def signsgd(p, g, *, t, lr=1e-3):
+    return (p - lr * np.sign(g),)
+
+
+def signum(p, g, m, *, t, lr=1e-3, momentum=0.9):
+    m = momentum * m + (1 - momentum) * g
+    return p - lr * np.sign(m), m
+
+
+# ---------------------------------------------------------------- decoupled decay
+
+
+def decoupled(rule, decayed_by=lambda t, lr, **_: lr):
+    """The rule after θ ← θ − lr·λθ."""
+
+    def step(p, g, *state, t, weight_decay=0.0, **hyper):
+        p = p * (1 - decayed_by(t, **hyper) * weight_decay)
+        return rule(p, g, *state, t=t, **hyper)
+
+    step.__kwdefaults__ = rule.__kwdefaults__ | {"weight_decay": 0.0}
+    step.__name__ = f"{rule.__name__}_decoupled"
+    return step
+
+
+adagrad_decoupled = decoupled(adagrad, lambda t, lr, lr_decay, **_: lr / (1 + (t - 1) * lr_decay))
+adadelta_decoupled = decoupled(adadelta)
+rmsprop_decoupled = decoupled(rmsprop)
+rmsprop_centered_decoupled = decoupled(rmsprop_centered)
+rmsprop_momentum_decoupled = decoupled(rmsprop_momentum)
+rmsprop_centered_momentum_decoupled = decoupled(rmsprop_centered_momentum)
+adamax_decoupled = decoupled(adamax)
 
 
 # ---------------------------------------------------------------- what all rules share
@@ -347,6 +426,21 @@ STARTS = {  # what a keyword sets to other than 0: slot, default
     "adagrad": ("s", 0.0),
     "yogi": ("v", 1e-6),
     "yogi_decoupled": ("v", 1e-6),
+    "adagrad_decoupled": (adagrad_decoupled, ("s",)),
+    "adadelta_decoupled": (adadelta_decoupled, ("v", "u")),
+    "rmsprop_decoupled": (rmsprop_decoupled, ("v",)),
+    "rmsprop_centered_decoupled": (rmsprop_centered_decoupled, ("v", "a")),
+    "rmsprop_momentum_decoupled": (rmsprop_momentum_decoupled, ("v", "b")),
+    "rmsprop_centered_momentum_decoupled": (rmsprop_centered_momentum_decoupled, ("v", "a", "b")),
+    "adamax_decoupled": (adamax_decoupled, ("m", "u")),
+    "qhm": (qhm, ("m",)),
+    "qhadam": (qhadam, ("m", "v")),
+    "qhadam_decoupled": (qhadam_decoupled, ("m", "v")),
+    "madgrad": (madgrad, ("v", "s", "x0")),
+    "madgrad_decoupled": (madgrad_decoupled, ("v", "s", "x0")),
+    "ftrl": (ftrl, ("s", "z")),
+    "signsgd": (signsgd, ()),
+    "signum": (signum, ("m",)),
 }
 
 
@@ -373,6 +467,8 @@ class Reference:
             slot, default = STARTS[rule]
             start = hyper.pop("initial_accumulator_value", default)
             self.state[slot] = [np.full_like(p, start) for p in self.params]
+        start = hyper.pop("initial_accumulator_value", 0.0) if rule.startswith(("adagrad", "ftrl")) else 0.0
+        self.state = {slot: [np.full_like(p, start * (slot == "s")) for p in self.params] for slot in slots}
         self.t, self.counts = 0, [0] * len(self.params)
         self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
         if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw

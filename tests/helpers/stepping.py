@@ -16,9 +16,15 @@ def shape_of(rule):
     return len(rule.state), len(rule.initial), "weight_decay" in rule.hyper
 
 
-# Compiling is what tests take their time for. What a loop does with any rule is asked of one rule of each shape, of
-# Adam, and of the two whose coefficients have most in them; the rules' own laws are asked of all.
-ONE_OF_EACH = [*{shape_of(rule): rule.name for rule in reversed(ALL_RULES)}.values(), "adam", "nadam", "radam"]
+# Compiling is what tests take their time for. A decoupled variant is its rule after θ ← θ − lr·λθ, to the bit in plain
+# Python (see test_laws.py), and its steps are held against the reference. What kernels make of a rule is asked of the
+# others, of one of them, and of MADGRAD's, which is more than that.
+COMPILED = [name for name in BY_NAME if "_decoupled" not in name or name in ("radam_decoupled", "madgrad_decoupled")]
+# What a loop does with any rule is asked of one rule of each shape, of Adam, and of the two whose coefficients have
+# most in them; the rules' own laws are asked of all.
+ONE_OF_EACH = [
+    *dict.fromkeys([*{shape_of(BY_NAME[name]): name for name in reversed(COMPILED)}.values(), "adam", "nadam", "radam"])
+]
 # A parallel kernel takes three times as long to compile as a serial one. What it adds to the serial one (chunks, their
 # edges, what each thread sets) asks for no rule: those in float32, in float64 some of 0 to 4 state arrays.
 IN_PARALLEL = [(name, np.float32) for name in ONE_OF_EACH]
@@ -80,6 +86,22 @@ CASES = [(name, {}) for name in BY_NAME] + [
     ("laprop_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
     ("adan", {"lr": 0.05, "eps": 1e-2, "beta3": 0.9, **BETAS}),
     ("adan_decoupled", {"lr": 0.05, "weight_decay": 0.3, **BETAS}),
+    ("adagrad_decoupled", {"lr": 0.1, "lr_decay": 0.05, "initial_accumulator_value": 0.3, "weight_decay": 0.3}),
+    ("adadelta_decoupled", {"lr": 0.5, "rho": 0.7, "eps": 1e-3, "weight_decay": 0.3}),
+    ("rmsprop_decoupled", {"lr": 0.05, "alpha": 0.8, "eps": 1e-2, "weight_decay": 0.3}),
+    ("rmsprop_centered_decoupled", {"lr": 0.05, "alpha": 0.8, "eps": 1e-2, "weight_decay": 0.3}),
+    ("rmsprop_momentum_decoupled", {"lr": 0.05, "alpha": 0.8, "momentum": 0.6, "weight_decay": 0.3}),
+    ("rmsprop_centered_momentum_decoupled", {"lr": 0.05, "eps": 1e-2, "momentum": 0.6, "weight_decay": 0.3}),
+    ("adamax_decoupled", {"lr": 0.05, "eps": 1e-2, "weight_decay": 0.3, **BETAS}),
+    ("qhm", {"lr": 0.05, "momentum": 0.7, "nu": 0.4}),
+    ("qhadam", {"lr": 0.05, "eps": 1e-2, "nu1": 0.7, "nu2": 0.9, **BETAS}),
+    ("qhadam_decoupled", {"lr": 0.05, "nu1": 0.7, "nu2": 0.9, "weight_decay": 0.3, **BETAS}),
+    ("madgrad", {"lr": 0.05, "momentum": 0.0, "eps": 1e-2}),
+    ("madgrad", {"lr": 0.05, "momentum": 0.7, "eps": 0.0}),
+    ("madgrad_decoupled", {"lr": 0.05, "momentum": 0.7, "weight_decay": 0.3}),
+    ("ftrl", {"lr": 0.1, "beta": 0.5, "l1": 3.0, "l2": 0.2, "initial_accumulator_value": 0.1}),
+    ("signsgd", {"lr": 0.05}),
+    ("signum", {"lr": 0.05, "momentum": 0.7}),
 ]
 
 

@@ -316,7 +316,8 @@ def test_every_rule_is_cached_and_plain_python_takes_the_same_steps(place):
     code = """
 options = dict(clip_value=0.9, clip_norm=1.0, maximize=True, weight_decay=0.1, check_finite=True)
 for name, rule in RULES.items():
-    answers[name] = stepped(rule)
+    if "_decoupled" not in name or name == "radam_decoupled":
+        answers[name] = stepped(rule)
 answers["parallel"] = stepped(RULES["adam"], parallel=True, size=33)
 answers["staged"] = stepped(RULES["adam"], **options)
 answers["staged, parallel"] = stepped(RULES["nadam"], parallel=True, **options)

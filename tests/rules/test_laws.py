@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numba import njit, prange, types
 from numba.core import event
-from stepping import BY_NAME, CASES, DTYPES, IN_PARALLEL, bits, leaves, name_of, problem
+from stepping import BY_NAME, CASES, COMPILED, DTYPES, IN_PARALLEL, bits, leaves, name_of, problem
 
 import fastopt
 from fastopt.kernels import bind, cpu
@@ -26,6 +26,7 @@ from fastopt.kernels import threads as kernel_threads
 from fastopt.rules import ALL_RULES
 
 each_rule = pytest.mark.parametrize("rule", ALL_RULES, ids=name_of)
+each_compiled = pytest.mark.parametrize("rule", [BY_NAME[name] for name in COMPILED], ids=name_of)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
 STAGED = {"weight_decay": 0.1, "clip_value": 0.9}
 MODES = {"serial": {"parallel": False}, "parallel": {"parallel": True}, "staged": {"parallel": False, **STAGED}}
@@ -36,6 +37,7 @@ IN_MODES = [
     for rule in ALL_RULES
     for mode in MODES
     for dtype in DTYPES
+    if mode == "serial" or rule.name in COMPILED
     if mode != "parallel" or (rule.name, dtype) in IN_PARALLEL
 ]
 
@@ -119,6 +121,38 @@ def test_rules_are_described(rule):
         assert rule.equation
 
 
+# ---------------------------------------------------------------- decoupled decay
+
+DECOUPLED = [
+    (rule, options)
+    for rule in fastopt.RULES
+    for options in rule.variants
+    if "decoupled" in options and rule.name not in ("adam", "amsgrad")  # theirs is AdamW
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"), DECOUPLED, ids=lambda part: "+".join(part) if isinstance(part, tuple) else part.name
+)
+def test_a_decoupled_variant_is_its_rule_after_the_decay(rule, options):
+    """To the bit, in plain Python. From the second step on, for MADGRAD's start is not decayed."""
+    decoupled = rule.variants[options]
+    plain = rule.variants.get(tuple(name for name in options if name != "decoupled"), rule)
+    assert (decoupled.state, decoupled.label) == (plain.state, plain.label)
+    assert decoupled.hyper == plain.hyper | {"weight_decay": 0.0}
+    assert dict(decoupled.initial) == dict(plain.initial)
+    numbers = [0.5 if isinstance(value, bool) else float(value) or 0.25 for value in plain.hyper.values()]
+    p, g, state = data(plain, np.float64, 23)
+    for t in (2, 3, 400):
+        keep, *c = decoupled.coefficients(t, *numbers, 0.3)
+        assert tuple(c) == plain.coefficients(t, *numbers)
+        now = c[0] if plain.name == "adagrad" else numbers[0]  # lr_decay holds for the decay too
+        assert keep == 1.0 - now * 0.3
+        for elements in zip(p, g, *state):
+            decayed = (elements[0] * keep, *elements[1:])
+            assert decoupled.update(*elements, keep, *c) == plain.update(*decayed, *c)
+
+
 # ---------------------------------------------------------------- arithmetic
 
 
@@ -162,7 +196,7 @@ def test_coefficients_are_the_same_compiled(rule):
             np.testing.assert_array_equal(found, expected)
 
 
-each_update = pytest.mark.parametrize("rule", distinct(ALL_RULES, "update"), ids=name_of)
+each_update = pytest.mark.parametrize("rule", distinct(map(BY_NAME.get, COMPILED), "update"), ids=name_of)
 
 
 @cache
@@ -258,7 +292,12 @@ def after_steps(rule, p, g, state, n=3, **options):
     return bits(opt.params, *opt.state.values())
 
 
-@pytest.mark.parametrize(("rule", "dtype"), [(BY_NAME[name], dtype) for name, dtype in IN_PARALLEL], ids=name_of)
+in_parallel = pytest.mark.parametrize(
+    ("rule", "dtype"), [(BY_NAME[name], dtype) for name, dtype in IN_PARALLEL], ids=name_of
+)
+
+
+@in_parallel
 def test_serial_is_parallel_to_the_bit(rule, dtype):
     """Around the edges of vectors and blocks and of the threshold, on 1 and 2 threads, and in uneven chunks."""
     edge = cpu.threshold(rule, np.dtype(dtype))
@@ -278,7 +317,7 @@ def test_serial_is_parallel_to_the_bit(rule, dtype):
             assert bits(q, *slots) == expected, (size, f"{chunks} chunks")
 
 
-@pytest.mark.parametrize(("rule", "dtype"), [(BY_NAME[name], dtype) for name, dtype in IN_PARALLEL], ids=name_of)
+@in_parallel
 def test_the_threshold_parts_serial_from_parallel(rule, dtype):
     dtype, edge = np.dtype(dtype), cpu.threshold(rule, dtype)
     serial = cpu.kernel(rule, dtype, stage=False)
@@ -364,7 +403,7 @@ def test_subnormals_count_after_a_refused_gradient():
 # ---------------------------------------------------------------- compilation
 
 
-@each_rule
+@each_compiled
 def test_the_second_step_compiles_nothing(rule):
     params, grads = problem(np.float32, steps=4)
     ways = [

@@ -140,7 +140,8 @@ def test_nan_propagates_and_stays_where_it_is(rule):
     ref.step([np.array([1.0, np.nan, 1.0])])
     sizes = ref.state.pop("step_size", [np.ones(3)])  # of Rprop: where the sign is unknown they stay what they are
     assert not np.isnan(sizes[0]).any()
-    for array in [ref.params[0], *(arrays[0] for arrays in ref.state.values())]:
+    written = [arrays[0] for slot, arrays in ref.state.items() if slot != "x0"]  # no gradient goes into MADGRAD's start
+    for array in [ref.params[0], *written]:
         assert np.isnan(array).tolist() == [False, True, False]
 
 

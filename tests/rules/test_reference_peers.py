@@ -84,6 +84,8 @@ TORCH = [
     ("rprop", "Rprop", {"lr": 0.1, **RESILIENT}, {}),
     ("asgd", "ASGD", {}, {}),
     ("asgd", "ASGD", {"lr": 0.1, "lambd": 0.05, "alpha": 0.6, "t0": 8.5}, {}),
+    ("qhadam", "Adam", {}, {}),  # both ν are 1; otherwise see test_reference_definitions.py
+    ("qhadam_decoupled", "Adam", {}, {"decoupled_weight_decay": True}),
 ]
 OPTIONS = [
     {},
@@ -135,8 +137,39 @@ def test_against_pytorch(torch, rule, cls, hyper, extra, options):
         assert_same_as_torch(ref, params, optimizer)
 
 
+# What PyTorch has without decoupled decay: rule, class, hyperparameters, what PyTorch needs besides.
+DECAYED = [
+    ("adagrad_decoupled", "Adagrad", {"lr": 0.1, "lr_decay": 0.05}, {}),
+    ("adadelta_decoupled", "Adadelta", {"lr": 0.5}, {}),
+    ("rmsprop_decoupled", "RMSprop", {"lr": 0.05}, {}),
+    ("rmsprop_centered_decoupled", "RMSprop", {"lr": 0.05}, {"centered": True}),
+    ("rmsprop_momentum_decoupled", "RMSprop", {"lr": 0.05, "momentum": 0.6}, {}),
+    ("rmsprop_centered_momentum_decoupled", "RMSprop", {"lr": 0.05, "momentum": 0.6}, {"centered": True}),
+    ("adamax_decoupled", "Adamax", {"lr": 0.05}, {}),
+]
+
+
+@pytest.mark.parametrize(("rule", "cls", "hyper", "extra"), DECAYED)
+def test_decoupled_decay_comes_before_pytorchs_step(torch, rule, cls, hyper, extra):
+    start, grads = random_problem()
+    ref = Reference(rule, start, **hyper, weight_decay=0.3)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    optimizer = torch_optimizer(torch, cls, params, {**hyper, **extra})
+    for k, g in enumerate(grads):
+        lr = hyper["lr"] / (1 + k * hyper.get("lr_decay", 0.0))
+        for p in params:
+            p.data.mul_(1 - lr * 0.3)
+        ref.step(g)
+        torch_step(torch, optimizer, params, g)
+        assert_same_as_torch(ref, params, optimizer)
+
+
+# What neither has is held against its definition in test_reference_definitions.py, or numbers in test_reference.py.
+ALONE = {"madgrad", "madgrad_decoupled", "ftrl", "rprop_minus", "adopt_decoupled", "adan_decoupled"}
+
+
 def test_every_rule_has_a_peer():
-    assert {rule for rule, *_ in TORCH + OPTAX} == set(RULES) - WITHOUT_OPTAX - {"rprop_minus"}
+    assert {rule for rule, *_ in TORCH + OPTAX + DECAYED} == set(RULES) - ALONE
 
 
 @pytest.mark.parametrize(("rule", "cls", "hyper", "extra"), [case for case in TORCH if case[0] != "asgd"])
@@ -188,6 +221,10 @@ OPTAX = [
     ("radam", {"lr": 0.05, "eps": 0.0}, "radam", {"eps": 0.0}),  # its eps is added to the corrected √v̂
     ("lion", {"lr": 0.05}, "lion", {"weight_decay": 0.0}),
     ("lion", {"lr": 0.05, "weight_decay": 0.1, "beta2": 0.9}, "lion", {"weight_decay": 0.1, "b2": 0.9}),
+    # with nu = momentum its steps are Nesterov's
+    ("qhm", {"lr": 0.5, "momentum": 0.7, "nu": 0.7}, "sgd", {"learning_rate": 0.15, "momentum": 0.7, "nesterov": True}),
+    ("signsgd", {"lr": 0.05}, "sign_sgd", {}),
+    ("signum", {"lr": 0.05, "momentum": 0.7}, "signum", {"beta": 0.7}),
 ]
 
 SET = {"lr": 0.05, "eps": 1e-4, **BETAS}
@@ -273,7 +310,6 @@ OPTAX += [
     ("adan", {"lr": 0.05, "beta2": 0.5}, "adan", {"b2": 0.5, "eps_root": 0.0}),
     ("adan", SET | {"beta2": 0.5, "beta3": 0.9}, "adan", {**THEIRS, "b2": 0.5, "b3": 0.9, "eps_root": 0.0}),
 ]
-WITHOUT_OPTAX = {"adopt_decoupled", "adan_decoupled"}  # test_reference.py has numbers of theirs
 
 
 def optax_of(name):
@@ -290,7 +326,8 @@ def test_against_optax(rule, hyper, name, keywords):
     start, grads = random_problem()
     ref = Reference(rule, start, **hyper)
     with jax.enable_x64(True):  # for this block alone
-        transform = optax_of(name)(hyper["lr"], **keywords)
+        given = () if "learning_rate" in keywords else (hyper["lr"],)
+        transform = optax_of(name)(*given, **keywords)
         params = [jax.numpy.asarray(p) for p in start]
         state = transform.init(params)
         update = jax.jit(transform.update)

@@ -72,9 +72,15 @@ RATES = {
     "Rprop": (0.01, 0.01, 0.01, 0.01, 0.01),  # any would do
     "RpropMinus": (0.01, 0.01, 0.01, 0.01, 0.01),
     "ASGD": (1e-3, 1e-3, 2e-4, 5e-3, 5e-3),
+    "QHM": (2e-3, 2e-3, 1e-3, 5e-3, 1e-2),
+    "QHAdam": (0.1, 0.1, 0.1, 0.2, 0.1),
+    "MADGRAD": (0.1, 0.1, 0.03, 0.3, 0.1),
+    "FTRL": (0.2, 0.2, 0.1, 1.0, 0.5),
+    "SignSGD": (None, 1e-3, None, 2e-3, 2e-3),  # None: where it takes more steps, to and fro across a valley
+    "Signum": (2e-3, 2e-3, 2e-3, 2e-3, 5e-3),
 }
-CONSTANT = ("GD", "SGD", "Momentum", "Nesterov", "Adagrad", "Rprop", "RpropMinus", "ASGD")
-CASES = [(problem, rule, rate) for rule, rates in RATES.items() for problem, rate in zip(ITERATIONS, rates)]
+CONSTANT = ("GD", "SGD", "Momentum", "Nesterov", "Adagrad", "Rprop", "RpropMinus", "ASGD", "QHM", "FTRL")
+CASES = [(problem, rule, rate) for rule, rates in RATES.items() for problem, rate in zip(ITERATIONS, rates) if rate]
 
 
 @cache

@@ -124,7 +124,8 @@ def test_inlined_is_by_address(form):
     same(solve(form, inline=True, maxiter=60), solve(form, inline=False, maxiter=60))
 
 
-@pytest.mark.parametrize(("name", "compiled"), [*((n, True) for n in ONE_OF_EACH), *((n, False) for n in BY_NAME)])
+@each_path
+@pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_every_rule_steps_as_the_optimizer(name, compiled):
     res = solve(compiled=compiled, method=name, maxiter=30, gtol=0)
     assert bits(res.x) == bits(by_hand(BY_NAME[name], 30)[-1][0])

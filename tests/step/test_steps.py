@@ -15,6 +15,7 @@ from stepping import (
     BETAS,
     BY_NAME,
     CASES,
+    COMPILED,
     DTYPES,
     IN_PARALLEL,
     assert_close,
@@ -64,7 +65,7 @@ def test_steps_in_parallel(name, hyper, dtype):
 
 
 @each_dtype
-@each_rule
+@pytest.mark.parametrize("name", COMPILED)
 @pytest.mark.parametrize("options", OPTIONS, ids=name_of)
 def test_options(name, options, dtype):
     params, grads = problem(dtype)

@@ -8,7 +8,7 @@ from .task import Task
 
 # A step of these rules is as long as the gradient, so a rate that suits one data set is off in another by the ratio of
 # their curvatures. They are therefore in units of 1/curvature, see below. All rates are for mean gradients.
-BY_GRADIENT = {"gd": 1.0, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1}
+BY_GRADIENT = {"gd": 1.0, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1, "qhm": 3.0}
 
 # How the curvature of a loss compares with λ, the largest eigenvalue of the mean of x·xᵀ. For the linear model it is
 # λ itself, twice that keeps minibatches stable; for Poisson times the mean count. For classes it is p(1−p)·λ with the
@@ -33,6 +33,11 @@ CLASSES = {
     "adopt": 0.3,
     "laprop": 0.1,
     "adan": 0.1,
+    "qhadam": 0.05,
+    "madgrad": 0.3,
+    "ftrl": 1.0,
+    "signsgd": 0.01,
+    "signum": 0.01,
 }
 POISSON = {  # a step too long makes exp(x·w) overflow
     "adagrad": 0.3,
@@ -51,6 +56,11 @@ POISSON = {  # a step too long makes exp(x·w) overflow
     "adopt": 0.2,
     "laprop": 0.05,
     "adan": 0.1,
+    "qhadam": 0.05,
+    "madgrad": 0.01,
+    "ftrl": 0.3,
+    "signsgd": 0.003,
+    "signum": 0.003,
 }
 MLP = {
     "adagrad": 0.1,
@@ -69,6 +79,11 @@ MLP = {
     "adopt": 0.03,
     "laprop": 0.03,
     "adan": 0.03,
+    "qhadam": 0.05,
+    "madgrad": 0.1,
+    "ftrl": 0.1,
+    "signsgd": 0.01,
+    "signum": 0.01,
 }
 WIDE = 64  # hidden units that these are for; with more of them the scores move farther in a step
 FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": CLASSES, "mlp": MLP}
