@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from .outcome import CLOSE, Outcome
+from .rates import ON_ALL
 from .run import Run
 from .task import NAMES
 
@@ -101,8 +102,9 @@ def decorate(outcome: Outcome, by_epoch, by_second):
     by_epoch.set_xlim(0, outcome.settings.epochs)
     by_epoch.set_xlabel(f"epochs ({outcome.settings.per_epoch} updates in each)")
     by_epoch.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if any(run.rule.name == "gd" for run in outcome.runs):
-        by_second.set_title("gd's updates are over all examples", **SMALL)
+    on_all = dict.fromkeys(run.rule.name for run in outcome.runs if run.rule.name in ON_ALL)
+    if on_all:
+        by_second.set_title(f"{', '.join(on_all)}: updates over all examples", **SMALL)
     by_second.set_xscale("log")
     by_second.set_xlabel("time of training")
     by_second.xaxis.set_major_locator(LogLocator(subs=(1, 3)))

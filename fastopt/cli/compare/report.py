@@ -6,6 +6,7 @@ from rich.table import Table
 
 from ...kernels.cpu import threshold
 from .outcome import CLOSE, Outcome
+from .rates import ON_ALL
 from .run import Run
 from .task import NAMES
 
@@ -106,8 +107,10 @@ def head(outcome: Outcome) -> list[str]:
 def foot(outcome: Outcome) -> list[str]:
     task, runs = outcome.task, outcome.runs
     lines = ["", verdict(outcome)]
-    if any(run.rule.name == "gd" for run in runs):
-        lines.append(f"gd takes as many updates as the others, each over all {len(task.examples.y)} examples")
+    on_all = dict.fromkeys(run.rule.name for run in runs if run.rule.name in ON_ALL)
+    if on_all:
+        who = f"{', '.join(on_all)} take{'s' if len(on_all) == 1 else ''}"
+        lines.append(f"{who} as many updates as the others, each over all {len(task.examples.y)} examples")
     if task.model == "linear":
         lines.append("losses are of the standardised target")
     lines.append("µs/update is all of it (batch, loss, gradient, step), µs/step is opt.step alone, of many in a row;")

@@ -11,7 +11,7 @@ from ...rules import Rule
 from ...schedules import cosine
 from ...step.constructors import CONSTRUCTORS
 from ...train.fit import fit
-from .rates import rate
+from .rates import ON_ALL, rate
 from .task import Task
 
 UPDATES = 1380  # where no number of epochs is given: 60 epochs on digits
@@ -78,7 +78,7 @@ def train(task: Task, rule: Rule, place, settings: Settings, tick: Tick) -> Run:
         fit_with(optimizer(place.moved(task.start())), place, settings, 1)  # compiles, starts threads
         run.us_per_step = time_of_step(optimizer, task, place)
         params = place.moved(task.start())
-        opt, every = optimizer(params), settings.per_epoch if rule.name == "gd" else 1
+        opt, every = optimizer(params), settings.per_epoch if rule.name in ON_ALL else 1
         recorder = Recorder(task, place, run, params, every, tick)
         fit_with(opt, place, settings, settings.epochs * every, recorder)
     run.us_per_update = 1e6 * run.seconds[-1] / (run.epochs[-1] * settings.per_epoch)
@@ -87,7 +87,7 @@ def train(task: Task, rule: Rule, place, settings: Settings, tick: Tick) -> Run:
 
 
 def fit_with(opt, place, settings: Settings, epochs: int, callback=None):
-    batch_size = None if opt.rule.name == "gd" else settings.batch_size
+    batch_size = None if opt.rule.name in ON_ALL else settings.batch_size
     options = {"batch_size": batch_size, "epochs": epochs, "seed": settings.seed, "callback": callback}
     fit(place.loss, opt, place.data, reduction="mean", **options)
 
