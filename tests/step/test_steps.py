@@ -98,6 +98,9 @@ CONSTRUCTED += [
     (fastopt.RMSprop, {"momentum": 0.8}, "rmsprop_momentum", {"momentum": 0.8}),
     (fastopt.RMSprop, {"centered": True, "momentum": 0.8}, "rmsprop_centered_momentum", {"momentum": 0.8}),
     (fastopt.Adam, {"amsgrad": True, "betas": (0.8, 0.95)}, "amsgrad", BETAS),
+    (fastopt.Adam, {"decoupled": True}, "adamw", {}),
+    (fastopt.AMSGrad, {"decoupled": True}, "adamw_amsgrad", {}),
+    (fastopt.RMSprop, {"decoupled": True, "momentum": 0.8}, "rmsprop_momentum_decoupled", {"momentum": 0.8}),
     (fastopt.Adam, {"bias_correction": False}, "adam", {"bias_correction": False}),
     (fastopt.Adagrad, {"initial_accumulator_value": 0.1}, "adagrad", {"initial_accumulator_value": 0.1}),
 ]
@@ -111,6 +114,16 @@ def test_constructors(make, keywords, name, hyper, dtype):
     opt = make(params, weight_decay=0.1, **keywords)
     assert opt.rule is BY_NAME[name]
     assert_same_steps(opt, Reference(name, params, weight_decay=0.1, **hyper), grads)
+
+
+def test_a_variant_keeps_the_defaults_of_the_rule_that_picks_it():
+    x = np.ones(3)
+    assert fastopt.AdamW(x).weight_decay == 0.01
+    for options in ({"decoupled": True}, {"decoupled": True, "amsgrad": True}):
+        assert fastopt.Adam(x, **options).weight_decay == 0.0
+    assert fastopt.AMSGrad(x, decoupled=True).weight_decay == 0.0
+    first, second = fastopt.Adam([{"params": x[:1], "weight_decay": 0.3}, {"params": x[1:]}], decoupled=True).groups
+    assert (first.weight_decay, second.weight_decay) == (0.3, 0.0)
 
 
 @pytest.mark.parametrize("rule", fastopt.RULES, ids=name_of)
