@@ -15,8 +15,6 @@ beta2
 eps
     Added to v, in the unit of g², and to its root. 1e-16 lets steps grow where gradients hardly change; its authors
     take 1e-8 for image classification.
-decoupled
-    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------

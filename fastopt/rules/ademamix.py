@@ -19,8 +19,6 @@ beta3_warmup
     The steps over which β₃ rises from β₁, its half-life evenly. 0: none. The paper takes the length of the run.
 alpha_warmup
     The steps over which α rises from 0, evenly. 0: none.
-decoupled
-    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------

@@ -20,8 +20,6 @@ clip_exp
     The exponent of the bound (t−1)^clip_exp.
 use_clipping
     Whether there is a bound. Without it, one early gradient much larger than the first is a huge step.
-decoupled
-    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------

@@ -16,8 +16,6 @@ beta1
 eps
     Added to the root, in the gradient's unit. Next to nothing by default: gradients of any size make steps of one
     length.
-decoupled
-    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------

@@ -17,8 +17,6 @@ eps
     shorter steps.
 initial_accumulator_value
     What v starts from, in the unit of g².
-decoupled
-    Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.
 
 Examples
 --------

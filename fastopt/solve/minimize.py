@@ -56,7 +56,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
 
         - gtol (1e-5): stop when max|g| is at most this (with bounds of the projected gradient),
         - ftol (0): stop when \\|f - f_before| <= ftol*max(1, \\|f|),
-        - xtol (0): stop when max|x - x_before| <= xtol*max(1, max|x|),
+        - xtol (0): stop when max|x - x_before| <= xtol*max(1, max|x|); both from the second iteration on, for there are
+          rules that only look around in the first,
         - maxiter (10000), maxtime (None, in seconds),
         - maxfun (None): the most calls of ``fun``, exceeded by those of one gradient at most; where it is given, a
           value that is not finite ends the run on its way, as with ``ftol`` and ``best``,

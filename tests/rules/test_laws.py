@@ -141,10 +141,11 @@ def test_a_decoupled_variant_is_its_rule_after_the_decay(rule, options):
     assert (decoupled.state, decoupled.label) == (plain.state, plain.label)
     assert decoupled.hyper == plain.hyper | {"weight_decay": 0.0}
     assert dict(decoupled.initial) == dict(plain.initial)
-    numbers = [0.5 if isinstance(value, bool) else float(value) or 0.25 for value in plain.hyper.values()]
+    named = {n: 0.5 if isinstance(value, bool) else float(value) or 0.25 for n, value in plain.hyper.items()}
+    numbers, named["weight_decay"] = [*named.values()], 0.3
     p, g, state = data(plain, np.float64, 23)
     for t in (2, 3, 400):
-        keep, *c = decoupled.coefficients(t, *numbers, 0.3)
+        keep, *c = decoupled.coefficients(t, *(named[n] for n in decoupled.hyper))
         assert tuple(c) == plain.coefficients(t, *numbers)
         now = c[0] if plain.name == "adagrad" else numbers[0]  # lr_decay holds for the decay too
         assert keep == 1.0 - now * 0.3

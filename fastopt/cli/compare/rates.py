@@ -8,8 +8,7 @@ from .task import Task
 
 # A step of these rules is as long as the gradient, so a rate that suits one data set is off in another by the ratio of
 # their curvatures. They are therefore in units of 1/curvature, see below. All rates are for mean gradients.
-BY_GRADIENT = {"gd": 1.0, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1, "qhm": 3.0}
-BY_GRADIENT = {"gd": 1.0, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1, "asgd": 1.0}
+BY_GRADIENT = {"gd": 1.0, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1, "qhm": 3.0, "asgd": 1.0}
 
 # What takes all examples at once: for the one it is its name, the others count signs, which noise changes.
 ON_ALL = ("gd", "rprop", "rprop_minus")

@@ -37,6 +37,7 @@ def verdict(lane, lanes, found, at, numbers, tests, plan):
     """The status of a lane's problem, after an evaluation: as of one problem alone, in loops/minimize.py."""
     i, f = at[WHO, lane], found[VALUES, lane]
     going, sign, status = at[EVALUATED, lane] != 0, numbers[i, SIGN], RUNNING
+    later = at[ITERATIONS, lane] > 1
     most = projected(lane, lanes, sign) if plan[BOUNDED] else found[STEEPEST, lane]
     if not most < math.inf or (plan[READS_VALUE] and not abs(f) < math.inf):
         for j in range(lanes.shape[1]):
@@ -51,12 +52,12 @@ def verdict(lane, lanes, found, at, numbers, tests, plan):
             numbers[i, BEST] = f
             for j in range(lanes.shape[1]):
                 lanes[KEPT, j, lane] = lanes[X, j, lane]
-        if going and abs(f - numbers[i, VALUE]) <= tests[BY_VALUE] * max(1.0, abs(f)):
+        if later and abs(f - numbers[i, VALUE]) <= tests[BY_VALUE] * max(1.0, abs(f)):
             status = FTOL
         numbers[i, VALUE] = f
     if most <= tests[BY_GRADIENT]:
         return GTOL
-    if status == RUNNING and plan[MEASURES_STEPS] and going and relative_step(lane, lanes) <= tests[BY_STEP]:
+    if status == RUNNING and plan[MEASURES_STEPS] and later and relative_step(lane, lanes) <= tests[BY_STEP]:
         return XTOL
     return plan[REASON] if status == RUNNING and at[ITERATIONS, lane] == plan[MOST] else status
 

@@ -58,9 +58,9 @@ def after_gradient(table, like, nit, first, x, g, c):
 def loop(objective, problem, course):
     """Go on with a problem from where it stands, until a test stops, ``limit`` iterations are done or time is over.
 
-    An iteration is an update and an evaluation after it; the very first call evaluates before. So value and gradient
-    at x are known whenever the loop returns, unless the status is NONFINITE: then x is the iterate before, if there is
-    one.
+    An iteration is an update and an evaluation after it; the very first call evaluates before. What the first one
+    changed stops nothing, for there are rules that only look around in it. So value and gradient at x are known
+    whenever the loop returns, unless the status is NONFINITE: then x is the iterate before, if there is one.
     """
     fun, jac, args, low, high, scale = objective
     x, g, old, best, state, numbers, counts = problem
@@ -102,12 +102,12 @@ def loop(objective, problem, course):
             if KEEPS_BEST and (not going or sign * f < sign * numbers[BEST]):
                 numbers[BEST] = f
                 copy(x, best)
-            if going and abs(f - value) <= tests[BY_VALUE] * (abs(f) if abs(f) > 1.0 else 1.0):
+            if nit > 1 and abs(f - value) <= tests[BY_VALUE] * (abs(f) if abs(f) > 1.0 else 1.0):
                 status = FTOL
             value = f
         if steepest <= tests[BY_GRADIENT]:
             status = GTOL
-        elif status == RUNNING and step <= tests[BY_STEP]:
+        elif status == RUNNING and nit > 1 and step <= tests[BY_STEP]:
             status = XTOL
         elif status == RUNNING and nit == most:
             status = reason
