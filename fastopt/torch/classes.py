@@ -10,6 +10,7 @@ from ..rules import texts
 from ..rules.keywords import keywords
 from ..step.constructors import NEWLINE, number_entry
 from .names import OPTIONS
+from .parts import pair
 from .stepping import Stepping
 
 EITHER, KEYWORD = Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY
@@ -97,7 +98,7 @@ def in_style(rule, name):
 def check(rule, name, value):
     """Raise unless an option may have this value."""
     if name == "betas":
-        for beta, one in zip(("beta1", "beta2"), value):
+        for beta, one in zip(("beta1", "beta2"), pair(name, value)):
             check(rule, beta, one)
     elif name != "maximize":
         rule.check(name, value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value)

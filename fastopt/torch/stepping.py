@@ -168,6 +168,8 @@ class Stepping(torch.optim.Optimizer):
                 raise ValueError(f"{option} must be False, got True: torch.optim's optimisers {instead}")
         for i, p in enumerate(group["params"]):
             check_parameter(name_of(k, group, i), p)
+        if len({*map(id, group["params"])}) < len(group["params"]):  # of which PyTorch warns, and steps it twice
+            raise ValueError(f"param_groups[{k}] must have each parameter once, got one twice")
 
     # --- one buffer -------------------------------------------------------------------------------------------------
 
