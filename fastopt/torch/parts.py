@@ -153,6 +153,8 @@ class Part:
                 found.append(t)
                 continue
             view, piece = lined_up(t, order)
+            if piece.numel() and not piece.data_ptr():  # a FakeTensor
+                raise RuntimeError(f"{name}, its gradient and its state must have memory, got none in one of them")
             found.append(piece)
             if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():
                 self._copies.append((piece, view))

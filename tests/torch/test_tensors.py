@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch_tasks import NAMES, assert_alike, generator, give_gradients, leaves, ours, theirs, twins
 
 pytestmark = pytest.mark.needs("peers", "torch")
@@ -180,6 +181,18 @@ def test_storage_that_became_too_small(what, nbytes):
     found = {"p": p.data, "grad": p.grad, **optimizer.state[p]}
     found[what].untyped_storage().resize_(min(nbytes, 2) if what == "step" else nbytes)
     with pytest.raises(RuntimeError, match=r"are out of bounds for storage|must have memory, got storage of . bytes"):
+        optimizer.step()
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+def test_tensors_that_stand_for_others():
+    (p,) = leaves(((3,),))
+    optimizer = ours("Adam")([p])
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    with FakeTensorMode():
+        optimizer.state[p]["exp_avg"] = torch.ones(3, dtype=p.dtype)
+    with pytest.raises(RuntimeError, match="must have memory, got none in one of them"):
         optimizer.step()
 
 
