@@ -138,6 +138,8 @@ class Stepping(torch.optim.Optimizer):
         self._known = groups, self.state, list(self.state.values())
 
     def _parts_of(self, k, group, fresh):
+        if len({*map(id, group["params"])}) < len(group["params"]):  # PyTorch warns when it is made, and steps it twice
+            raise ValueError(f"param_groups[{k}] must have each parameter once, got one twice")
         kinds: dict = {}
         for i, p in enumerate(group["params"]):
             kinds.setdefault((p.dtype, p.device), []).append(i)
@@ -168,8 +170,6 @@ class Stepping(torch.optim.Optimizer):
                 raise ValueError(f"{option} must be False, got True: torch.optim's optimisers {instead}")
         for i, p in enumerate(group["params"]):
             check_parameter(name_of(k, group, i), p)
-        if len({*map(id, group["params"])}) < len(group["params"]):  # of which PyTorch warns, and steps it twice
-            raise ValueError(f"param_groups[{k}] must have each parameter once, got one twice")
 
     # --- one buffer -------------------------------------------------------------------------------------------------
 

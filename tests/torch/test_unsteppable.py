@@ -134,7 +134,10 @@ def test_betas_that_are_not_two(betas, got):
 def test_parameters_that_are_there_twice():
     (p,) = leaves(((3,),))
     said = "param_groups[0] must have each parameter once, got one twice"
-    refused(lambda: ours("Adam")([p, p]), ValueError, said)
+    optimizer = ours("Adam")([p, p])
+    p.grad = torch.ones_like(p)
+    refused(optimizer.step, ValueError, said)
+    assert not optimizer.state
 
 
 def test_dampened_nesterov():
