@@ -31,11 +31,11 @@ OBJECT = 16  # bytes from the start of Python's object to the address of PyTorch
 SEPARATE = -1  # the size of a row that Python must look at
 
 # The lists of a look; the cells of what it knows: objects by their addresses, the dtype; where a tensor has its size,
-# storage, and start therein in items, and a storage its memory; then words that tell kinds of tensors, each as an
-# offset, the bits that count, and what these are in dense, contiguous float32 tensors of the CPU's, and in float64.
-# And what a look leaves there: how many elements there are, and gradients.
+# storage, and start therein in items, and a storage its memory, and how many bytes that has; then words that tell kinds
+# of tensors, each as an offset, the bits that count, and what these are in dense, contiguous float32 tensors of the
+# CPU's, and in float64. And what a look leaves there: how many elements there are, and gradients.
 PARAMETERS, GRADIENTS, STEPS, OWN_NUMBERS, SLOTS = 0, 1, 2, 3, 3 + OWNS
-TOTAL, LIVE, NONE, TENSOR, PARAMETER, DTYPE, NUMEL, STORAGE, START, MEMORY, WORDS, KINDS = range(12)
+TOTAL, LIVE, NONE, TENSOR, PARAMETER, DTYPE, NUMEL, STORAGE, START, MEMORY, NBYTES, WORDS, KINDS = range(13)
 FLOAT32, FLOAT64 = range(2)
 
 
@@ -95,10 +95,12 @@ def size_of(tensor, known):
 
 
 def memory(tensor, dtype, known):
-    """The address of a plain tensor's first element."""
-    there = load64(tensor + OBJECT)
+    """The address of a plain tensor's first element; 0 where its storage was freed, or is too small for it."""
+    there, itemsize = load64(tensor + OBJECT), 4 + 4 * dtype
     storage, start = load64(there + load64(known + WORD * STORAGE)), load64(there + load64(known + WORD * START))
-    return load64(storage + load64(known + WORD * MEMORY)) + (4 + 4 * dtype) * start
+    if itemsize * (start + size_of(tensor, known)) > load64(storage + load64(known + WORD * NBYTES)):
+        return 0
+    return load64(storage + load64(known + WORD * MEMORY)) + itemsize * start
 
 
 def parameter(row, tensor, place, dtype, known):
@@ -114,17 +116,18 @@ def parameter(row, tensor, place, dtype, known):
 
 
 def apart(row, size, dtype):
-    """Whether a parameter and its gradient have memory, and all of it in common or nothing."""
+    """Whether a parameter has memory, and all of it or nothing in common with its gradient."""
     p, g = load64(row + WORD * P), load64(row + WORD * G)
-    return size == 0 or (p != 0 and g != 0 and (p == g or abs(p - g) >= (4 + 4 * dtype) * size))
+    return size == 0 or (p != 0 and (p == g or abs(p - g) >= (4 + 4 * dtype) * size))
 
 
 def noted(row, at, tensor, size, dtype, known):
-    """Note where a tensor of a parameter's is; whether it is plain, and of its size."""
+    """Note where a tensor of a parameter's is; whether it is plain, of its size, and has memory."""
     if load64(tensor + TYPE) != load64(known + WORD * TENSOR) or not plain(tensor, dtype, known):
         return False
-    store64(row + WORD * at, memory(tensor, dtype, known))
-    return size_of(tensor, known) == size
+    address = memory(tensor, dtype, known)
+    store64(row + WORD * at, address)
+    return size_of(tensor, known) == size and (size == 0 or address != 0)
 
 
 def state(row, width, inner, i, size, dtype, known):

@@ -43,17 +43,20 @@ that backward adds to, and ``zero_grad`` is one pass that fills them with zeros:
 sees 0, not None, so it decays and keeps its momentum; one that needs no gradient has None. Make the optimiser after
 what moves or replaces the model's memory (``model.to``, ``model.double``, ``share_memory``): later moves are refused in
 the next step, since a view of the old memory would be trained in silence. A ``.grad`` that was replaced is found where
-it is. ``torch.save`` of one parameter alone writes its whole buffer: save the model's ``state_dict``.
+it is. What that gives is gradients that stay where they are, all in one piece; a whole training loop is no faster than
+with separate tensors. ``torch.save`` of one parameter alone writes its whole buffer: save the model's ``state_dict``.
 
 ## What is refused, and what means nothing
 
 Refused in one sentence: sparse, complex and half precision parameters, sparse gradients, ``differentiable=True`` and
-``capturable=True``, expanded parameters. Parameters that do not lie in one piece of memory (``x[:, ::2]``) are stepped
-in a copy that is written back; a gradient in another order of memory than its parameter's is copied. ``foreach`` and
-``fused`` are accepted, and change nothing: there is one way here, without the temporaries of the one, and fused as the
-other. With ``fused=True``, too, a ``GradScaler`` unscales the gradients itself. PyTorch is told that a parameter was
-changed, and refuses to go backward through what was computed with it before; ``torch.compile`` leaves the step as it
-is.
+``capturable=True``, expanded parameters, the same one twice in a group (in the step; PyTorch warns, and steps it
+twice). Parameters that do not lie in one piece of memory (``x[:, ::2]``) are stepped in a copy that is written back; a
+gradient in another order of memory than its parameter's is copied. ``foreach`` and ``fused`` are accepted, and change
+nothing: there is one way here, without the temporaries of the one, and fused as the other. With ``fused=True``, too, a
+``GradScaler`` unscales the gradients itself. A gradient that is not finite spoils the parameter as it does there, but
+not always the same way: after inf ``exp_avg`` is inf, where PyTorch's is NaN, and a NaN does not enter the maximum of
+Adamax. PyTorch is told that a parameter was changed, and refuses to go backward through what was computed with it
+before; ``torch.compile`` leaves the step as it is.
 """
 
 import importlib.util

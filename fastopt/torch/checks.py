@@ -23,8 +23,13 @@ def check_parameter(name, p):
         raise ValueError(f"{name} must be a dense tensor, got the layout {p.layout}")
     if p.dtype not in DTYPES:
         raise ValueError(f"{name} must be float32 or float64, got {p.dtype}")
-    if p.numel() and any(stride == 0 and size > 1 for size, stride in zip(p.shape, p.stride())):
-        raise ValueError(f"{name} must have memory for each of its elements, got an expanded tensor: clone it")
+    check_written(name, p)
+
+
+def check_written(what, t):
+    """Raise unless each element of a tensor can be written apart."""
+    if t.numel() and any(stride == 0 and size > 1 for size, stride in zip(t.shape, t.stride())):
+        raise ValueError(f"{what} must have memory for each of its elements, got an expanded tensor: clone it")
 
 
 def check_place(name, p, fused):
@@ -70,8 +75,16 @@ def order_of(p) -> list[int]:
     return list(range(p.dim()))
 
 
+def has_memory(t) -> bool:
+    """Whether a contiguous tensor's storage holds it: it may have been freed, or made smaller."""
+    return t.data_ptr() != 0 and t.untyped_storage().nbytes() >= t.itemsize * (t.storage_offset() + t.numel())
+
+
 def lined_up(t, order):
-    """A tensor's elements in this order, and the same in one piece of memory: itself, or a copy."""
+    """A tensor's elements in this order, and the same in one piece of memory: itself, or a copy.
+
+    PyTorch raises here where a storage is too small.
+    """
     view = t.detach().permute(order)
     piece = view.clone() if view._is_zerotensor() else view.resolve_neg().contiguous()
     return view, piece

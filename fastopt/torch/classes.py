@@ -11,6 +11,7 @@ from ..rules import texts
 from ..rules.keywords import keywords, together
 from ..step.constructors import NEWLINE, number_entry, variant_keywords
 from .names import OPTIONS
+from .parts import pair
 from .stepping import Stepping
 
 EITHER, KEYWORD = Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY
@@ -99,7 +100,7 @@ def in_style(rule, name):
 def check(rule, name, value):
     """Raise unless an option may have this value."""
     if name in (wholes := together(rule.hyper)):
-        for part, one in zip(wholes[name], value):
+        for part, one in zip(wholes[name], pair(name, value)):
             check(rule, part, one)
     elif isinstance(variant_keywords(rule).get(OURS.get(name, name)), bool):
         if not isinstance(value, bool):

@@ -50,7 +50,7 @@ class CpuPart(Part):
             self._table[:, T] = self._cells[TOTAL] = 0
             self.live = [p for p, g in zip(params, grads) if g is not None]
             return bool(self.live)
-        found = [params, grads, *lists]
+        self._kept = found = [params, grads, *lists]  # so that nothing is freed before the step is finished
         separate = self._look(id(found), *self._looked_at)
         live = self._cells[LIVE]
         self.live = params if live == len(params) else [p for p, g in zip(params, grads) if g is not None]

@@ -1,12 +1,13 @@
 """Where PyTorch's C++ objects keep what a look reads: found by trying tensors of which everything is known.
 
-What is read is the size of a tensor, the address of its storage and its start therein, and the bits that are the same
-in all dense, contiguous tensors of the CPU's with one dtype, and in no other. Between the fields lies what the memory
-held before: so tensors are tried in memory full of zeros, and full of ones.
+What is read is the size of a tensor, its storage (where that is, and how large) and its start therein, and the bits
+that are the same in all dense, contiguous tensors of the CPU's with one dtype, and in no other. Between the fields lies
+what the memory held before: so tensors are tried in memory full of zeros, and full of ones.
 """
 
 import ctypes
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, reduce
 from operator import or_
 
@@ -26,6 +27,11 @@ def objects() -> list[int] | None:
     """What a look knows from the cell NUMEL on; None where it cannot."""
     if not ENABLED or config.DISABLE_JIT or os.name != "posix" or object.__basicsize__ != 16:
         return None
+    with ThreadPoolExecutor(1) as alone:  # where no mode is on: no_grad, inference, another default device
+        return alone.submit(_found).result()
+
+
+def _found() -> list[int] | None:
     plain = [[t for byte in (0, 255) for t in _after_filling(byte, _plain, dtype)] for dtype in DTYPES]
     every = [t for group in plain for t in group]
     if any(_word(id(t), OBJECT) != t._cdata for t in every):
@@ -33,8 +39,9 @@ def objects() -> list[int] | None:
     numel = _places(every, torch.Tensor.numel)
     start = _places(every, torch.Tensor.storage_offset)
     storage = _places(every, lambda t: t.untyped_storage()._cdata)
-    memory = [8 * k for k in WORDS if all(_word(s._cdata, 8 * k) == s.data_ptr() for s in map(_storage, every))]
-    if not (numel and start and storage and memory):
+    memory = _places(map(_storage, every), torch.UntypedStorage.data_ptr)
+    nbytes = _places(map(_storage, every), torch.UntypedStorage.nbytes)
+    if not (numel and start and storage and memory and nbytes):
         return None
     others = _others()
     masks = {8 * k: ~_differing(plain, 8 * k) for k in WORDS}
@@ -43,7 +50,7 @@ def objects() -> list[int] | None:
     if any(_kind(t, masks, words) in values for t in others) or values[0] == values[1]:
         return None
     kinds = [number for kind in zip(words, (masks[at] for at in words), *values) for number in kind]
-    return [numel[0], storage[0], start[0], memory[0], len(words), *kinds]
+    return [numel[0], storage[0], start[0], memory[0], nbytes[0], len(words), *kinds]
 
 
 def _after_filling(byte, make, *given):
@@ -85,8 +92,9 @@ def _storage(t):
     return t.untyped_storage()
 
 
-def _places(tensors, found):
-    return [8 * k for k in WORDS if all(_word(t._cdata, 8 * k) == found(t) for t in tensors)]
+def _places(things, found):
+    known = [(one._cdata, found(one)) for one in things]
+    return [8 * k for k in WORDS if all(_word(address, 8 * k) == value for address, value in known)]
 
 
 def _differing(groups, at) -> int:

@@ -1,5 +1,6 @@
 """What is stepped at once: the tensors of one group that have one dtype and device."""
 
+from collections.abc import Sized
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch.autograd.graph import increment_version
 from ..errors import describe
 from ..kernels.modifiers import scale_of
 from ..step.interrupts import to_the_end
-from .checks import DTYPES, check_gradient, check_like, check_place, lined_up, order_of
+from .checks import DTYPES, check_gradient, check_like, check_place, check_written, has_memory, lined_up, order_of
 from .names import SLOTS_AT, spelled
 
 UNCLIPPED = float("inf")
@@ -47,7 +48,7 @@ class Part:
         ]
         self._decays = "weight_decay" in optimizer.defaults and not self.spelled.decays
         self.keys = self.spelled.keys()
-        self.nothing = dict.fromkeys(self.keys)  # the state of a tensor that has none yet
+        self.nothing = dict.fromkeys(self.keys, ...)  # the state of a tensor that has none yet
         self.states = [self.state_of(p) for p in params]
         self.taken = [s is not self.nothing and p not in fresh for s, p in zip(self.states, params)]
         self._seen: Any = None  # the values of the group when it was read, but for "params"
@@ -80,7 +81,7 @@ class Part:
         if spelled(self.rule, group) is not self.spelled:
             return False
         read = [
-            default if key is None else group[key] if at is None else group[key][at]
+            default if key is None else group[key] if at is None else pair(key, group[key])[at]
             for key, at, default in self._numbers
         ]
         read.append(group["weight_decay"] if self._decays else 0.0)
@@ -112,7 +113,9 @@ class Part:
         """Make what is missing in the state of tensors with a gradient; returns these, each with the names made."""
         keys = [key for key in self.keys if key]
         missing = [
-            p for p, s in zip(self.params, self.states) if p.grad is not None and any(s[key] is None for key in keys)
+            p
+            for p, s in zip(self.params, self.states)
+            if p.grad is not None and any(s[key] in (None, ...) for key in keys)
         ]
         return [(p, self._make_state(p)) for p in missing]
 
@@ -145,12 +148,15 @@ class Part:
         slots, found, order = [self.states[i][key] for key in self.keys[SLOTS_AT:]], [], order_of(p)
         for key, t in zip(self.keys[SLOTS_AT:], slots):
             check_like(f"the state {key!r} of {name}", t, p)
+            check_written(f"the state {key!r} of {name}", t)
         plain = p.is_contiguous()
         for t in (p, self.grads[i], *slots):
-            if plain and t.is_contiguous() and not t.is_neg() and t.data_ptr():  # as most are
+            if plain and t.is_contiguous() and not t.is_neg() and has_memory(t):  # as most are
                 found.append(t)
                 continue
             view, piece = lined_up(t, order)
+            if piece.numel() and not piece.data_ptr():  # a FakeTensor
+                raise RuntimeError(f"{name}, its gradient and its state must have memory, got none in one of them")
             found.append(piece)
             if t is not self.grads[i] and piece.data_ptr() != view.data_ptr():
                 self._copies.append((piece, view))
@@ -190,7 +196,17 @@ def on_host(state, key):
     known = isinstance(t, torch.Tensor) and t.dtype in DTYPES
     if not known or t.device.type != "cpu" or t.numel() != 1:
         t = state[key] = torch.tensor(float(t), dtype=t.dtype if known else None)
+    elif not has_memory(t):
+        raise RuntimeError(f"the state {key!r} must have memory, got storage of {t.untyped_storage().nbytes()} bytes")
     return t
+
+
+def pair(name, value):
+    """What must be two numbers, such as betas."""
+    if not isinstance(value, Sized) or len(value) != 2:
+        got = f"{len(value)} of them" if isinstance(value, list | tuple) else describe(value)
+        raise ValueError(f"{name} must be two numbers, got {got}")
+    return value
 
 
 def _is_settled(value) -> bool:

@@ -138,6 +138,8 @@ class Stepping(torch.optim.Optimizer):
         self._known = groups, self.state, list(self.state.values())
 
     def _parts_of(self, k, group, fresh):
+        if len({*map(id, group["params"])}) < len(group["params"]):  # PyTorch warns when it is made, and steps it twice
+            raise ValueError(f"param_groups[{k}] must have each parameter once, got one twice")
         kinds: dict = {}
         for i, p in enumerate(group["params"]):
             kinds.setdefault((p.dtype, p.device), []).append(i)

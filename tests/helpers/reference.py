@@ -421,11 +421,6 @@ RULES = {  # name: (rule, its state slots)
     "laprop_decoupled": (laprop_decoupled, ("m", "v")),
     "adan": (adan, ("m", "v", "n", "last")),
     "adan_decoupled": (adan_decoupled, ("m", "v", "n", "last")),
-}
-STARTS = {  # what a keyword sets to other than 0: slot, default
-    "adagrad": ("s", 0.0),
-    "yogi": ("v", 1e-6),
-    "yogi_decoupled": ("v", 1e-6),
     "adagrad_decoupled": (adagrad_decoupled, ("s",)),
     "adadelta_decoupled": (adadelta_decoupled, ("v", "u")),
     "rmsprop_decoupled": (rmsprop_decoupled, ("v",)),
@@ -441,6 +436,13 @@ STARTS = {  # what a keyword sets to other than 0: slot, default
     "ftrl": (ftrl, ("s", "z")),
     "signsgd": (signsgd, ()),
     "signum": (signum, ("m",)),
+}
+STARTS = {  # what a keyword sets to other than 0: slot, default
+    "adagrad": ("s", 0.0),
+    "adagrad_decoupled": ("s", 0.0),
+    "ftrl": ("s", 0.0),
+    "yogi": ("v", 1e-6),
+    "yogi_decoupled": ("v", 1e-6),
 }
 
 
@@ -467,8 +469,6 @@ class Reference:
             slot, default = STARTS[rule]
             start = hyper.pop("initial_accumulator_value", default)
             self.state[slot] = [np.full_like(p, start) for p in self.params]
-        start = hyper.pop("initial_accumulator_value", 0.0) if rule.startswith(("adagrad", "ftrl")) else 0.0
-        self.state = {slot: [np.full_like(p, start * (slot == "s")) for p in self.params] for slot in slots}
         self.t, self.counts = 0, [0] * len(self.params)
         self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
         if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw

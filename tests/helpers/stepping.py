@@ -19,7 +19,11 @@ def shape_of(rule):
 # Compiling is what tests take their time for. A decoupled variant is its rule after θ ← θ − lr·λθ, to the bit in plain
 # Python (see test_laws.py), and its steps are held against the reference. What kernels make of a rule is asked of the
 # others, of one of them, and of MADGRAD's, which is more than that.
-COMPILED = [name for name in BY_NAME if "_decoupled" not in name or name in ("radam_decoupled", "madgrad_decoupled")]
+COMPILED = [
+    name
+    for name in BY_NAME
+    if "_decoupled" not in name or name in ("radam_decoupled", "madgrad_decoupled", "adan_decoupled")
+]
 # What a loop does with any rule is asked of one rule of each shape, of Adam, and of the two whose coefficients have
 # most in them; the rules' own laws are asked of all.
 ONE_OF_EACH = [

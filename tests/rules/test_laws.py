@@ -127,7 +127,7 @@ DECOUPLED = [
     (rule, options)
     for rule in fastopt.RULES
     for options in rule.variants
-    if "decoupled" in options and rule.name not in ("adam", "amsgrad")  # theirs is AdamW
+    if "decoupled" in options and rule.name not in ("adam", "amsgrad", "adan")  # AdamW, and a decay after the step
 ]
 
 

@@ -36,6 +36,16 @@ def test_compiled_code_looks_here():
     assert objects.objects()
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")])
+def test_the_first_step_may_be_taken_in_any_mode(mode):
+    """What is found out then is not of the mode."""
+    known = objects.objects()
+    objects.objects.cache_clear()
+    with mode():
+        found = objects.objects()
+    assert found == known
+
+
 def trained(name, **kwargs):
     """Two groups of two dtypes, gradients that come and go, one that is in no order, an option that changes."""
     first = leaves(dtype=torch.float64) + leaves(dtype=torch.float32, seed=1)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch_tasks import NAMES, assert_alike, generator, give_gradients, leaves, ours, theirs, twins
 
 pytestmark = pytest.mark.needs("peers", "torch")
@@ -167,6 +168,44 @@ def test_tensors_without_memory():
     with pytest.raises(RuntimeError, match="are out of bounds for storage of size 0"):
         optimizer.step()
     assert p.tolist() == [0.25] * 3
+
+
+@pytest.mark.parametrize("nbytes", [0, 16])
+@pytest.mark.parametrize("what", ["p", "grad", "exp_avg", "step"])
+def test_storage_that_became_too_small(what, nbytes):
+    """Freed, as by what shards models, or made smaller: PyTorch's own reads and writes there."""
+    (p,) = leaves(((3,),))
+    optimizer = ours("Adam")([p])
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    found = {"p": p.data, "grad": p.grad, **optimizer.state[p]}
+    found[what].untyped_storage().resize_(min(nbytes, 2) if what == "step" else nbytes)
+    with pytest.raises(RuntimeError, match=r"are out of bounds for storage|must have memory, got storage of . bytes"):
+        optimizer.step()
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+def test_tensors_that_stand_for_others():
+    (p,) = leaves(((3,),))
+    optimizer = ours("Adam")([p])
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    with FakeTensorMode():
+        optimizer.state[p]["exp_avg"] = torch.ones(3, dtype=p.dtype)
+    with pytest.raises(RuntimeError, match="must have memory, got none in one of them"):
+        optimizer.step()
+
+
+def test_expanded_state():
+    (p,) = leaves(((3,),))
+    optimizer = ours("Adam")([p])
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    optimizer.state[p]["exp_avg"] = torch.ones(1, dtype=p.dtype).expand(3)
+    before = p.detach().clone()
+    with pytest.raises(ValueError, match=r"^the state 'exp_avg' of .* must have memory for each of its elements"):
+        optimizer.step()
+    assert torch.equal(p, before)
 
 
 def test_number_in_a_complex_model():

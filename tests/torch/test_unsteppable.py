@@ -118,6 +118,28 @@ def test_decay_and_betas_of_a_group():
     optimizer.step()
 
 
+@pytest.mark.parametrize(("betas", "got"), [((0.9,), "1 of them"), ([0.9, 0.99, 0.999], "3 of them"), (0.9, "0.9")])
+def test_betas_that_are_not_two(betas, got):
+    (p,) = leaves(((3,),))
+    said = f"betas must be two numbers, got {got}"
+    refused(lambda: ours("Lion")([p], betas=betas), ValueError, said)
+    optimizer = ours("Adam")([p])
+    optimizer.param_groups[0]["betas"] = betas
+    p.grad = torch.ones_like(p)
+    refused(optimizer.step, ValueError, said)
+    assert not optimizer.state
+
+
+@pytest.mark.filterwarnings("ignore:optimizer contains a parameter group with duplicate")
+def test_parameters_that_are_there_twice():
+    (p,) = leaves(((3,),))
+    said = "param_groups[0] must have each parameter once, got one twice"
+    optimizer = ours("Adam")([p, p])
+    p.grad = torch.ones_like(p)
+    refused(optimizer.step, ValueError, said)
+    assert not optimizer.state
+
+
 def test_dampened_nesterov():
     """In PyTorch's words, which are its constructor's: its step would damp."""
     (p,) = leaves(((3,),))
