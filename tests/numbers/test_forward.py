@@ -236,7 +236,7 @@ def test_the_loop_has_it_inlined_too():
 def test_scipys_method():
     """SciPy turns names that it does not know into None."""
     options = {"lr": 0.05, "maxiter": 200}
-    ours = fastopt.minimize(rosen, np.zeros(3), options=options)
+    ours = fastopt.minimize(rosen, np.zeros(3), method="adam", options=options)
     theirs = scipy.optimize.minimize(rosen, np.zeros(3), method=fastopt.method("adam"), options=options)
     np.testing.assert_array_equal(ours.x, theirs.x)
 
@@ -245,7 +245,7 @@ def test_many_problems():
     X0, options = np.random.default_rng(0).uniform(-1, 1, (5, 3)), {"lr": 0.05, "gtol": 0.0, "maxiter": 500}
     many = fastopt.minimize_many(rosen, X0, options=options)
     for i, x0 in enumerate(X0):
-        one = fastopt.minimize(rosen, x0, options=options)
+        one = fastopt.minimize(rosen, x0, method="adam", options=options)
         np.testing.assert_allclose(many.x[i], one.x, atol=1e-9)
         assert many.nfev[i] == many.njev[i]
 
