@@ -1,7 +1,8 @@
 """Which rule `fastopt.minimize` uses where none is named: each candidate, with one setting for all problems.
 
-The problems are `fastopt.problems.CLASSICS` with two more sizes, and the losses on scikit-learn's data that
-tests/solve/test_minima.py solves. Those of Moré, Garbow and Hillstrom (tests/solve/test_default.py) are kept out of it.
+The problems are `fastopt.problems.CLASSICS` with two more sizes, the same with variables in units from 0.01 to 100, and
+the losses on scikit-learn's data that tests/solve/test_minima.py solves. Those of Moré, Garbow and Hillstrom
+(tests/solve/test_default.py) are kept out of it.
 
     PYTHONPATH=tests/solve python bench/which_default.py
 """
@@ -17,12 +18,9 @@ from fastopt import problems
 
 CANDIDATES = [
     ("rprop", {}),
-    ("rprop", {"lr": 1e-3}),
-    ("rprop", {"lr": 0.1}),
-    ("rprop", {"step_sizes": (1e-12, 50)}),
-    ("rprop", {"step_sizes": (1e-12, 1e6)}),
-    ("rprop_minus", {}),
-    ("rprop_minus", {"step_sizes": (1e-12, 50)}),
+    *(("rprop", {"lr": lr, "step_sizes": (1e-14, 1e6)}) for lr in (1e-3, 1e-2, 0.1)),
+    ("rprop", {"step_sizes": (1e-14, 50)}),
+    ("rprop_minus", {"step_sizes": (1e-14, 1e6)}),
     *(("adam", {"lr": lr}) for lr in (1e-3, 1e-2, 0.1, 1.0)),
     ("adamax", {"lr": 0.1}),
     ("amsgrad", {"lr": 0.1}),
@@ -41,11 +39,23 @@ def cases():
     """(name, fun in place, x0, args, f*)."""
     more = (problems.quadratic(2), problems.rosenbrock(10))
     for p in problems.CLASSICS + more:
-        yield f"{p.name} {len(p.x0)}", njit(p.fun_and_grad), p.x0, (), p.f_star
+        fun, units = njit(p.fun_and_grad), np.geomspace(1e-2, 1e2, len(p.x0))
+        yield f"{p.name} {len(p.x0)}", fun, p.x0, (), p.f_star
+        yield f"{p.name} {len(p.x0)} in units", in_units(fun, units), p.x0 / units, (), p.f_star
     for problem in ITERATIONS:
         loss, data, shape, f_star = minimum(problem)
         flat = loss if isinstance(shape, int) else flattened(loss, shape)
         yield problem.__name__, flat, np.zeros(np.prod(shape)), data, f_star
+
+
+def in_units(fun_and_grad, units):
+    @njit
+    def fun(x, grad):
+        value = fun_and_grad(x * units, grad)
+        grad *= units
+        return value
+
+    return fun
 
 
 def flattened(loss, shape):
@@ -68,14 +78,14 @@ def solved(problem, method, options):
 
 def main():
     chosen = list(cases())
-    print("| method | options | of {} solved | median iterations | seconds | not solved |".format(len(chosen)))
+    print(f"| method | options | of {len(chosen)} solved | median iterations | seconds | not solved |")
     print("|---|---|---:|---:|---:|---|")
     for method, options in CANDIDATES:
         runs = {problem[0]: solved(problem, method, options) for problem in chosen}
         far = [f"{name} ({gap:.0e})" for name, (gap, *_) in runs.items() if gap > CLOSE]
         given = ", ".join(f"{name}={value}" for name, value in options.items())
         nit, seconds = np.median([n for _, n, _ in runs.values()]), sum(s for *_, s in runs.values())
-        print(f"| {method} | {given} | {len(runs) - len(far)} | {nit:.0f} | {seconds:.2f} | {', '.join(far)} |", flush=True)
+        print(f"| {method} | {given} | {len(runs) - len(far)} | {nit:.0f} | {seconds:.2f} | {', '.join(far)} |")
 
 
 if __name__ == "__main__":

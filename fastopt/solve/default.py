@@ -1,4 +1,4 @@
-"""What `fastopt.minimize` does where no method is named: the rule that bench/which_default.py found, and its options."""
+"""What `fastopt.minimize` does where no method is named: the rule that bench/which_default.py found."""
 
 NAME = "rprop"
 
