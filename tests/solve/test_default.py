@@ -93,3 +93,14 @@ def test_a_run_too_short_is_not_told_to_raise_lr():
     res = fastopt.minimize(lambda x: (x @ x, 2 * x), np.full(2, 100.0), jac=True, options={"maxiter": 3})
     assert "raise maxiter" in res.message
     assert "lr" not in res.message
+
+
+def test_many_problems_take_it_when_asked():
+    fun = njit(fastopt.problems.rosenbrock().fun_and_grad)
+    starts = np.array([[-1.2, 1.0], [0.5, 2.0]])
+    many = fastopt.minimize_many(
+        fun, starts, method=None, jac="inplace", options={"maxiter": 50, "gtol": 0, "lanes": 1}
+    )
+    for x0, x in zip(starts, many.x):
+        one = fastopt.minimize(fun, x0, jac="inplace", options={"maxiter": 50, "gtol": 0})
+        np.testing.assert_array_equal(one.x, x)
