@@ -300,7 +300,7 @@ def test_options_and_methods_refused(call):
     for method in ("bfgs", False, 3, fastopt.Adam, ["adam"]):
         refused((TypeError, ValueError), "method", "adam", call=call, method=method)
     for options, word in WRONG:
-        refused((TypeError, ValueError), word, call=call, options=options)
+        refused((TypeError, ValueError), word, call=call, method="adam", options=options)
 
 
 def test_arrays_of_problems_refused():
