@@ -57,11 +57,11 @@ How many values came within 1e-6·max(1, |f*|) of the minimum in at most 10000 i
 | rmsprop, lr=0.01 | 10 | 10000 |
 | adadelta | 4 | 10000 |
 
-Of 32 problems of Moré, Garbow and Hillstrom, which had no say in that, it solves 25. Four of the others end in flat
-valleys, about 1e-5 or less above the minimum (``tol=1e-6`` solves one of them), one at a saddle; Meyer's and Watson's
-have narrow valleys across all variables, which `scipy.optimize.least_squares` is made for. Name another rule where
-values or gradients are noisy or of minibatches ("adam": signs of noise tell Rprop nothing), or where variables are many
-and of one scale ("nesterov", with one state array for Rprop's two).
+Of 32 problems of Moré, Garbow and Hillstrom, which had no say in that, it solves 25 (three in a local minimum). Four of
+the others end in flat valleys, about 1e-5 or less above the minimum (``tol=1e-6`` solves one of them), one at a saddle;
+Meyer's and Watson's have narrow valleys across all variables, which `scipy.optimize.least_squares` is made for. Name
+another rule where values or gradients are noisy or of minibatches ("adam": signs of noise tell Rprop nothing), or where
+variables are many and of one scale ("nesterov", with one state array for Rprop's two).
 
 On smooth functions of few variables start with "nesterov" and an lr of about one over the largest curvature, or with
 "adam" and an lr of about a hundredth of the distance to go. Adam circles the minimum at a distance of about lr: to
