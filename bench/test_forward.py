@@ -74,15 +74,15 @@ def test_a_gradient(race, figure, d, most):
 
 def test_a_minimisation(race, figure):
     x0, last = np.where(np.arange(8) % 2, 1.0, -1.2), {}
+    options = {"lr": 1e-3, "maxiter": 2000, "gtol": 0}
 
     def minimiser(jac):
         def step():
-            options = {"lr": 1e-3, "maxiter": 2000, "gtol": 0}
-            last[jac] = fastopt.minimize(value, x0, jac=jac, options=options).x
+            last[jac] = fastopt.minimize(value, x0, method="adam", jac=jac, options=options).x
 
         return step, lambda: last[jac]
 
-    exact = fastopt.minimize(rosenbrock, x0, jac="inplace", options={"lr": 1e-3, "maxiter": 2000, "gtol": 0}).x
+    exact = fastopt.minimize(rosenbrock, x0, method="adam", jac="inplace", options=options).x
     contestants = {jac: Contestant(*minimiser(jac), exact) for jac in ("forward", "2-point")}
     seconds = race(contestants, 1, 1e-4, rounds=60)
     if seconds is not None:

@@ -28,7 +28,7 @@ def minimiser(x0, iterations, inline):
     last = {}
 
     def step():
-        last["x"] = fastopt.minimize(rosenbrock, x0, jac="inplace", options=options).x
+        last["x"] = fastopt.minimize(rosenbrock, x0, method="adam", jac="inplace", options=options).x
 
     return step, lambda: last["x"]
 

@@ -15,7 +15,7 @@ True
 The test functions know where to start and where the minimum is:
 
 >>> problem = fastopt.problems.rosenbrock(d=2)
->>> res = fastopt.minimize(problem.fun, problem.x0, jac=problem.jac, options={"lr": 0.02})
+>>> res = fastopt.minimize(problem.fun, problem.x0, jac=problem.jac)
 >>> res.x.round(3), problem.x_star
 (array([1., 1.]), array([1., 1.]))
 """

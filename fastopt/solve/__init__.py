@@ -10,14 +10,13 @@ Numba function, the whole loop is compiled around it:
 ...     a, b = x[1] - x[0] ** 2, 1 - x[0]
 ...     grad[0], grad[1] = -400 * x[0] * a - 2 * b, 200 * a
 ...     return 100 * a * a + b * b
->>> res = fastopt.minimize(fun, [-1.2, 1.0], method="adam", jac="inplace", options={"lr": 0.02})
+>>> res = fastopt.minimize(fun, [-1.2, 1.0], jac="inplace")
 >>> res.success, res.x.round(3)
 (True, array([1., 1.]))
 
 Ordinary Python functions work as well, with their gradient in any of SciPy's ways, and within bounds:
 
->>> res = fastopt.minimize(lambda x: np.sum((x - 2) ** 2), [0.0, 0.0], jac="3-point", bounds=[(0, 1), (0, 3)],
-...                        options={"lr": 0.1})
+>>> res = fastopt.minimize(lambda x: np.sum((x - 2) ** 2), [0.0, 0.0], jac="3-point", bounds=[(0, 1), (0, 3)])
 >>> res.x.round(3)
 array([1., 2.])
 
@@ -25,7 +24,8 @@ array([1., 2.])
 
 A minimisation that fails is a result, not an exception: read ``res.success`` and ``res.message``.
 
->>> res = fastopt.minimize(lambda x: (x @ x, 2 * x), [5.0], jac=True, options={"lr": 0.001, "maxiter": 10})
+>>> res = fastopt.minimize(lambda x: (x @ x, 2 * x), [5.0], method="adam", jac=True,
+...                        options={"lr": 0.001, "maxiter": 10})
 >>> res.success, res.message
 (False, 'maxiter iterations are done, and the value was still falling: raise lr (0.001) or maxiter.')
 
@@ -37,6 +37,31 @@ the 121 that had not converged; 6 that had jumped to a local minimum worse than 
 and none that ended better.
 
 ## Which rule, which lr
+
+Without ``method`` it is "rprop" with ``step_sizes=(1e-14, 1e6)``: every variable has a step of its own, found by the
+signs of its gradient, so that nothing is to be tuned. It was chosen by measurement (``bench/which_default.py``) over
+the classic functions, the same with variables in units from 0.01 to 100, and convex losses on real data, 35 problems.
+How many values came within 1e-6·max(1, |f*|) of the minimum in at most 10000 iterations:
+
+| rule, the same lr for all | solved | median iterations |
+|---|---:|---:|
+| rprop, step_sizes=(1e-14, 1e6) | 34 | 136 |
+| rprop_minus, step_sizes=(1e-14, 1e6) | 33 | 155 |
+| rprop, its own step_sizes | 30 | 10000 |
+| adamax, lr=0.1 | 27 | 2110 |
+| amsgrad, lr=0.1 | 26 | 1427 |
+| adam, lr=0.1; 0.01; 0.001 | 25; 22; 15 | 1111; 5078; 10000 |
+| adagrad, lr=0.1 | 16 | 10000 |
+| nesterov, lr=0.0001 | 15 | 994 |
+| lion, lr=0.001 | 12 | 10000 |
+| rmsprop, lr=0.01 | 10 | 10000 |
+| adadelta | 4 | 10000 |
+
+Of 32 problems of Moré, Garbow and Hillstrom, which had no say in that, it solves 25 (three in a local minimum). Four of
+the others end in flat valleys, about 1e-5 or less above the minimum (``tol=1e-6`` solves one of them), one at a saddle;
+Meyer's and Watson's have narrow valleys across all variables, which `scipy.optimize.least_squares` is made for. Name
+another rule where values or gradients are noisy or of minibatches ("adam": signs of noise tell Rprop nothing), or where
+variables are many and of one scale ("nesterov", with one state array for Rprop's two).
 
 On smooth functions of few variables start with "nesterov" and an lr of about one over the largest curvature, or with
 "adam" and an lr of about a hundredth of the distance to go. Adam circles the minimum at a distance of about lr: to

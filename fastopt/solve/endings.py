@@ -42,7 +42,12 @@ def judged_by_value(s):
 def faster(s):
     """What to raise where a run was too short."""
     lr = s.hyper.values.get("lr")
-    return "raise maxiter" if lr is None else f"raise lr{'' if callable(lr) else f' ({float(lr):g})'} or maxiter"
+    finds_steps = "etaplus" in s.hyper.values  # Rprop's lr is that of its first step
+    return (
+        "raise maxiter"
+        if lr is None or finds_steps
+        else f"raise lr{'' if callable(lr) else f' ({float(lr):g})'} or maxiter"
+    )
 
 
 def too_short(s):

@@ -47,11 +47,12 @@ def minimize_many(
     bounds : sequence of d pairs (low, high), or scipy.optimize.Bounds of shape (d,) or (k, d), optional
         As for :func:`fastopt.minimize`, for all problems or for each. Refused on a GPU, as ``x_scale`` is.
     method, jac, tol, options
-        As for :func:`fastopt.minimize`, but for ``inline``, ``disp`` and ``return_all``. Also what is said on ``lr``
-        there: one is chosen for all problems, so bring them to one scale, and try it on a few. ``maxtime`` limits the
-        whole call: within 0.2 seconds and one evaluation in each thread, as Ctrl-C; where ``jac`` is a function or
-        ``best`` is wanted, one more of each problem that was begun is left for the end. With ``maxtime`` a value that
-        is not finite ends its problem on the way. A schedule is asked for each step once, for all problems.
+        As for :func:`fastopt.minimize` (``method=None`` too, but left out it is "adam"), but for ``inline``, ``disp``
+        and ``return_all``. Also what is said on ``lr`` there: one is chosen for all problems, so bring them to one
+        scale, and try it on a few. ``maxtime`` limits the whole call: within 0.2 seconds and one evaluation in each
+        thread, as Ctrl-C; where ``jac`` is a function or ``best`` is wanted, one more of each problem that was begun is
+        left for the end. With ``maxtime`` a value that is not finite ends its problem on the way. A schedule is asked
+        for each step once, for all problems.
 
         There is one option more, ``lanes`` (None): how many problems are solved side by side in a vector register, 1,
         2, 4, 8 or 16. None is 8 of float64 or 16 of float32, up to d = 256, where that can be: ``fun`` is a Numba

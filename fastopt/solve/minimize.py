@@ -16,7 +16,7 @@ INLINE_FROM = 50_000  # iterations that pay for compiling the objective into the
 NO_TYPES = types.Tuple(())
 
 
-def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None, callback=None, options=None):
+def minimize(fun, x0, args=(), method=None, jac=None, *, bounds=None, tol=None, callback=None, options=None):
     """Minimise a function of several variables by a first-order rule; the shape is that of ``scipy.optimize.minimize``.
 
     If ``fun`` (and ``jac``, where it is a function) are Numba functions, the whole loop is compiled: evaluation, tests
@@ -33,8 +33,10 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         overwrite the x that they are given: it is a copy, or a Numba function that writes to it gets one.
     args : tuple
         Further arguments of ``fun`` and ``jac``; arrays and numbers, if these are Numba functions.
-    method : str or Rule
-        "adam", "nesterov" and so on (``fastopt rules`` lists them), or a rule of your own. What decides is ``lr``: for
+    method : str, Rule or None
+        None is "rprop" with ``step_sizes=(1e-14, 1e6)``, which finds its own steps: measured as the best without tuning
+        (:mod:`fastopt.solve` says where it is not). Or "adam", "nesterov" and so on (``fastopt rules`` lists them), or
+        a rule of your own. There what decides is ``lr``: for
         "adam" begin with about a hundredth of the distance to go, for "gd", "momentum" and "nesterov" with one over the
         largest curvature. Divide it by 3 where a run diverges or goes up and down, multiply it by 3 where it is still
         falling at ``maxiter``.
@@ -52,7 +54,8 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
         Called after each iteration as ``callback(xk)``, or with an OptimizeResult if its one parameter is named
         ``intermediate_result``. It is given copies. Raising StopIteration ends the minimisation with status 99.
     options : dict, optional
-        The constructor's keywords (``lr``, ``betas``, ``weight_decay``, ``clip_norm``, schedules, ...), and
+        The constructor's keywords (``lr``, ``betas``, ``weight_decay``, ``clip_norm``, schedules, ...; with
+        ``method=None`` those of "rprop"), and
 
         - gtol (1e-5): stop when max|g| is at most this (with bounds of the projected gradient),
         - ftol (0): stop when \\|f - f_before| <= ftol*max(1, \\|f|),
@@ -94,7 +97,7 @@ def minimize(fun, x0, args=(), method="adam", jac=None, *, bounds=None, tol=None
     ... def fun(x, centre):
     ...     return np.sum((x - centre) ** 2)
     >>> centre = np.array([1.0, -2.0])
-    >>> res = fastopt.minimize(fun, np.zeros(2), (centre,), "adam", options={"lr": 0.1})
+    >>> res = fastopt.minimize(fun, np.zeros(2), (centre,))
     >>> res.success, res.x.round(3)
     (True, array([ 1., -2.]))
 

@@ -16,6 +16,7 @@ from ..rules.keywords import keywords
 from ..step.constructors import choose, variant_keywords
 from ..step.hyperparameters import Hyper
 from ..step.options import Options, check_options
+from . import default
 
 RULES_BY_NAME = {rule.name: rule for rule in ALL_RULES}
 
@@ -114,6 +115,19 @@ def known_options(rule) -> dict:
     return {**keywords(rule), **variant_keywords(rule), **DEFAULTS}
 
 
+def refuse_unknown(options, rule, method):
+    """Raise where the rule does not have an option."""
+    known = known_options(rule)
+    for name in options:
+        if name not in known:
+            whose = default.NAMED if method is None else shorten(rule.name, 40)
+            better = default.advice(name, RULES_BY_NAME.values(), known_options) if method is None else None
+            raise TypeError(
+                f"options of {whose} must be {shorten(', '.join(known), 160)}; got {quote(name, 60)}"
+                + (f": {better}" if better else "")
+            )
+
+
 def settings(method, options, tol=None) -> Settings:
     """The rule and the options of a call; raises where something is unknown or out of range."""
     options = {} if options is None else options
@@ -132,13 +146,10 @@ def _remembered(method, tol, *items):
 
 
 def _settings(method, options, tol):
-    rule = rule_named(method)
-    known = known_options(rule)
-    for name in options:
-        if name not in known:
-            raise TypeError(
-                f"options of {shorten(rule.name, 40)} must be {shorten(', '.join(known), 160)}; got {quote(name, 60)}"
-            )
+    rule = rule_named(default.NAME if method is None else method)
+    refuse_unknown(options, rule, method)
+    if method is None:
+        options = default.OPTIONS | dict(options)
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
     own: dict[str, Any] = {name: value for name, value in options.items() if name not in DEFAULTS}
     lr = own.get("lr", 0.0)

@@ -217,12 +217,13 @@ def test_problems(problem):
 def test_none_is_forward_for_a_numba_function():
     options = {"lr": 0.05, "maxiter": 200}
     forward, none, differences = (
-        fastopt.minimize(rosen, np.zeros(3), jac=jac, options=options) for jac in ("forward", None, "3-point")
+        fastopt.minimize(rosen, np.zeros(3), method="adam", jac=jac, options=options)
+        for jac in ("forward", None, "3-point")
     )
     np.testing.assert_array_equal(none.x, forward.x)
     assert none.nfev == none.njev == forward.nfev < differences.nfev
     assert (none.x != differences.x).any()
-    python = fastopt.minimize(rosen.py_func, np.zeros(3), options=options)
+    python = fastopt.minimize(rosen.py_func, np.zeros(3), method="adam", options=options)
     np.testing.assert_allclose(python.x, differences.x, rtol=1e-6)
     assert python.nfev == differences.nfev
 
@@ -236,7 +237,7 @@ def test_the_loop_has_it_inlined_too():
 def test_scipys_method():
     """SciPy turns names that it does not know into None."""
     options = {"lr": 0.05, "maxiter": 200}
-    ours = fastopt.minimize(rosen, np.zeros(3), options=options)
+    ours = fastopt.minimize(rosen, np.zeros(3), method="adam", options=options)
     theirs = scipy.optimize.minimize(rosen, np.zeros(3), method=fastopt.method("adam"), options=options)
     np.testing.assert_array_equal(ours.x, theirs.x)
 
@@ -245,7 +246,7 @@ def test_many_problems():
     X0, options = np.random.default_rng(0).uniform(-1, 1, (5, 3)), {"lr": 0.05, "gtol": 0.0, "maxiter": 500}
     many = fastopt.minimize_many(rosen, X0, options=options)
     for i, x0 in enumerate(X0):
-        one = fastopt.minimize(rosen, x0, options=options)
+        one = fastopt.minimize(rosen, x0, method="adam", options=options)
         np.testing.assert_allclose(many.x[i], one.x, atol=1e-9)
         assert many.nfev[i] == many.njev[i]
 

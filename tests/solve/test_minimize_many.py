@@ -297,10 +297,10 @@ WRONG += [({name: bad}, name) for name in ("maxiter", "maxfun") for bad in (-1, 
 def test_options_and_methods_refused(call):
     for name in BY_NAME:
         refused(TypeError, name, "'rate'", call=call, method=name, options={"rate": 1.0})
-    for method in ("bfgs", None, 3, fastopt.Adam, ["adam"]):
+    for method in ("bfgs", False, 3, fastopt.Adam, ["adam"]):
         refused((TypeError, ValueError), "method", "adam", call=call, method=method)
     for options, word in WRONG:
-        refused((TypeError, ValueError), word, call=call, options=options)
+        refused((TypeError, ValueError), word, call=call, method="adam", options=options)
 
 
 def test_arrays_of_problems_refused():

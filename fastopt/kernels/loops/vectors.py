@@ -85,7 +85,7 @@ def _largest(a):
         for i in range(a.size):
             b = _to_bits(a[i]) & mask
             bits = b if b > bits else bits
-        return np.float64(_from_bits(bits))
+        return np.float64(_from_bits(integer(bits)))  # Numba has widened int32 on the way
 
     return impl
 

@@ -1,0 +1,16 @@
+"""What `fastopt.minimize` does where no method is named: the rule that bench/which_default.py found."""
+
+NAME = "rprop"
+
+# PyTorch's least step, 1e-6, is too long for a gradient below gtol, and steps of at most 50 go 1e6 far too slowly.
+OPTIONS = {"step_sizes": (1e-14, 1e6)}
+
+NAMED = f"{NAME}, which method=None is,"
+
+
+def advice(option, rules, known_options):
+    """What to say of an option that the default rule does not have: which rule has it, "adam" before others."""
+    for rule in sorted(rules, key=lambda rule: rule.name != "adam"):
+        if option in known_options(rule):
+            return f'give method="{rule.name}"'
+    return None
