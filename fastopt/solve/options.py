@@ -106,7 +106,8 @@ def rule_named(method) -> Rule:
     if isinstance(method, str) and method.lower() in RULES_BY_NAME:
         return RULES_BY_NAME[method.lower()]
     raise ValueError(
-        f"method must be a Rule or one of {shorten(', '.join(RULES_BY_NAME), 160)}, got {describe(method)}"
+        "method must be a Rule or the name of one, such as adam, sgd or rprop (fastopt.RULES has all), "
+        f"got {describe(method)}"
     )
 
 

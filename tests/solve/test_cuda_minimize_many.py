@@ -8,7 +8,7 @@ from numba import cuda, njit
 from on_cuda import gpu, host
 from refusals import refuse
 from stand_ins import Foreign
-from stepping import DTYPES, LOOPED, name_of
+from stepping import DTYPES, ONE_OF_EACH, name_of
 
 import fastopt
 
@@ -75,7 +75,7 @@ def assert_agree(found, expected, tolerance):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
-@pytest.mark.parametrize("name", dict.fromkeys([*LOOPED, "madgrad"]))
+@pytest.mark.parametrize("name", dict.fromkeys([*ONE_OF_EACH, "madgrad"]))
 def test_rules(name, dtype):
     # Few iterations: a centred RMSprop divides by a difference, which magnifies float32's rounding.
     assert_agree(*both(name, dtype, options={"maxiter": 6}), TOLERANCE[dtype])

@@ -185,7 +185,19 @@ def test_tests_stop_where_they_say(compiled):
         assert (res.status, res.nit) == (status, nit)
         assert bits(res.x) == bits(x[nit])
     for options in ({"ftol": 0.02}, {"xtol": 3e-3}):  # f falls by 0.05 from 4.3; x moves by 0.0033 from 1.2
-        assert solve(compiled=compiled, method="gd", lr=3e-4, gtol=0.0, **options).nit == 1
+        res = solve(compiled=compiled, method="gd", lr=3e-4, gtol=0.0, **options)
+        assert (res.status, res.nit) == (
+            4 if "xtol" in options else 2,
+            2,
+        )  # what the first iteration changes stops nothing
+
+
+@each_path
+def test_a_first_iteration_that_only_looks_around_stops_nothing(compiled):
+    """ADOPT's moves nothing."""
+    res = solve(compiled=compiled, method="adopt", lr=0.05, xtol=1e-9, ftol=1e-12)
+    assert res.nit > 10
+    assert res.success
 
 
 @each_path
