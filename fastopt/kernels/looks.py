@@ -4,6 +4,7 @@ In Python a tensor costs some 50 ns for each thing that is asked of it, in compi
 is read is tried out once (torch/objects.py); where that fails, Python asks.
 """
 
+import math
 from functools import cache
 
 from numba import types
@@ -29,6 +30,7 @@ from .memory import load64, load_float, store64, store_float
 
 OBJECT = 16  # bytes from the start of Python's object to the address of PyTorch's
 SEPARATE = -1  # the size of a row that Python must look at
+MOST = 2.0**53  # steps, of which a float64 knows each
 
 # The lists of a look; the cells of what it knows: objects by their addresses, the dtype; where a tensor has its size,
 # storage, and start therein in items, and a storage its memory, and how many bytes that has; then words that tell kinds
@@ -64,6 +66,7 @@ def looked(lists, places, table, rows, width, known):
             and state(row, width, inner, i, size, dtype, known)
             and number(row, STEP, STEP_BYTES, item(inner, STEPS, i), known)
             and own_numbers(row, inner, i, known)
+            and counted(row)
         ):
             store64(row + WORD * SIZE, size)
             store64(row + WORD * T, 1 + taken(row))
@@ -156,6 +159,13 @@ def own_numbers(row, inner, i, known):
     for k in range(OWNS):
         fits = fits and number(row, OWN + k, OWN_BYTES + k, item(inner, OWN_NUMBERS + k, i), known)
     return fits
+
+
+def counted(row):
+    """Whether the steps taken are a count."""
+    nbytes = load64(row + WORD * STEP_BYTES)
+    t = load_float(load64(row + WORD * STEP), nbytes) if nbytes > 0 else 0.0
+    return 0.0 <= t < MOST and t == math.floor(t)
 
 
 def taken(row):

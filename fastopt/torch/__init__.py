@@ -2,7 +2,7 @@
 
 >>> import torch
 >>> from fastopt.torch import Adam  # was: from torch.optim import Adam
->>> _ = torch.manual_seed(0)
+>>> _ = torch.manual_seed(0)  # schedulers stay those of torch.optim
 >>> model = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
 >>> opt = Adam(model.parameters(), lr=0.05)
 >>> schedule = torch.optim.lr_scheduler.CosineAnnealingLR(opt, 300)

@@ -16,7 +16,7 @@ from ..step.interrupts import to_the_end
 from .names import SLOTS_AT
 from .objects import objects
 from .openmp import openmp
-from .parts import Part, on_host
+from .parts import Part, count_of, on_host
 
 
 class CpuPart(Part):
@@ -71,7 +71,7 @@ class CpuPart(Part):
         for k, key in enumerate(own):
             self._number(row, OWN + k, OWN_BYTES + k, state, key)
             row[NUMBER + k : NUMBER + k + 1].view(np.float64)[0] = float(state[key]) if key else 0.0
-        row[T] = 1 + (int(state[step]) if step else row[TAKEN])
+        row[T] = 1 + (count_of(self.names[i], state, step) if step else row[TAKEN])
         row[SIZE] = self.params[i].numel()
 
     def _number(self, row, at, nbytes, state, key):
@@ -98,8 +98,8 @@ class CpuPart(Part):
     def _compile(self):
         rule, dtype = self.spelled.rule, self.numpy_dtype
         own = self.spelled.own
-        self._options = {"stage": self.stage, "own": len(own.starts), "following": own.following}
-        self._compiled = self.stage, kernels.kernel(rule, dtype, **self._options), threshold(rule, dtype)
+        self._kernel = {"stage": self.stage, "own": len(own.starts), "following": own.following}
+        self._compiled = self.stage, kernels.kernel(rule, dtype, **self._kernel), threshold(rule, dtype)
         self._team = None
 
     def _in_threads(self, alone, threads):
@@ -109,11 +109,11 @@ class CpuPart(Part):
                 self._gather_team(*who)
             many, *rest = self._team
             return partial(many, *alone.args, *rest, threads)
-        many = kernels.kernel(self.spelled.rule, self.numpy_dtype, parallel=True, **self._options)
+        many = kernels.kernel(self.spelled.rule, self.numpy_dtype, parallel=True, **self._kernel)
         return partial(_by_numbas, partial(many, *alone.args), alone, threads)
 
     def _gather_team(self, start, *who):
-        many, share, words = kernels.team(self.spelled.rule, self.numpy_dtype, **self._options)
+        many, share, words = kernels.team(self.spelled.rule, self.numpy_dtype, **self._kernel)
         self._work = np.zeros(words, np.int64)
         self._work[[THREAD, THREADS]] = who
         self._team = many, self._work.ctypes.data, start, share

@@ -14,7 +14,7 @@ from ..arrays.device import stream_of
 from ..kernels.cuda import gpu, kernels
 from ..kernels.modifiers import staged
 from ..step.interrupts import to_the_end
-from .parts import Part, on_host
+from .parts import Part, count_of, on_host
 
 
 class GpuPart(Part):
@@ -44,7 +44,7 @@ class GpuPart(Part):
     def _at(self, i) -> tuple:
         """The step that tensor i takes, and its own numbers before it. Waits for what is on a device."""
         step, state = self.keys[0], self.states[i]
-        t = 1 + int(on_host(state, step) if step else self.taken[i])
+        t = 1 + (count_of(self.names[i], state, step) if step else self.taken[i])
         return t, *(float(on_host(state, own)) for own in self.spelled.own.starts)
 
     def _launches(self, live, ats) -> list:

@@ -83,13 +83,14 @@ class Spelled(NamedTuple):
         return "step" if self.counted else None, *own, *(name for name, _ in self.slots)
 
 
-def spelled(rule, group) -> Spelled:
-    """The rule as the options of a group pick it."""
+def spelled(rule, group, known) -> Spelled:
+    """The rule as the options of a group pick it; KeyError where it lacks one that is known to the optimiser."""
     if rule.label == "SGD" and group.get("nesterov") and group.get("dampening"):  # what PyTorch's constructor says
         raise ValueError(f"Nesterov momentum requires a momentum and zero dampening, got {group['dampening']!r}")
     if rule.label == "AdamW" and not group.get("decoupled_weight_decay", True):
         rule = BY_LABEL["Adam"]
-    return _spelled(rule, tuple(bool(group.get(OPTIONS.get(name, name))) for name in switches(rule)))
+    options = (OPTIONS.get(name, name) for name in switches(rule))
+    return _spelled(rule, tuple(bool(group[name] if name in known else group.get(name)) for name in options))
 
 
 @cache

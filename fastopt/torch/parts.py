@@ -7,6 +7,7 @@ import torch
 from torch.autograd.graph import increment_version
 
 from ..errors import describe
+from ..kernels.looks import MOST
 from ..kernels.modifiers import scale_of
 from ..step.interrupts import to_the_end
 from .checks import DTYPES, check_gradient, check_like, check_place, check_written, has_memory, lined_up, order_of
@@ -42,7 +43,8 @@ class Part:
         self.label, self.rule, self.state = type(optimizer).__name__, optimizer.rule, optimizer.state
         self.group, self.names, self.params, self.places = group, names, params, places
         self.dtype, self.device = params[0].dtype, params[0].device
-        self.spelled = spelled(self.rule, group)
+        self._options = optimizer.defaults
+        self.spelled = spelled(self.rule, group, self._options)
         self._numbers = [
             (key if key in optimizer.defaults else None, at, default) for key, at, default in self.spelled.numbers
         ]
@@ -78,7 +80,7 @@ class Part:
 
     def _read_anew(self) -> bool:
         group = self.group
-        if spelled(self.rule, group) is not self.spelled:
+        if spelled(self.rule, group, self._options) is not self.spelled:
             return False
         read = [
             default if key is None else group[key] if at is None else pair(key, group[key])[at]
@@ -207,6 +209,14 @@ def pair(name, value):
         got = f"{len(value)} of them" if isinstance(value, list | tuple) else describe(value)
         raise ValueError(f"{name} must be two numbers, got {got}")
     return value
+
+
+def count_of(name, state, key) -> int:
+    """How many steps a tensor has taken, as its state says; raises unless that is a count."""
+    t = float(on_host(state, key))
+    if not (0.0 <= t < MOST and t == int(t)):
+        raise RuntimeError(f"the state {key!r} of {name} must be a whole number from 0, got {t:g}")
+    return int(t)
 
 
 def _is_settled(value) -> bool:

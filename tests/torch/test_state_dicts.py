@@ -208,3 +208,30 @@ def test_checkpoint_in_the_middle_of_a_run(name):
         for k in range(3):
             step(k, optimizer)
     assert_alike(mine, reference)
+
+
+@pytest.mark.parametrize("count", [float("nan"), -1.0, 1.5, float("inf")])
+def test_a_step_that_is_no_count_is_refused(count):
+    p = torch.ones(2, requires_grad=True)
+    opt = ours("Adam")([p])
+    p.grad = torch.ones(2)
+    opt.step()
+    opt.state[p]["step"].fill_(count)
+    before = p.detach().clone(), opt.state[p]["exp_avg"].clone()
+    with pytest.raises(RuntimeError, match=r"'step' of .* must be a whole number from 0, got"):
+        opt.step()
+    assert torch.equal(p, before[0])
+    assert torch.equal(opt.state[p]["exp_avg"], before[1])
+
+
+def test_the_checkpoint_of_another_optimiser_lacks_options():
+    """As PyTorch's says."""
+    p = torch.ones(2, requires_grad=True)
+    p.grad = torch.ones(2)
+    saved = torch.optim.Adam([p]).state_dict()
+    for made in (theirs, ours):
+        opt = made("SGD")([p])
+        opt.load_state_dict(saved)
+        with pytest.raises(KeyError, match="momentum"):
+            opt.step()
+    assert torch.equal(p, torch.ones(2))
