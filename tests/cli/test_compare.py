@@ -9,7 +9,7 @@ from rich.console import Console
 from sklearn import metrics
 
 import fastopt
-from fastopt.cli.compare import data, report
+from fastopt.cli.compare import data, picture, report
 from fastopt.cli.compare.devices import Host
 from fastopt.cli.compare.outcome import Outcome
 from fastopt.cli.compare.run import Run, settings_for, train
@@ -113,16 +113,34 @@ def test_a_rule_without_a_committed_rate_starts_with_its_own():
     assert rate(mine, make_task(table([0, 1] * 10), "logistic", 1.0, 0, 0)) == 0.25
 
 
-@pytest.mark.parametrize("width", [34, 40, 60, 80, 200])  # the names take 23 of them
-def test_the_table_fits_any_terminal(width):
+def of_every_rule():
     task = make_task(data.load("digits"), "softmax", 1.0, 0, 0)
     settings = settings_for(task, None, 64, 0, None)
     runs = [
         Run(rule, "parallel", 0.1, [0, 1], [0.0, 0.5], [3311.0, 319.98711], 0.95, 12345.67, 2.5)
         for rule in fastopt.RULES
     ]
-    out = StringIO()
-    report.show(Outcome(task, settings, runs), Console(file=out, width=width, force_terminal=True, color_system=None))
+    return Outcome(task, settings, runs)
+
+
+def test_the_picture_tells_all_rules_apart(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path: drawn.append(figure))
+    picture.draw(of_every_rule(), "out.png")
+    (figure,) = drawn
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, "there is room for its lines"
+    kinds = {(line.get_color(), str(line._dash_pattern)) for line in legend.get_lines()}
+    assert len(legend.get_texts()) == len(kinds) == len(fastopt.RULES)
+
+
+@pytest.mark.parametrize("width", [34, 40, 60, 80, 200])  # the names take 23 of them
+def test_the_table_fits_any_terminal(width):
+    outcome = of_every_rule()
+    runs, out = outcome.runs, StringIO()
+    report.show(outcome, Console(file=out, width=width, force_terminal=True, color_system=None))
     assert max(map(len, out.getvalue().splitlines())) <= width
     assert "…" not in out.getvalue()
     for cell in ("319.9871", "0.103", "95.00", "12345.7", "2.5"):

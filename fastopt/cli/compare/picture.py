@@ -11,9 +11,10 @@ from .rates import ON_ALL
 from .run import Run
 from .task import NAMES
 
-# Okabe and Ito's colours, told apart with any colour vision, each twice: the second seven rules are dashed.
+# Okabe and Ito's colours, told apart with any colour vision; each seven rules have lines of another kind.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
-DASHES = ("-", (0, (4, 1.6)))
+DASHES = ("-", (0, (4, 1.6)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (2, 1)))
+ROW = 0.25  # inches of a line of the legend
 FLOOR, TINY = 1e-3, 1e-300  # a gap, in %, and an objective that are less are drawn there: the axis has no 0
 SMALL = {"loc": "left", "fontsize": 10, "color": "0.35"}
 CEILING = 10.0  # times the height at the start: what diverged is cut off there
@@ -21,13 +22,13 @@ CEILING = 10.0  # times the height at the start: what diverged is cut off there
 
 def draw(outcome: Outcome, path: str):
     """One line per rule, of its serial runs; on the GPU, where there are no others."""
-    figure = Figure(figsize=(12, 6.4), dpi=150, layout="constrained")
+    runs = [run for run in outcome.runs if run.target == outcome.runs[0].target]
+    figure = Figure(figsize=(12, max(6.4, ROW * (len(runs) + 3))), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     by_epoch, by_second = figure.subplots(1, 2, sharey=True)
-    runs = [run for run in outcome.runs if run.target == outcome.runs[0].target]
     lines = {}
     for k, run in enumerate(runs):
-        style = {"color": COLOURS[k % 7], "linestyle": DASHES[k // 7 % 2]}
+        style = {"color": COLOURS[k % 7], "linestyle": DASHES[k // 7 % len(DASHES)]}
         heights = heights_of(outcome, run)
         for axes, x, first in ((by_epoch, run.epochs, 0), (by_second, run.seconds, 1)):  # log(0 s) has no place
             axes.plot(x[first:], heights[first:], linewidth=0.6, alpha=0.22, color=style["color"])
