@@ -2,7 +2,7 @@
 
 The gradient at hand is not in its own denominator, which is why it converges with any β₂.
 Variant: the authors' second: what is averaged is clipped to ±(t−1)^¼ in step t; ``use_clipping=False`` is their first.
-The first step moves nothing, and sets v = g²; so ``ftol`` and ``xtol`` of `minimize` would end there.
+The first step moves nothing, and sets v = g².
 ``decoupled=True``: θ ← θ − lr·λθ first, as in AdamW, but not in the first step.
 Agrees: the authors' code, optax. Differs: timm clips to (t−1)^0.333.
 
