@@ -11,8 +11,9 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import as_dtype
+
+from .memory import array_at
 
 WORD = 8  # bytes
 
@@ -75,17 +76,9 @@ def reader(*kinds):
 
 
 def _array(context, builder, kind, load, at, base):
-    array = context.make_array(kind)(context, builder)
-    itemsize = context.get_constant(types.intp, _itemsize(context, kind.dtype))
-    data = builder.inttoptr(builder.add(load(at), base), array.data.type)
     shape = [load(at + 1 + i) for i in range(kind.ndim)]
     strides = [load(at + 1 + kind.ndim + i) for i in range(kind.ndim)]
-    populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
-    return array._getvalue()
-
-
-def _itemsize(context, dtype):
-    return context.get_abi_sizeof(context.get_data_type(dtype))
+    return array_at(context, builder, kind, builder.add(load(at), base), shape, strides)
 
 
 def _number(context, builder, kind, place):
@@ -98,11 +91,7 @@ def vectors(kind):
     @intrinsic
     def vector(typingctx, address, size):
         def codegen(context, builder, signature, args):
-            array = context.make_array(kind)(context, builder)
-            itemsize = context.get_constant(types.intp, _itemsize(context, kind.dtype))
-            data = builder.inttoptr(args[0], array.data.type)
-            populate_array(array, data=data, shape=[args[1]], strides=[itemsize], itemsize=itemsize, meminfo=None)
-            return array._getvalue()
+            return array_at(context, builder, kind, args[0], [args[1]])
 
         return kind(types.int64, types.int64), codegen
 

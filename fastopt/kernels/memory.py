@@ -150,7 +150,7 @@ def arrays_of(dtype, count):
             for k in range(count):
                 address = _load(builder, builder.add(args[0], args[0].type(8 * k)), 64)
                 address = builder.add(address, builder.mul(args[1], args[1].type(itemsize)))
-                found.append(_array(context, builder, kind, address, size))
+                found.append(array_at(context, builder, kind, address, [size]))
             return context.make_tuple(builder, signature.return_type, found)
 
         return types.UniTuple(kind, count)(types.int64, types.int64, types.int64), codegen
@@ -158,11 +158,12 @@ def arrays_of(dtype, count):
     return arrays
 
 
-def _array(context, builder, kind, address, size):
+def array_at(context, builder, kind, address, shape, strides=None):
+    """An array of this type over memory that is not its own; without strides a vector."""
     from numba.np.arrayobj import populate_array  # here, where Numba has imported it: alone it takes long
 
     array = context.make_array(kind)(context, builder)
-    itemsize = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
-    data = builder.inttoptr(address, array.data.type)
-    populate_array(array, data=data, shape=[size], strides=[itemsize], itemsize=itemsize, meminfo=None)
+    itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    data, strides = builder.inttoptr(address, array.data.type), [itemsize] if strides is None else strides
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
     return array._getvalue()

@@ -68,9 +68,9 @@ def team(rule, dtype, *, stage=False, own=0, following=None):
     bound = Bound(rule, dtype, stage, own, following)
     share = link(templates.share, part=bound.part, floats=floats_of(bound.numbers))
     step = link(templates.team, count=bound.count)
-    one = bound.compiled(share, "share", types.int64, alone=True)
+    part = bound.compiled(share, "share", types.int64, alone=True)
     many = bound.compiled(step, "team", types.void, *(types.int64,) * 4)
-    return many, address_in_c(one), NOTED + bound.numbers
+    return many, address_in_c(part), NOTED + bound.numbers
 
 
 class Bound:
