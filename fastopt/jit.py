@@ -40,13 +40,13 @@ from numba import njit
 
 from .errors import describe
 from .kernels import cpu, modifiers, norms
-from .kernels.bind import OPTIONS, callee, link
+from .kernels.bind import OPTIONS, callee
 from .kernels.inside import all_of_size, flat, flat_like, number
 from .kernels.loops.step import coefficients, sweep
 from .kernels.stamp import mark_of
-from .kernels.stand_ins import stand_in
 from .kernels.subnormals import flush_off, flush_on
 from .kernels.tuples import cast_like
+from .linking import link, stand_in
 from .rules import ALL_RULES, Rule, table, texts
 
 _RULES = {rule.name: rule for rule in ALL_RULES}

@@ -15,7 +15,7 @@ from fastopt.cli import EXTRA
 
 ROOT = Path(fastopt.__file__).parent
 FLOORS = [  # the lowest first
-    {"errors", "progress"},
+    {"errors", "progress", "linking"},
     {"checks"},
     {"plateau"},
     {"schedules"},

@@ -14,11 +14,11 @@ from numba import config, njit
 from numba.core.errors import NumbaError
 
 from ..errors import shorten
+from ..linking import globals_in, is_stand_in, link, link_read
 from ..numbers.overloaded import OVERLOADED
-from .digest import digest, globals_in
+from .digest import digest
 from .drafts import Drafting, DraftingCold
 from .kept import kept
-from .stand_ins import is_stand_in
 
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
 # The default error model blocks the vectorisation of every loop with a division.
@@ -27,29 +27,6 @@ OPTIONS = {"error_model": "numpy"}
 # What compiled code alone calls has no entry from Python or C, which would cost a third of its compilation.
 WITHOUT_ENTRY = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 INSIDE = OPTIONS | WITHOUT_ENTRY | {"pipeline_class": Drafting}
-
-
-def link(function, /, **names):
-    """The function with other globals, all of which it must read: a mistyped name would leave a stand-in."""
-    unread = sorted(names.keys() - set(globals_in(function)))
-    if unread:
-        raise TypeError(f"what is bound into {function.__name__} must be read there, got {', '.join(unread)}")
-    linked = FunctionType(
-        function.__code__,
-        function.__globals__ | names,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    linked.__qualname__, linked.__module__ = function.__qualname__, function.__module__
-    linked.__kwdefaults__ = function.__kwdefaults__
-    return linked
-
-
-def link_read(function, /, **names):
-    """The function with those of the names that it reads: for one of a family, of which not all read the same."""
-    read = globals_in(function)
-    return link(function, **{name: value for name, value in names.items() if name in read})
 
 
 def link_throughout(function, hot=(), cold=(), /, **names):

@@ -7,7 +7,8 @@ import numba
 import numpy as np
 from numba import types
 
-from .bind import compiled, first_reason, link
+from ..linking import link
+from .bind import compiled, first_reason
 from .loops import step as templates
 from .modifiers import staged
 from .threads import in_threads

@@ -1,36 +1,17 @@
 """What a compiled kernel depends on, as a digest: everything that Numba's cache does not look at."""
 
-import dis
 import hashlib
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import numpy as np
 from numba import types
 
+from ..linking import codes_in, globals_in
 from ..numbers.overloaded import OVERLOADED
 from .extensions import extensions
 from .parts import is_library, parts
-
-
-def codes_in(code: CodeType):
-    """A code object and those of its inner functions."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from codes_in(constant)
-
-
-def globals_in(function) -> list[str]:
-    """The names of the globals that a function reads, and its inner functions."""
-    return _globals_in(function.__code__)
-
-
-@lru_cache(maxsize=1024)
-def _globals_in(code: CodeType) -> list[str]:
-    found = (i for inside in codes_in(code) for i in dis.get_instructions(inside))
-    return sorted({i.argval for i in found if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")})
 
 
 def digest(*things, besides="") -> str | None:

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from numba import types
 
+from ..linking import link
 from . import addresses, cpu
-from .bind import compiled, link
+from .bind import compiled
 from .loops import epoch as loop
 from .modifiers import HYPER, rescaled, staged
 

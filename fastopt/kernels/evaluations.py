@@ -8,9 +8,9 @@ import math
 import numpy as np
 from numba import types
 
-from .bind import compiled, link
+from ..linking import link, stand_in
+from .bind import compiled
 from .described import WORD, Item, described, reader, stores, vectors, words_of
-from .stand_ins import stand_in
 from .tuples import at
 
 KIND = types.void(*(types.int64,) * 6)

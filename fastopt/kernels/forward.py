@@ -10,16 +10,16 @@ import numpy as np
 from numba import njit, types
 
 from ..errors import shorten
+from ..linking import UNBOUND, link, stand_in
 from ..numbers import derivatives, dual_arithmetic, dual_arrays  # noqa: F401  what duals can do
 from ..numbers.dual import Dual
 from ..numbers.seeds import as_dual, dtype_of, on_stack, put, put_all, unit, value
-from .bind import INSIDE, OPTIONS, WITHOUT_ENTRY, first_reason, link
+from .bind import INSIDE, OPTIONS, WITHOUT_ENTRY, first_reason
 from .digest import digest
 from .drafts import Drafting
 from .functions import call_of, remembered
 from .kept import kept
 from .stamp import mark_of
-from .stand_ins import UNBOUND, stand_in
 from .tuples import address
 
 WIDEST = 8  # partials at once: two registers of AVX2 in float64

@@ -5,10 +5,11 @@ from functools import cache
 
 from numba import from_dtype, prange, types
 
+from ..linking import link, stand_in
 from . import minimize as looped
 from .across import gather_into, largest_over, sweep_over
 from .addresses import by_address
-from .bind import compiled, inlined, link, link_throughout
+from .bind import compiled, inlined, link_throughout
 from .described import reader, vectors
 from .digest import digest
 from .loops import changes
@@ -17,7 +18,6 @@ from .loops.changes import STAGES
 from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
 from .loops.vectors import largest
 from .modifiers import stage
-from .stand_ins import stand_in
 
 WORDS = types.int64, types.int64, types.int64  # of a step: where lanes and coefficients are, and how many variables
 JOB = WORDS[:1]  # where it is described

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from numba import types
 
+from ..linking import link, link_read, stand_in
 from . import cpu
-from .bind import compiled, jitted, link, link_read
+from .bind import compiled, jitted
 from .loops import minimize as loop
 from .loops import objective
 from .loops.minimize import evaluate
@@ -14,7 +15,6 @@ from .loops.rows import store, take
 from .loops.step import coefficients, elements
 from .modifiers import BOUND, HYPER, rescaled, staged
 from .norms import clip_factor, norm, norm_of_one, workspace
-from .stand_ins import stand_in
 from .subnormals import flush_off, flush_on
 from .tuples import cast_like
 

@@ -7,9 +7,8 @@ bound only when used.
 
 from functools import cache
 
+from ..linking import link, stand_in
 from ..rules import Rule
-from .bind import link
-from .stand_ins import stand_in
 
 PART = 2.0**-100  # the unit of scales, of which the smallest would be no normal numbers
 ONE = 1.0 / PART

@@ -7,9 +7,9 @@ import numba
 import numpy as np
 from numba import prange, types
 
-from .bind import compiled, link
+from ..linking import link, stand_in
+from .bind import compiled
 from .modifiers import ONE, clamp
-from .stand_ins import stand_in
 from .subnormals import flush_off, flush_on
 from .threads import in_threads, limit_threads, restore_threads
 

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 from numba import types
 
-from .bind import address_in_c, compiled, link
+from ..linking import link
+from .bind import address_in_c, compiled
 from .cpu import elements, refused_by_compiler
 from .loops import tensors as templates
 from .loops.tensors import NOTED

@@ -21,10 +21,9 @@ from numba import njit
 from numba.core.dispatcher import Dispatcher
 
 from ..errors import describe
-from ..kernels.bind import link
 from ..kernels.digest import digest
 from ..kernels.kept import kept
-from ..kernels.stand_ins import UNBOUND, stand_in
+from ..linking import UNBOUND, link, stand_in
 from . import checks
 
 pieces = (

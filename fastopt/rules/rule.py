@@ -34,7 +34,20 @@ class Rule:
         ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given, ``etaminus`` and
         ``etaplus`` ``etas``, ``step_size_min`` and ``step_size_max`` ``step_sizes``.
     initial : mapping of str to (str, float), optional
-        Constructor keywords that set what a state array starts from: keyword -> (state name, default).
+        Constructor keywords that set what a state array, or a kept number, starts from: keyword -> (its name, default).
+    reduces : mapping of str to callable, optional
+        What is summed over the elements before the update: ``f(p, g, *state, *c, *kept)``, a number of one element, in
+        float64. Sums are added up in a fixed order: they do not depend on the number of threads.
+    combine : callable
+        With ``reduces``: ``combine(c, sums, kept) -> (extra, kept)``, on tuples of floats: the sums in the order of
+        ``reduces``, and the numbers kept from step to step. ``update`` gets ``extra`` behind its coefficients.
+    keeps : tuple of str
+        The names of the kept numbers, which start at zero.
+    across : bool
+        Whether sums are over all arrays of an optimiser together, and its kept numbers those of all (``c`` is then that
+        of the first group), instead of each array's own.
+    rate_free : bool
+        Whether lr is a factor on a rate that the rule finds itself, so that nobody tunes it.
     ranges : mapping of str to str, optional
         Where a hyperparameter may lie: ``{"beta": "[0, 1)", "eps": "(0, inf)"}``. Without it, any finite number.
     variants : mapping of tuple of str to Rule, optional
@@ -69,24 +82,30 @@ class Rule:
     state: tuple[str, ...] = ()
     hyper: Mapping[str, float]
     initial: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    reduces: Mapping[str, Callable] = field(default_factory=dict)
+    combine: Callable | None = None
+    keeps: tuple[str, ...] = ()
+    across: bool = False
+    rate_free: bool = False
     ranges: Mapping[str, Any] = field(default_factory=dict)
     variants: Mapping[tuple[str, ...], "Rule"] = field(default_factory=dict)
     label: str = ""
     equation: str = ""
     doc: str = ""
+    width: int = field(init=False)  # how many numbers ``coefficients`` returns
+    extra: int = field(init=False)  # and ``combine``, for ``update``
 
     def __post_init__(self):
         if not (isinstance(self.name, str) and self.name.isidentifier()):
             raise ValueError(f"name must be an identifier, got {quote(self.name)}")
-        for part in ("update", "coefficients"):
-            function = getattr(self, part)
-            function = getattr(function, "py_func", function)  # a Numba function is unwrapped: kernels compile it
-            if not hasattr(function, "__code__"):
-                raise TypeError(f"{part} must be a Python function, got {describe(function)}")
-            object.__setattr__(self, part, function)
+        for part in ("update", "coefficients", *["combine"][: bool(self.reduces)]):
+            object.__setattr__(self, part, _plain(part, getattr(self, part)))
         self._check_names()
-        object.__setattr__(self, "state", tuple(self.state))
-        for part in ("hyper", "initial", "ranges", "variants"):
+        for part in ("state", "keeps"):
+            object.__setattr__(self, part, tuple(getattr(self, part)))
+        reduces = {name: _plain(f"reduces[{quote(name, 40)}]", function) for name, function in self.reduces.items()}
+        object.__setattr__(self, "reduces", reduces)
+        for part in ("hyper", "initial", "ranges", "variants", "reduces"):
             object.__setattr__(self, part, MappingProxyType(dict(getattr(self, part))))
         defaults = {**self.hyper, **{name: default for name, (_, default) in self.initial.items()}}
         for name in self.ranges:
@@ -117,9 +136,13 @@ class Rule:
 
     def _check_names(self):
         """Raise unless state is a tuple of names and the mappings map names."""
-        if not isinstance(self.state, (tuple, list)) or not all(map(_is_name, self.state)):
-            raise TypeError(f"state must be a tuple of names, got {describe(self.state)}")
-        for part in ("hyper", "initial", "ranges", "variants"):
+        for part in ("state", "keeps"):
+            names = getattr(self, part)
+            if not isinstance(names, (tuple, list)) or not all(map(_is_name, names)):
+                raise TypeError(f"{part} must be a tuple of names, got {describe(names)}")
+        if not self.reduces and (self.combine is not None or self.keeps or self.across):
+            raise ValueError("combine, keeps and across must come with reduces, got no sums")
+        for part in ("hyper", "initial", "ranges", "variants", "reduces"):
             mapping = getattr(self, part)
             if not isinstance(mapping, Mapping):
                 raise TypeError(f"{part} must be a mapping, got {describe(mapping)}")
@@ -133,31 +156,64 @@ class Rule:
                 raise TypeError(f"initial[{quote(keyword, 40)}] must be (state name, default), got {describe(start)}")
 
     def _check_shapes(self):
-        """Run both functions once on numbers, to say now what would be a page of typing errors later."""
-        one = np.float64(1.0)
+        """Run the functions once on numbers, to say now what would be a page of typing errors later."""
+        one, more = np.float64(1.0), ()
         with np.errstate(all="ignore"):
-            try:
-                c = self.coefficients(1, *(float(value) for value in self.hyper.values()))
-                out = self.update(one, one, *(one for _ in self.state), *(np.float64(x) for x in c))
-            except (TypeError, NameError) as error:
-                raise TypeError(
-                    f"rule {quote(self.name, 40)} must have coefficients({shorten(', '.join(('t', *self.hyper)), 60)}) "
-                    f"and update({shorten(', '.join(('p', 'g', *self.state)), 60)}, *coefficients), but one raised "
-                    f"{shorten(str(error), 60)}"
-                ) from error
-        if not isinstance(c, tuple):
-            raise TypeError(f"coefficients of rule {quote(self.name, 40)} must return a tuple, got {describe(c)}")
+            c = self._tried("coefficients", ("t", *self.hyper), 1, *map(float, self.hyper.values()))
+            if not isinstance(c, tuple):
+                raise TypeError(f"coefficients of rule {quote(self.name, 40)} must return a tuple, got {describe(c)}")
+            numbers = [one, one, *(one for _ in self.state), *map(np.float64, c)]
+            if self.reduces:
+                more = self._tried_sums(numbers, c)
+            out = self._tried("update", ("p", "g", *self.state, "*coefficients"), *numbers, *map(np.float64, more))
         if not isinstance(out, tuple) or len(out) != 1 + len(self.state):
             wanted = "(" + ", ".join(("p", *self.state)) + ("," if not self.state else "") + ")"
             raise TypeError(
                 f"update of rule {quote(self.name, 40)} must return the tuple {shorten(wanted)}, got {quote(out)}"
             )
+        object.__setattr__(self, "width", len(c))
+        object.__setattr__(self, "extra", len(more))
+
+    def _tried_sums(self, numbers, c):
+        """What ``combine`` adds to the coefficients."""
+        kept = (1.0,) * len(self.keeps)
+        for name, function in self.reduces.items():
+            takes = ("p", "g", *self.state, "*coefficients", *self.keeps)
+            found = self._tried(f"reduces[{name!r}]", takes, *numbers, *kept, function=function)
+            if isinstance(found, tuple) or np.ndim(found) != 0:
+                raise TypeError(
+                    f"reduces[{name!r}] of rule {quote(self.name, 40)} must return a number, got {quote(found)}"
+                )
+        sums = (1.0,) * len(self.reduces)
+        out = self._tried("combine", ("coefficients", "sums", "kept"), tuple(map(float, c)), sums, kept)
+        fits = isinstance(out, tuple) and len(out) == 2 and all(isinstance(one, tuple) for one in out)
+        if not fits or len(out[1]) != len(kept):
+            wanted = f"two tuples, of more coefficients and of ({', '.join(self.keeps)})"
+            raise TypeError(f"combine of rule {quote(self.name, 40)} must return {shorten(wanted)}, got {quote(out)}")
+        return out[0]
+
+    def _tried(self, part, takes, *args, function=None):
+        try:
+            return (function or getattr(self, part))(*args)
+        except (TypeError, NameError) as error:
+            raise TypeError(
+                f"rule {quote(self.name, 40)} must have {part}({shorten(', '.join(takes), 60)}), but it raised "
+                f"{shorten(str(error), 60)}"
+            ) from error
 
     def __repr__(self):
         return f"<Rule {self.name}>"
 
     def __deepcopy__(self, memo):
         return self
+
+
+def _plain(part, function):
+    """A part of a rule; a Numba function is unwrapped: kernels compile it."""
+    function = getattr(function, "py_func", function)
+    if not hasattr(function, "__code__"):
+        raise TypeError(f"{part} must be a Python function, got {describe(function)}")
+    return function
 
 
 def _is_name(name):

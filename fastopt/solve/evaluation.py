@@ -8,10 +8,11 @@ from numba import typeof
 from ..errors import shorten
 from ..kernels import minimize as looped
 from ..kernels.addresses import address_of
-from ..kernels.bind import first_reason, link
+from ..kernels.bind import first_reason
 from ..kernels.evaluations import KIND, Kinds
 from ..kernels.functions import remembered
 from ..kernels.loops import objective
+from ..linking import link
 from .arguments import argument_types
 from .objective import Objective, compiled_for_x
 

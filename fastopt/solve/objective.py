@@ -12,10 +12,11 @@ from ..arrays.returned import COMPLEX, REAL, number_of, reals_of
 from ..errors import describe, shorten
 from ..kernels import minimize as looped
 from ..kernels.addresses import address_of, by_address
-from ..kernels.bind import WITHOUT_ENTRY, link
+from ..kernels.bind import WITHOUT_ENTRY
 from ..kernels.drafts import Drafting
 from ..kernels.functions import call_of, compile_for, remembered
 from ..kernels.loops import objective
+from ..linking import link
 
 JACS = "a function, True, None, 'inplace', 'forward', '2-point', '3-point' or 'cs'"
 

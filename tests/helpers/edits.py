@@ -266,7 +266,8 @@ def value(x):
 CODE = """
 from importlib import import_module
 from numba import float64
-from fastopt.kernels.bind import compiled, link
+from fastopt.kernels.bind import compiled
+from fastopt.linking import link
 import edits
 
 for edit in edits.EDITS:

@@ -10,7 +10,7 @@ from numba import types
 from fastopt import RULES
 from fastopt.kernels import bind
 from fastopt.kernels.loops import minimize, step
-from fastopt.kernels.stand_ins import UNBOUND, stand_in
+from fastopt.linking import UNBOUND, stand_in
 
 FACTOR = UNBOUND
 

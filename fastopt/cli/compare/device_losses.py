@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numba
 import numpy as np
 
-from ...kernels.bind import link, link_read
 from ...kernels.cuda import gpu, kernels, matrices
+from ...linking import link, link_read
 from ...problems import pieces
 
 

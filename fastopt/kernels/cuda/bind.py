@@ -8,7 +8,8 @@ from types import CellType, FunctionType, ModuleType
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from ..bind import check, globals_in, helpers_of, link, link_read
+from ...linking import globals_in, link, link_read
+from ..bind import check, helpers_of
 from . import gpu
 from .loops import tuples
 

@@ -9,8 +9,8 @@ from functools import cache, lru_cache
 from numba import types
 from numba.core.typing.templates import builtin_registry, infer_global
 
+from ...linking import link
 from ...numbers.teach import OnCPU
-from ..bind import link
 from ..forward import WIDEST, at_once, in_passes
 from .bind import device
 

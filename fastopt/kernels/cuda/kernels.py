@@ -8,7 +8,8 @@ import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
-from ..bind import first_reason, link, link_read
+from ...linking import link, link_read
+from ..bind import first_reason
 from ..modifiers import staged
 from . import gpu
 from .bind import bound, each

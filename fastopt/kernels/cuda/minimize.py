@@ -5,9 +5,9 @@ from functools import cache, lru_cache
 import numba
 from numba import types
 
+from ...linking import link, link_read
 from .. import minimize as looped
 from .. import norms
-from ..bind import link, link_read
 from ..loops import minimize as loop
 from ..loops import objective, vectors
 from ..loops import step as templates

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ...linking import stand_in
 from ..modifiers import parts
 from ..norms import clip_factor, norm_of_one
-from ..stand_ins import stand_in
 from .lanes import ALL, BOUNDED, CLIPS_NORM, FIRST, ITERATIONS, SCALED, SINCE, STAGED, WHO, G
 from .many import LANES, read
 from .minimize import SIGN

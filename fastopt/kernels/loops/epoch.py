@@ -6,12 +6,11 @@ with those of train/epochs.py. Both do the same to the bit.
 
 import math
 
-from ..bind import link
+from ...linking import UNBOUND, link, stand_in
 from ..counts import SKIPPED, T, load, store
 from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
 from ..norms import serial as squares_of
 from ..slices import is_over
-from ..stand_ins import UNBOUND, stand_in
 from ..tuples import cast_like
 from .batches import gather, head
 from .rows import take

@@ -6,9 +6,9 @@ own: neither its neighbours nor its place show. What is known of a problem betwe
 for it, as loops/minimize.py describes it; what is known of the lanes lies as across.py describes it.
 """
 
+from ...linking import UNBOUND, stand_in
 from ..addresses import fails
 from ..slices import is_over
-from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import flush_off, flush_on
 from .lanes import (
     ALL,

@@ -8,8 +8,8 @@ interrupts, time limits and callbacks between two calls, at the price of one cal
 
 import math
 
+from ...linking import UNBOUND, stand_in
 from ..slices import is_over
-from ..stand_ins import UNBOUND, stand_in
 from ..subnormals import flush_off, flush_on
 from .vectors import copy, largest, largest_projected, moved, project, scaled_back, to_scale
 

@@ -9,8 +9,8 @@ import math
 import numpy as np
 from numba.core.imputils import impl_ret_borrowed
 
+from ...linking import stand_in
 from ..overloads import emitted_form
-from ..stand_ins import stand_in
 from .minimize import READS_VALUE
 
 

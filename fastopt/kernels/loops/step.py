@@ -2,8 +2,8 @@
 
 from numba import prange
 
+from ...linking import stand_in
 from ..counts import ALONE, HELD, LEFT, T, claim, load, store
-from ..stand_ins import stand_in
 from ..subnormals import flush_off, flush_on
 from ..threads import limit_threads, restore_threads
 from ..tuples import address, at, cast_like, part, put

@@ -5,8 +5,8 @@ The table is given by its address: Numba would count references to an array at e
 
 from numba import prange
 
+from ...linking import stand_in
 from ..memory import load64, load_float, store64, store_float
-from ..stand_ins import stand_in
 from ..subnormals import flush_off, flush_on
 from ..teams import begin, number_of
 from ..threads import limit_threads, restore_threads

@@ -1,6 +1,6 @@
 """The loops of CUDA kernels on matrices, for the losses of ``fastopt compare``; names are bound in as in step.py."""
 
-from ...stand_ins import UNBOUND, stand_in
+from ....linking import UNBOUND, stand_in
 
 cuda = UNBOUND
 SCALAR = UNBOUND

@@ -1,6 +1,6 @@
 """Loops that fill, add, scale, pick and gather memory on the device."""
 
-from ...stand_ins import UNBOUND
+from ....linking import UNBOUND
 
 cuda = UNBOUND
 

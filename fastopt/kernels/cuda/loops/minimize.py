@@ -7,9 +7,9 @@ neighbouring memory: a problem's x is every k-th number of X.
 
 import math
 
+from ....linking import UNBOUND, stand_in
 from ...loops.minimize import RAISED, RUNNING, STATUS, VALUE
 from ...modifiers import clamp
-from ...stand_ins import UNBOUND, stand_in
 
 cuda = UNBOUND
 AT = UNBOUND

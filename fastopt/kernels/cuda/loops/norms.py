@@ -2,10 +2,9 @@
 
 from numba import types
 
-from ...bind import link
+from ....linking import UNBOUND, link, stand_in
 from ...modifiers import PART, clamp
 from ...norms import SMALL, are_finite, clip_factor, norm_of
-from ...stand_ins import UNBOUND, stand_in
 
 cuda = UNBOUND
 THREADS = UNBOUND

@@ -4,8 +4,8 @@ Arrays are pointers to flat memory, so that a launch takes plain integers. What 
 per kernel (cuda/bind.py); the names ``cuda``, ``THREADS`` and ``AT`` too.
 """
 
+from ....linking import UNBOUND, stand_in
 from ...modifiers import rescaled
-from ...stand_ins import UNBOUND, stand_in
 from .tuples import put, read, take, write
 
 cuda = UNBOUND

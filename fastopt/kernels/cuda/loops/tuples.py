@@ -1,6 +1,6 @@
 """Tuples of any length on CUDA: a function for one item, at ``AT``, and one that joins two functions (cuda/bind.py)."""
 
-from ...stand_ins import UNBOUND, stand_in
+from ....linking import UNBOUND, stand_in
 
 AT = UNBOUND
 

@@ -1,0 +1,70 @@
+"""Templates: plain functions that call others by name, and the same functions with those names bound to something.
+
+A rule and what is done around it is again a rule (rules, kernels/modifiers.py), and a loop with a rule in it a kernel
+(kernels/bind.py). Nothing is compiled here.
+"""
+
+import dis
+from functools import lru_cache, wraps
+from types import CodeType, FunctionType
+from typing import Any
+
+UNBOUND: Any = object()  # for what is no function
+_FUNCTIONS: set[Any] = set()
+
+
+def stand_in(function):
+    """Mark a function as one that templates call by this name; its arguments and text say what is meant."""
+
+    @wraps(function)
+    def missing(*args):
+        raise TypeError(f"{function.__name__} must be bound into a template before it runs")
+
+    _FUNCTIONS.add(missing)
+    return missing
+
+
+def is_stand_in(value) -> bool:
+    return value is UNBOUND or (isinstance(value, FunctionType) and value in _FUNCTIONS)
+
+
+def link(function, /, **names):
+    """The function with other globals, all of which it must read: a mistyped name would leave a stand-in."""
+    unread = sorted(names.keys() - set(globals_in(function)))
+    if unread:
+        raise TypeError(f"what is bound into {function.__name__} must be read there, got {', '.join(unread)}")
+    linked = FunctionType(
+        function.__code__,
+        function.__globals__ | names,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    linked.__qualname__, linked.__module__ = function.__qualname__, function.__module__
+    linked.__kwdefaults__ = function.__kwdefaults__
+    return linked
+
+
+def link_read(function, /, **names):
+    """The function with those of the names that it reads: for one of a family, of which not all read the same."""
+    read = globals_in(function)
+    return link(function, **{name: value for name, value in names.items() if name in read})
+
+
+def codes_in(code: CodeType):
+    """A code object and those of its inner functions."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from codes_in(constant)
+
+
+def globals_in(function) -> list[str]:
+    """The names of the globals that a function reads, and its inner functions."""
+    return _globals_in(function.__code__)
+
+
+@lru_cache(maxsize=1024)
+def _globals_in(code: CodeType) -> list[str]:
+    found = (i for inside in codes_in(code) for i in dis.get_instructions(inside))
+    return sorted({i.argval for i in found if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")})
