@@ -8,11 +8,11 @@ import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
-from ...linking import link, link_read
+from ...linking import both, each, join, link, link_read, none
 from ..bind import first_reason
 from ..modifiers import staged
 from . import gpu
-from .bind import bound, each
+from .bind import bound
 from .loops import memory, norms, step, tuples
 
 MOST_BLOCKS = 1 << 16  # of a grid; beyond, a block takes several tiles
@@ -35,10 +35,10 @@ def sweep(rule, dtype, *, stage=False, held=False, scaled=False) -> gpu.Kernel:
     function = bound(
         step.sweep,
         update=rule.update,
-        prepare=link_read(prepare, take=each(tuples.take, tuples.join, 0, count)),
-        read=each(tuples.read, tuples.join, 0, len(rule.state)),
-        write=each(tuples.write, tuples.both, 0, len(rule.state)),
-        loaded=tuples.none if gpu.SIMULATED else gpu.barrier,
+        prepare=link_read(prepare, take=each(tuples.take, join, 0, count)),
+        read=each(tuples.read, join, 0, len(rule.state)),
+        write=each(tuples.write, both, 0, len(rule.state)),
+        loaded=none if gpu.SIMULATED else gpu.barrier,
     )
     state = types.UniTuple(pointer, len(rule.state))
     return compiled(rule, dtype, function, pointer, pointer, state, types.int64, types.Tuple(given))
@@ -52,8 +52,8 @@ def advance(rule, dtype, *, stage=False) -> gpu.Kernel:
     function = bound(
         step.advance,
         coefficients=rule.coefficients,
-        put=each(tuples.put, tuples.both, 0, count),
-        take=each(tuples.take, tuples.join, 0, len(rule.hyper)),
+        put=each(tuples.put, both, 0, count),
+        take=each(tuples.take, join, 0, len(rule.hyper)),
     )
     return compiled(
         rule, dtype, function, types.CPointer(types.int64), types.int64, pointer_to(np.float64), pointer_to(dtype)

@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 import numba
 from numba import types
 
-from ...linking import link, link_read
+from ...linking import both, each, join, link, link_read
 from .. import minimize as looped
 from .. import norms
 from ..loops import minimize as loop
@@ -13,7 +13,7 @@ from ..loops import objective, vectors
 from ..loops import step as templates
 from ..modifiers import staged
 from . import gpu
-from .bind import bound, each
+from .bind import bound
 from .kernels import coefficients_of
 from .loops import minimize as loops
 from .loops import tuples
@@ -47,26 +47,26 @@ def is_kept(function) -> bool:
 
 
 def rows(count):
-    return each(tuples.read, tuples.join, 0, count)
+    return each(tuples.read, join, 0, count)
 
 
 def bound_loop(rule, form, function, flags, size):
     """The loop of one problem, for the device."""
     bound_rule = staged(rule) if flags.stage else rule
     width, coefficients_given = looped.columns(rule, flags, True)
-    take = each(loops.take, tuples.join, 0, width)
+    take = each(loops.take, join, 0, width)
     names = {
         "coefficients": bound_rule.coefficients,
         "row": link(looped.scheduled, take=take),
         "take": take,
-        "cast_like": each(loops.cast_like, tuples.join, 0, coefficients_of(bound_rule)),
+        "cast_like": each(loops.cast_like, join, 0, coefficients_of(bound_rule)),
         "with_factor": link(looped.with_factor, norm_of_one=link(norms.norm_of, squares_of=loops.squares_of)),
     }
     elements = link(
         templates.elements,
         update=bound_rule.update,
         at=rows(len(rule.state)),
-        put=each(loops.put, tuples.both, 0, len(rule.state)),
+        put=each(loops.put, both, 0, len(rule.state)),
     )
     prepare = looped.from_coefficients if coefficients_given else looped.from_hyper_and_norm
     return link(
