@@ -13,7 +13,8 @@ Parameters
 lr
     How far an array moves in a step, as a part of its own length: 1e-3 is a thousandth. Has no unit.
 eps
-    Added to Adam's root, in the gradient's unit.
+    Added to Adam's root, in the gradient's unit. It may not be 0, for one parameter without any gradient would then
+    make its whole array NaN.
 weight_decay
     λ: adds λθ to Adam's direction, before its length is taken; the gradient and its averages stay without it.
 bias_correction
@@ -75,7 +76,7 @@ RULE = Rule(
     reduces={"square": square, "square_of_direction": square_of_direction},
     combine=combine,
     hyper=HYPER | {"eps": 1e-6, "weight_decay": 1e-2, "bias_correction": True},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
+    ranges=RANGES | {"eps": "(0, inf)", "weight_decay": "[0, inf)"},
     equation="u = m̂/(√v̂ + eps) + λθ, m̂ and v̂ as Adam's; θ ← θ − lr·(‖θ‖/‖u‖)·u",
     doc=__doc__,
 )

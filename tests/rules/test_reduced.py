@@ -79,7 +79,8 @@ def test_what_an_estimate_becomes(name):
 @each_rule
 def test_nothing_is_divided_by_zero(rule):
     """No gradient so far, no parameters, no elements."""
-    ours = Reduced(rule, [np.zeros(3), np.ones(2), np.zeros(0)])
+    least = {"eps": 0.0} if "eps" in rule.hyper and 0.0 in rule.ranges["eps"] else {}
+    ours = Reduced(rule, [np.zeros(3), np.ones(2), np.zeros(0)], **least)
     for _ in range(2):
         ours.step([np.zeros(3), np.zeros(2), np.zeros(0)])
     assert not ours.params[0].any()
@@ -91,9 +92,9 @@ def test_nothing_is_divided_by_zero(rule):
 
 def test_an_array_of_zeros_moves_by_the_step_without_a_ratio():
     for name, step in (("lamb", 0.1), ("lars", 0.2)):
-        ours = Reduced(BY_NAME[name], [np.zeros(2)], lr=0.1, **({"eps": 0.0} if name == "lamb" else {}))
+        ours = Reduced(BY_NAME[name], [np.zeros(2)], lr=0.1)
         ours.step([np.full(2, 2.0)])
-        np.testing.assert_allclose(ours.params[0], -step, rtol=1e-14)
+        np.testing.assert_allclose(ours.params[0], -step, rtol=1e-6)
 
 
 @each_rule
