@@ -1,7 +1,7 @@
 """Prodigy (Mishchenko and Defazio 2024): Adam with decoupled decay, whose lr is an estimate d that only grows.
 
 d estimates how far the start is from the solution, in the parameter that is farthest, by two sums over all arrays.
-Variant: the authors' code, with β₃ = √β₂ and without its bound on d's growth; s and r are those divided by d0 there.
+Variant: the authors' code, with β₃ = √β₂ and without its bound on d's growth; there s and r are divided by d0.
 Agrees: the authors' ``prodigyopt``, pytorch-optimizer; optax's ``contrib.prodigy`` with ``bias_correction=True``.
 Differs: with β₁ = 0 ``prodigyopt`` 1.1.2 multiplies the gradient by the d after the step, and v by that before it.
 There all groups have one lr, or 0; here each has its own, and weighs in both sums with it.
