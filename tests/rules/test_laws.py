@@ -127,7 +127,8 @@ DECOUPLED = [
     (rule, options)
     for rule in fastopt.RULES
     for options in rule.variants
-    if "decoupled" in options and rule.name not in ("adam", "amsgrad", "adan")  # AdamW, and a decay after the step
+    if "decoupled" in options and not rule.reduces  # whose rate is not known before their sums
+    if rule.name not in ("adam", "amsgrad", "adan")  # AdamW, and a decay after the step
 ]
 
 

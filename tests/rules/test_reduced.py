@@ -1,7 +1,5 @@
 """Rules that look at whole arrays first: each against the oracle, and what it says of its edges."""
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 from numba import types
@@ -10,9 +8,9 @@ from reference import ACROSS, KEPT, WHOLE, Reference
 from stepping import BETAS, DTYPES, assert_close, name_of, problem
 
 from fastopt.kernels import bind
+from fastopt.rules import ALL_RULES
 
-FILES = [import_module(f"fastopt.rules.{name}").RULE for name in WHOLE if not name.endswith("_decoupled")]
-BY_NAME = {one.name: one for rule in FILES for one in (rule, *rule.variants.values())}
+BY_NAME = {rule.name: rule for rule in ALL_RULES if rule.reduces}
 EVERY = {"d0": 1e-3, "d_coef": 2.0, "lr": 0.5}
 CASES = [(name, {}) for name in WHOLE] + [
     ("lamb", {"lr": 0.05, "eps": 1e-2, "weight_decay": 0.3, **BETAS}),
