@@ -115,7 +115,7 @@ def step(rule, dtype, lanes):
     """A rule's step, of all lanes; of a rule with sums there is one."""
     if rule.reduces:
         return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
-    slots, count = tuple(range(STATE, STATE + len(rule.state))), own_coefficients(rule)
+    slots, count = tuple(range(STATE, STATE + len(rule.state))), rule.width
     bound = link(once, sweep_of=sweep(rule.update, (X, G, *slots), (X, *slots), count, dtype, lanes))
     seen = digest(rule.update)  # which the walk from the kernel does not find
     name = f"{rule.name}_many_{dtype}_{lanes}"
@@ -177,10 +177,6 @@ def _once_by_sums(rule, dtype):
         COEFFICIENTS=rule.width,
         KEEPS=len(rule.keeps),
     )
-
-
-def own_coefficients(rule):
-    return len(rule.coefficients(1, *map(float, rule.hyper.values())))
 
 
 def table_kernel(rule):

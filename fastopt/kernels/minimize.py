@@ -126,7 +126,7 @@ def columns(rule, flags, many):
     bound_rule = staged(rule) if flags.stage else rule
     if not many or flags.clips_norm:
         return len(bound_rule.hyper) + flags.clips_norm, False
-    return len(bound_rule.coefficients(1, *map(float, bound_rule.hyper.values()))), True
+    return bound_rule.width, True
 
 
 @cache

@@ -111,7 +111,7 @@ class CompiledProblems(HostProblems):
 
     def table(self, rows, nit, limit):
         """The coefficients of the rule and of the stage, and the norm to clip to, if there is one."""
-        own, clips = many.own_coefficients(self.s.rule) + STAGES, self.flags.clips_norm
+        own, clips = self.s.rule.width + STAGES, self.flags.clips_norm
         rows = np.array(rows, ndmin=2)
         out = np.empty((limit, own + clips))
         if clips:
@@ -160,7 +160,7 @@ class CompiledProblems(HostProblems):
         in_threads(run, lambda: run(1, alone=True), nested=self.nested)
 
     def _own(self):
-        return many.own_coefficients(self.s.rule) + STAGES
+        return self.s.rule.width + STAGES
 
     def _job(self, given, plan, part, k, chunks):
         """The words of a job for one of the threads, and what they are the addresses of."""

@@ -14,9 +14,9 @@ from ..loops import step as templates
 from ..modifiers import staged
 from . import gpu
 from .bind import bound
-from .kernels import coefficients_of
 from .loops import minimize as loops
 from .loops import tuples
+from .sums import of_one_problem
 
 THREADS = min(64, gpu.THREADS)  # of a block: problems are few and long, and small blocks spread over more of the card
 INDEX = types.UniTuple(types.int64, 2)
@@ -59,7 +59,7 @@ def bound_loop(rule, form, function, flags, size):
         "coefficients": bound_rule.coefficients,
         "row": link(looped.scheduled, take=take),
         "take": take,
-        "cast_like": each(loops.cast_like, join, 0, coefficients_of(bound_rule)),
+        "cast_like": each(loops.cast_like, join, 0, bound_rule.width),
         "with_factor": link(looped.with_factor, norm_of_one=link(norms.norm_of, squares_of=loops.squares_of)),
     }
     elements = link(
@@ -73,7 +73,7 @@ def bound_loop(rule, form, function, flags, size):
         loop.loop,
         evaluate=evaluation(form, function, flags.reads_value, size),
         prepare=link_read(prepare, **names),
-        advance=link(looped.advance, elements=elements),
+        advance=of_one_problem(bound_rule, elements) if rule.reduces else link(looped.advance, elements=elements),
         after_gradient=link_read(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
         largest=vectors.largest_one_by_one,
         flush_on=loops.keep_control,
