@@ -80,7 +80,7 @@ class CompiledProblems(HostProblems):
         in_threads(lambda chunks: many.launcher(), lambda: None, nested=self.nested)
         self.steps = [address_of(many.step(s.rule, self.dtype, L), many.WORDS)]
         self.steps += [
-            address_of(many.changer(name, self.dtype, L), many.JOB) if wanted else 0
+            address_of(many.changer(name, s.rule, self.dtype, L), many.JOB) if wanted else 0
             for name, wanted in (("change", s.staged or flags.scaled), ("correct", flags.bounded or flags.scaled))
         ]
 
