@@ -123,7 +123,7 @@ def test_state_dicts_that_do_not_fit():
     for broken, says in (
         (d["state"] | {"length": np.zeros(2)}, "must be a mapping with the keys 'W', 'b'"),
         (d["state"] | {"length": {"W": np.zeros(1), "b": np.zeros(())}}, "must have shape"),
-        ({k: v for k, v in d["state"].items() if k != "weight"}, "must have the names m, length, weight"),
+        ({k: v for k, v in d["state"].items() if k != "weight"}, "must have the names 'm', 'length', 'weight'"),
     ):
         with pytest.raises((TypeError, ValueError), match=says):
             opt.load_state_dict(d | {"state": broken})
