@@ -22,6 +22,7 @@ Examples
 array([-0.1, -0.1,  0. ])
 """
 
+from .decay import decayable
 from .moments import HYPER, RANGES, bias
 from .rule import Rule
 
@@ -37,25 +38,6 @@ def update(p, g, m, u, beta1, rest1, beta2, lr, eps):
     return p - lr * m / u, m, u
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
-
-
-def decoupled(p, g, m, u, keep, beta1, rest1, beta2, lr, eps):
-    return update(keep * p, g, m, u, beta1, rest1, beta2, lr, eps)
-
-
-DECOUPLED = Rule(
-    name="adamax_decoupled",
-    label="Adamax",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("m", "u"),
-    hyper=HYPER | {"lr": 2e-3, "weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    doc=__doc__,
-)
-
 RULE = Rule(
     name="adamax",
     label="Adamax",
@@ -64,7 +46,7 @@ RULE = Rule(
     state=("m", "u"),
     hyper=HYPER | {"lr": 2e-3},
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="m = β₁m+(1−β₁)g; u = max(β₂u, |g|+eps); θ ← θ − lr/(1−β₁ᵗ)·m/u",
     doc=__doc__,
 )
+RULE = decayable(RULE)

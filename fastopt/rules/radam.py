@@ -29,6 +29,7 @@ Examples
 
 from math import sqrt
 
+from .decay import decayable
 from .moments import HYPER, RANGES, bias, moments
 from .rule import Rule
 
@@ -50,25 +51,6 @@ def update(p, g, m, v, beta1, rest1, beta2, rest2, lr, use, eps):
     return p - lr * m / (sqrt(v) + eps if use else eps), m, v  # 0 times an infinite v would be NaN
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
-
-
-def decoupled(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, use, eps):
-    return update(keep * p, g, m, v, beta1, rest1, beta2, rest2, lr, use, eps)
-
-
-DECOUPLED = Rule(
-    name="radam_decoupled",
-    label="RAdam",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("m", "v"),
-    hyper=HYPER | {"weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    doc=__doc__,
-)
-
 RULE = Rule(
     name="radam",
     label="RAdam",
@@ -77,7 +59,7 @@ RULE = Rule(
     state=("m", "v"),
     hyper=HYPER,
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="ρₜ > 5: θ ← θ − lr·m̂·r·√(1−β₂ᵗ)/(√v + eps), else θ ← θ − lr·m̂",
     doc=__doc__,
 )
+RULE = decayable(RULE)

@@ -39,6 +39,7 @@ True
 from collections.abc import Callable
 
 from . import rmsprop_updates as updates
+from .decay import decayable
 from .rule import Rule
 
 STATE = {"centered": "a", "momentum": "b"}  # beside v
@@ -47,16 +48,6 @@ UPDATES: dict[tuple, Callable] = {
     ("centered",): updates.centered,
     ("momentum",): updates.heavy,
     ("centered", "momentum"): updates.centered_heavy,
-    ("decoupled",): updates.decoupled,
-    ("centered", "decoupled"): updates.decoupled_centered,
-    ("momentum", "decoupled"): updates.decoupled_heavy,
-    ("centered", "momentum", "decoupled"): updates.decoupled_centered_heavy,
-}
-COEFFICIENTS: dict[tuple, Callable] = {
-    (): updates.coefficients,
-    ("momentum",): updates.with_momentum,
-    ("decoupled",): updates.decoupled_coefficients,
-    ("momentum", "decoupled"): updates.decoupled_with_momentum,
 }
 HYPER = {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8}
 RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
@@ -64,15 +55,14 @@ RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
 
 def variant(options, **more):
     momentum = {"momentum": 0.9} if "momentum" in options else {}
-    decay = {"weight_decay": 0.0} if "decoupled" in options else {}
     return Rule(
         name="_".join(("rmsprop", *options)),
         label="RMSprop",
         update=UPDATES[options],
-        coefficients=COEFFICIENTS[tuple(one for one in options if one != "centered")],
-        state=("v", *(STATE[one] for one in options if one in STATE)),
-        hyper=HYPER | momentum | {"eps_in_sqrt": False} | decay,
-        ranges=RANGES | dict.fromkeys((*momentum, *decay), "[0, inf)"),
+        coefficients=updates.with_momentum if momentum else updates.coefficients,
+        state=("v", *(STATE[one] for one in options)),
+        hyper=HYPER | momentum | {"eps_in_sqrt": False},
+        ranges=RANGES | dict.fromkeys(momentum, "[0, inf)"),
         doc=__doc__,
         **more,
     )
@@ -83,3 +73,4 @@ RULE = variant(
     variants={options: variant(options) for options in UPDATES if options},
     equation="v = αv+(1−α)g²; d = √v + eps; θ ← θ − lr·g/d",
 )
+RULE = decayable(RULE)

@@ -37,27 +37,3 @@ def centered_heavy(p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum):
     v, a = alpha * v + rest * g * g, alpha * a + rest * g
     b = momentum * b + g / (spread(v, a, inside, zero) + eps)
     return p - lr * b, v, a, b
-
-
-def decoupled_coefficients(t, lr, alpha, eps, eps_in_sqrt, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, alpha, eps, eps_in_sqrt))
-
-
-def decoupled_with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt, weight_decay):
-    return (1.0 - lr * weight_decay, *with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt))
-
-
-def decoupled(p, g, v, keep, lr, alpha, rest, inside, eps, zero):
-    return update(keep * p, g, v, lr, alpha, rest, inside, eps, zero)
-
-
-def decoupled_centered(p, g, v, a, keep, lr, alpha, rest, inside, eps, zero):
-    return centered(keep * p, g, v, a, lr, alpha, rest, inside, eps, zero)
-
-
-def decoupled_heavy(p, g, v, b, keep, lr, alpha, rest, inside, eps, zero, momentum):
-    return heavy(keep * p, g, v, b, lr, alpha, rest, inside, eps, zero, momentum)
-
-
-def decoupled_centered_heavy(p, g, v, a, b, keep, lr, alpha, rest, inside, eps, zero, momentum):
-    return centered_heavy(keep * p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum)
