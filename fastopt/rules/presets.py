@@ -55,6 +55,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "AdaBelief": {"optax": SAME},
     "AdEMAMix": {"optax": {"alpha": 5.0} | DECOUPLED},
     "ADOPT": {"optax": SAME},
+    "MADGRAD": {"optax": SAME},
     "FTRL": {"keras": {"lr": 1e-3, "initial_accumulator_value": 0.1}},
     "SignSGD": {"optax": SAME},
     "Signum": {"optax": SAME},
