@@ -5,8 +5,9 @@ from functools import cache
 
 from numba import from_dtype, prange, types
 
-from ..linking import link, stand_in
+from ..linking import UNBOUND, each, join, link, stand_in
 from . import minimize as looped
+from . import sums
 from .across import gather_into, largest_over, sweep_over
 from .addresses import by_address
 from .bind import compiled, inlined, link_throughout
@@ -14,12 +15,12 @@ from .described import reader, vectors
 from .digest import digest
 from .loops import changes
 from .loops import many as loop
-from .loops.changes import STAGES
 from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
+from .loops.sums import item
 from .loops.vectors import largest
-from .modifiers import stage
+from .modifiers import STAGES, stage
 
-WORDS = types.int64, types.int64, types.int64  # of a step: where lanes and coefficients are, and how many variables
+WORDS = (types.int64,) * 4  # of a step: where lanes and coefficients are, how many variables, where kept numbers are
 JOB = WORDS[:1]  # where it is described
 
 
@@ -111,8 +112,10 @@ def changer(name, dtype, lanes):
 
 @cache
 def step(rule, dtype, lanes):
-    """A rule's step, of all lanes."""
-    slots, count = tuple(range(STATE, STATE + len(rule.state))), own_coefficients(rule)
+    """A rule's step, of all lanes; of a rule with sums there is one."""
+    if rule.reduces:
+        return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
+    slots, count = tuple(range(STATE, STATE + len(rule.state))), rule.width
     bound = link(once, sweep_of=sweep(rule.update, (X, G, *slots), (X, *slots), count, dtype, lanes))
     seen = digest(rule.update)  # which the walk from the kernel does not find
     name = f"{rule.name}_many_{dtype}_{lanes}"
@@ -124,12 +127,56 @@ def sweep_of(lanes, numbers, size):
     """Stands for a sweep (across.py)."""
 
 
-def once(lanes, numbers, size):
+def once(lanes, numbers, size, kept):
     sweep_of(lanes, numbers, size)
 
 
-def own_coefficients(rule):
-    return len(rule.coefficients(1, *map(float, rule.hyper.values())))
+@stand_in
+def advance(p, g, state, c, kept):
+    """Stands for the step of a rule with sums (loops/sums.py)."""
+
+
+@stand_in
+def kept_at(address, size):
+    """Stands for the vector of kept numbers at an address."""
+
+
+@stand_in
+def state_at(lanes, slot, size):
+    """Stands for the tuple of the state's vectors."""
+
+
+@stand_in
+def items(numbers):
+    """Stands for the tuple of a vector's numbers."""
+
+
+AT = KEEPS = COEFFICIENTS = ITEMSIZE = UNBOUND
+
+
+def one_state(lanes, slot, size):
+    return (vector(lanes + AT * slot, size),)
+
+
+def once_by_sums(lanes, numbers, size, kept):
+    slot = size * ITEMSIZE
+    x, g, state = vector(lanes + X * slot, size), vector(lanes + G * slot, size), state_at(lanes, slot, size)
+    advance(x, g, state, items(vector(numbers, COEFFICIENTS)), kept_at(kept, KEEPS))
+
+
+def _once_by_sums(rule, dtype):
+    at = vectors(types.Array(from_dtype(dtype), 1, "C"))
+    return link(
+        once_by_sums,
+        vector=at,
+        kept_at=vectors(types.Array(types.float64, 1, "C")),
+        state_at=each(link(one_state, vector=at, AT=STATE), join, STATE, STATE + len(rule.state)),
+        items=each(item, join, 0, rule.width),
+        advance=sums.linked(rule)["advance"],
+        ITEMSIZE=dtype.itemsize,
+        COEFFICIENTS=rule.width,
+        KEEPS=len(rule.keeps),
+    )
 
 
 def table_kernel(rule):

@@ -57,6 +57,11 @@ class Settings:
         return np.array([test if test > 0.0 else -1.0 for test in (self.gtol, self.ftol, self.xtol)])
 
     @cached_property
+    def first_numbers(self) -> list[float]:
+        """The numbers of loops/minimize.py: value, best, sign, first value, and what the rule keeps."""
+        return [0.0, 0.0, -1.0 if self.maximize else 1.0, math.nan, *self.hyper.kept]
+
+    @cached_property
     def first_rows(self):
         """The row of the first step, as a table of one and as a tuple."""
         row = self.row(1)

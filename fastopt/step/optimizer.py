@@ -71,7 +71,8 @@ class Optimizer(Stepping):
         The parameters, in dicts, lists and tuples as those given; with groups, a list of each group's. They are what
         is stepped, also where another array was put into the given nest since; what is put into ``params`` is none.
     state : mapping
-        From the name of each state array of the rule to arrays in the structure of ``params``; read-only.
+        From the name of each state array of the rule to arrays in the structure of ``params``; read-only. So are the
+        numbers that a rule keeps from step to step, as arrays of no dimension; one for all where they are of all.
     groups : tuple of Group
         The hyperparameters of each group, as attributes; of the one there is without groups.
     t : int
@@ -136,7 +137,7 @@ class Optimizer(Stepping):
         self._params: Any = list(roots.values()) if self._grouped else roots["params"]
         self._take_options(options)
         self._place(roots)
-        self._state = MappingProxyType({slot: self._layout.views(k) for k, slot in enumerate(rule.state)})
+        self._state = MappingProxyType(self._layout.views())
         self._prepare()
 
     def _place(self, roots):
@@ -179,7 +180,7 @@ class Optimizer(Stepping):
                 "t": self.t,
                 "counts": self.counts,
                 "hyper": hyper if self._grouped else hyper[0],
-                "state": {slot: self._layout.copies(k) for k, slot in enumerate(self._rule.state)},
+                "state": self._layout.copies(),
             }
 
     def load_state_dict(self, d) -> None:
@@ -199,7 +200,7 @@ class Optimizer(Stepping):
         """The same with parameters, as pairs of an array and what to write there: an interrupt comes behind all."""
         hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
         counts = counts_of(d, self._layout, self._options.capturable)
-        pairs = params + self._layout.state_pairs(self._rule.state, d["state"])
+        pairs = params + self._layout.state_pairs(d["state"])
         held(self._cells, STEP, to_the_end, self._take_over, d["t"], counts, hyper, pairs)
 
     def _take_over(self, t, counts, hyper, pairs):

@@ -14,6 +14,7 @@ class Block(NamedTuple):
     packed: bool
     runs: tuple[tuple[int, int, int], ...] = ()  # see ``runs_of``
     missed: int | None = None  # how many steps all of it has missed, where that is one run
+    kept: Any = None  # the numbers that a rule with sums keeps of it, as float64
 
 
 def runs_of(members, missed, gradients=None) -> tuple[tuple[int, int, int], ...]:

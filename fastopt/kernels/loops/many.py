@@ -12,6 +12,7 @@ from ..slices import is_over
 from ..subnormals import flush_off, flush_on
 from .lanes import (
     ALL,
+    APART,
     BEGIN,
     BOUNDED,
     CHANGE,
@@ -26,6 +27,7 @@ from .lanes import (
     FIRST,
     GOING,
     ITERATIONS,
+    KEPT,
     LAST_TICK,
     LEFT,
     LOW,
@@ -113,7 +115,8 @@ def advance(job, lanes, c, at, table, changing, plan):
     prepare(lanes, c, at, table, changing, plan)
     if plan[CHANGE]:
         call(plan[CHANGE], (job,))
-    call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
+    kept = plan[KEPT] + at[WHO, 0] * plan[APART]  # of one lane: rules that keep numbers have no more
+    call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1], kept))
     if plan[CORRECT]:
         call(plan[CORRECT], (job,))
 
