@@ -15,6 +15,7 @@ SAME: dict[str, Any] = {}
 DECOUPLED = {"decoupled": True}  # Keras decays parameters with every optimiser
 VELOCITY = {"lr_in_velocity": True}
 KERAS_SGD = {"lr": 1e-2} | VELOCITY | DECOUPLED
+CORRECTED = {"bias_correction": True}
 KERAS_ADAM = {"eps": 1e-7, "eps_before_correction": True}
 ACCUMULATED = {"eps": 1e-7, "eps_in_sqrt": True, "initial_accumulator_value": 0.1}
 
@@ -59,6 +60,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "FTRL": {"keras": {"lr": 1e-3, "initial_accumulator_value": 0.1}},
     "SignSGD": {"optax": SAME},
     "Signum": {"optax": SAME},
+    "LAMB": {"optax": {"weight_decay": 0.0}, "keras": {"eps": 1e-7, "weight_decay": 0.0}},
+    "LARS": {"optax": SAME},
+    "NovoGrad": {"optax": {"betas": (0.9, 0.25), "eps": 1e-6}},
+    "Prodigy": {"optax": CORRECTED},
+    "DAdaptAdam": {"optax": CORRECTED | DECOUPLED},
+    "DoG": {"optax": SAME},
 }
 
 

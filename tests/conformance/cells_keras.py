@@ -40,6 +40,16 @@ KERAS_CELLS = [
         note=FTRL,
     ),
 ]
+KERAS_CELLS += [
+    Cell(
+        "LAMB",
+        "keras",
+        "Lamb",
+        {},
+        ((ALL, KERAS),),
+        note="Without decay. Keras's shrinks the parameter before the step, the paper's is a part of the direction.",
+    ),
+]
 SKLEARN = [
     Cell("GD", "sklearn", "SGDOptimizer", {"momentum": 0.0, "nesterov": False}),
     Cell("SGD", "sklearn", "SGDOptimizer", {"momentum": 0.0, "nesterov": False}, (HEAVY, AHEAD)),

@@ -6,6 +6,7 @@ RPROP = "optax applies the step that the gradient before has asked for, so that 
 ADAN = """\
 optax's documentation has the paper's β, the weights of what is new (m ← (1−β₁)m + β₁g), its code has those of what is \
 kept (m ← β₁m + (1−β₁)g), but before the gradient's change still 1−β₂ for β₂: the same at β₂ = ½ alone."""
+D0 = {"d0": 1e-3}, {"estim_lr0": 1e-3}
 OPTAX = [
     Cell("GD", "optax", "sgd"),
     Cell("SGD", "optax", "sgd", {}, (HEAVY, AHEAD)),
@@ -60,4 +61,27 @@ OPTAX = [
     ),
     Cell("SignSGD", "optax", "sign_sgd"),
     Cell("Signum", "optax", "signum", {}, (({"momentum": 0.7}, {"beta": 0.7}),)),
+    Cell("LAMB", "optax", "lamb", {}, ((ALL | L2, JAX | L2),)),
+    Cell(
+        "LARS",
+        "optax",
+        "lars",
+        {},
+        ({"momentum": 0.7, "trust_coefficient": 0.01},),
+        note="Without decay. With it optax divides by the length of the sum ‖g + λθ‖, the paper by ‖g‖ + λ‖θ‖.",
+    ),
+    Cell("NovoGrad", "optax", "novograd", {}, ((ALL | L2, JAX | L2),)),
+    Cell("Prodigy", "optax", "prodigy", {}, (ALL | L2, {"safeguard_warmup": True}, D0)),
+    Cell(
+        "DAdaptAdam",
+        "optax",
+        "dadapt_adamw",
+        {},
+        (ALL | L2, D0),
+        within=1e-7,
+        note="The first steps are so short (10⁻⁹) that the rounding of the parameters shows.",
+    ),
+    Cell(
+        "DoG", "optax", "dog", {}, (({"reps_rel": 1e-2, "eps": 1.0}, {"init_step": ("heuristic", 1e-2), "eps": 1.0}),)
+    ),
 ]

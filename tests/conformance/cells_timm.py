@@ -43,4 +43,22 @@ TIMM = [
     ),
     Cell("Adan", "timm", "adan.Adan", {}, (L2,), {"decoupled": True}),
     Cell("MADGRAD", "timm", "madgrad.MADGRAD", {}, (L2,)),
+    Cell(
+        "LAMB",
+        "timm",
+        "lamb.Lamb",
+        {"always_adapt": True, "max_grad_norm": None},
+        (L2,),
+        note="With `always_adapt=True, max_grad_norm=None` there: it clips the norm of all gradients to 1 by default.",
+    ),
+    Cell(
+        "LARS",
+        "timm",
+        "lars.Lars",
+        {"always_adapt": True, "eps": 0.0} | HEAVY,
+        (L2,),
+        without=("falling lr",),
+        note="With `always_adapt=True, eps=0` there, and lr outside b: the same at constant lr.",
+    ),
+    Cell("NovoGrad", "timm", "nvnovograd.NvNovoGrad", {}, (L2,)),
 ]
