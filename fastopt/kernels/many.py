@@ -6,6 +6,7 @@ from functools import cache
 from numba import from_dtype, prange, types
 
 from ..linking import UNBOUND, each, join, link, stand_in
+from ..rules import RULES
 from . import minimize as looped
 from . import sums
 from .across import gather_into, largest_over, sweep_over
@@ -18,13 +19,19 @@ from .loops import many as loop
 from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
 from .loops.sums import item
 from .loops.vectors import largest
-from .modifiers import STAGES, stage
+from .modifiers import STAGES, stage_of
 
+PLAIN = RULES[0]  # a rule without ``before``
 WORDS = (types.int64,) * 4  # of a step: where lanes and coefficients are, how many variables, where kept numbers are
 JOB = WORDS[:1]  # where it is described
 
 
 # --- what is done to scalars -----------------------------------------------------------------------------------------
+
+
+@stand_in
+def stage(p, g, bound, first, scale, decay):
+    """Stands for that of modifiers.py."""
 
 
 def staged(p, g, bound, first, scale, decay):
@@ -96,18 +103,22 @@ def sweep(function, reads, writes, count, dtype, lanes):
 
 
 @cache
-def changer(name, dtype, lanes):
-    """What comes before the step, ``change``, or after it, ``correct``."""
+def changer(name, rule, dtype, lanes):
+    """What comes before the step, ``change``, or after it, ``correct``; of all rules the same, but for ``before``."""
+    if rule.before is None and rule is not PLAIN:
+        return changer(name, PLAIN, dtype, lanes)
+    in_stage = link(staged, stage=stage_of(rule))
     own = {
         "to_scale": (in_scale, (X, G, SCALE), (X, G), 0),
-        "stage": (staged, (X, G), (G,), STAGES),
+        "stage": (in_stage, (X, G), (G,), STAGES),
         "scaled_back": (out_of_scale, (X, OLD, SCALE), (X,), 0),
         "project": (within, (X, LOW, HIGH), (X,), 0),
     }
     template = getattr(changes, name)
     used = {key: sweep(*what, dtype, lanes) for key, what in own.items() if key in template.__code__.co_names}
     bound = link_throughout(template, LANES=lanes, read=reader(*job_of(dtype)), **used)
-    return compiled(bound, f"many_{name}_{dtype}_{lanes}", types.void(*JOB))
+    seen = digest(in_stage)
+    return compiled(bound, f"many_{name}_{dtype}_{lanes}", types.void(*JOB), cached=seen is not None, besides=f"{seen}")
 
 
 @cache

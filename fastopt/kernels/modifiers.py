@@ -1,4 +1,4 @@
-"""What happens to a gradient before a rule sees it: clipped by value, scaled, decayed.
+"""What happens to a gradient before a rule sees it: clipped by value, scaled, changed by the user, decayed.
 
 ``scale`` carries the global norm's clip and the sign of ``maximize``, in a unit of its own: PART. A rule and its stage
 are again a rule, so the templates know nothing of it; and as it would cost a plain gradient descent up to 30 %, it is
@@ -39,10 +39,23 @@ def parts(scale):
     return (1.0, scale * PART) if abs(scale) >= 1.0 else (PART, scale)
 
 
+@stand_in
+def change(p, g):
+    """Stands for what the user does, ``before`` of the rule, or for ``unchanged``."""
+
+
+def unchanged(p, g):
+    return g
+
+
 def stage(p, g, bound, first, scale, decay):
-    """clip(g, ±bound)·scale + decay·p, with NaN kept."""
-    g = clamp(g, bound) * first * scale
+    """change(clip(g, ±bound)·scale) + decay·p, with NaN kept."""
+    g = change(p, clamp(g, bound) * first * scale)
     return g + decay * p if decay else g  # an infinite p must not turn into NaN
+
+
+def stage_of(rule):
+    return link(stage, change=rule.before or unchanged)
 
 
 def update(p, g, *rest):  # of the coefficients behind the rule's own two are the scale
@@ -69,7 +82,7 @@ def staged(rule):
     at = len(rule.state) + rule.width
 
     def behind_stage(function):
-        return link(update, inner=function, AT=at, END=at + STAGES)
+        return link(update, inner=function, stage=stage_of(rule), AT=at, END=at + STAGES)
 
     return Rule(
         name=f"{rule.name}_staged",

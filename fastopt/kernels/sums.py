@@ -28,6 +28,7 @@ def linked(rule) -> dict:
             loops.combined,
             combine=rule.combine,
             items=items,
+            keep=each(loops.keep_item, both, 0, len(rule.keeps)),
             items_of_sums=each(loops.item, join, 0, len(rule.reduces)),
         ),
     }

@@ -2,6 +2,7 @@
 
 from ..arrays.libraries import is_numbas
 from ..kernels.counts import SKIPPED
+from ..rules.changes import origin
 from ..rules.keywords import spelt
 from ..targets.transfer import to_device, to_host
 from .inside import counts_of, hyper_of, layout_of, options_of
@@ -18,7 +19,7 @@ def parts_of(opt) -> tuple:
     if on_gpu:  # Numba's own arrays there cannot be pickled
         params = to_host(params)
     hyper = [spelt(group.values) for group in hyper_of(opt)]
-    return params, on_gpu, opt.rule, options, hyper, opt.state_dict(), opt.skipped
+    return params, on_gpu, origin(opt.rule), options, hyper, opt.state_dict(), opt.skipped
 
 
 def keywords_of(params, on_gpu, rule, options, hyper, saved) -> dict:

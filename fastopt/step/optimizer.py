@@ -9,6 +9,7 @@ from ..kernels.counts import T
 from ..rules import Rule
 from ..targets import target_of
 from .attributes import NO_SCHEDULES, class_of
+from .changes import with_changes
 from .copies import parts_of, restored
 from .groups import is_groups, roots_of
 from .held import STEP, held, undisturbed
@@ -59,6 +60,17 @@ class Optimizer(Stepping):
         replay ``step``. Not with schedules, nor with ``check_finite``, which waits for the device. Hyperparameters are
         copied there when they are assigned, and a graph goes on with them, as it does after ``load_state_dict``;
         ``clip_norm`` stays what it was made with.
+    before : function or tuple of functions, optional
+        ``before(p, g) -> g`` of one element: what is done to each gradient, behind clipping (and the sign of
+        ``maximize``) and before decay. A plain function that Numba can compile, or a Numba function; several are
+        called one after the other. It is compiled into the step, and costs no pass over memory. Numbers written in it
+        make float32 arithmetic float64: see ``numpy.float32``.
+    after : function or tuple of functions, optional
+        ``after(p, new, g) -> new``: what is done to each new parameter: p is the one before, g the gradient that the
+        rule saw. ``lambda p, new, g: new if new > 0 else p * 0`` keeps parameters from being negative.
+    cautious : bool
+        Whether elements that would go up the gradient stay, and the others go further by the ratio of all to those that
+        go (Liang et al. 2024), before what ``after`` does. Not with rules that have sums of their own.
     **hyper : float or schedule
         The rule's hyperparameters (``betas=(beta1, beta2)`` for that pair). A schedule is a callable
         ``step -> float``; the first update asks for step 0. Every rule also takes ``weight_decay``: L2 decay, which
@@ -122,12 +134,19 @@ class Optimizer(Stepping):
         threads=None,
         device=None,
         capturable=False,
+        before=None,
+        after=None,
+        cautious=False,
         **hyper,
     ):
         if not isinstance(rule, Rule):
             raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
-        options = Options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable)
+        changes = before, after, cautious
+        options = Options(
+            maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable, *changes
+        )
         check_options(options)
+        rule = with_changes(rule, *changes)
         kind: Any = type(self)
         self.__class__ = class_of(kind, rule)
         self._rule = rule

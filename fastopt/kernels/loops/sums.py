@@ -36,6 +36,11 @@ def items_of_sums(sums):
 
 
 @stand_in
+def keep(kept, new):
+    """Stands for ``keep_item`` for each of the kept numbers."""
+
+
+@stand_in
 def combine(c, sums, kept):
     """Stands for a rule's ``combine``."""
 
@@ -48,6 +53,10 @@ def add_one(p, g, state, numbers, first, count, lanes):
 
 def item(numbers):
     return (numbers[AT],)
+
+
+def keep_item(kept, new):
+    kept[AT] = new[AT]
 
 
 def add_chunk(p, g, state, numbers, lanes):
@@ -97,8 +106,7 @@ def add_sums(p, g, state, c, kept, sums):
 def combined(c, sums, kept):
     """What a rule makes of its sums: more coefficients. Writes what it keeps."""
     extra, new = combine(cast_like(c, kept), items_of_sums(sums), items(kept))
-    for k in range(kept.size):
-        kept[k] = new[k]
+    keep(kept, new)
     return extra
 
 
