@@ -35,9 +35,10 @@ def coefficients(t, lr, beta1, beta2, eps, bias_correction, eps_before_correctio
 
 def largest(t, lr, beta1, beta2, eps, bias_correction, eps_before_correction, max_corrected):
     """Those of AMSGrad: behind Adam's what v is multiplied by before the maximum is taken of it, 1/root**2 or 1."""
-    c = coefficients(t, lr, beta1, beta2, eps, bias_correction, eps_before_correction)
-    if not (bias_correction and max_corrected):
-        return (*c, 1.0)
-    gathered = bias(beta2, t)  # numerator and denominator are divided by its root
-    root = math.sqrt(gathered)
-    return (*c[:4], c[4] / root, c[5] / root, 1.0 / gathered)
+    _, _, _, _, lr, eps = coefficients(t, lr, beta1, beta2, eps, bias_correction, eps_before_correction)
+    grow = 1.0
+    if bias_correction and max_corrected:
+        gathered = bias(beta2, t)  # numerator and denominator are divided by its root
+        root, grow = math.sqrt(gathered), 1.0 / gathered
+        lr, eps = lr / root, eps / root
+    return beta1, 1.0 - beta1, beta2, 1.0 - beta2, lr, eps, grow
