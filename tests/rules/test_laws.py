@@ -150,13 +150,13 @@ def test_a_decoupled_variant_is_its_rule_after_the_decay(rule, options):
     numbers, named["weight_decay"] = [*named.values()], 0.3
     p, g, state = data(plain, np.float64, 23)
     for t in (2, 3, 400):
-        keep, *c = decoupled.coefficients(t, *(named[n] for n in decoupled.hyper))
+        *c, keep = decoupled.coefficients(t, *(named[n] for n in decoupled.hyper))
         assert tuple(c) == plain.coefficients(t, *numbers)
         now = c[0] if plain.name == "adagrad" else numbers[0]  # lr_decay holds for the decay too
         assert keep == 1.0 - now * 0.3
         for elements in zip(p, g, *state):
             decayed = (elements[0] * keep, *elements[1:])
-            assert decoupled.update(*elements, keep, *c) == plain.update(*decayed, *c)
+            assert decoupled.update(*elements, *c, keep) == plain.update(*decayed, *c)
 
 
 # ---------------------------------------------------------------- arithmetic
