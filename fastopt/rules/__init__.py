@@ -47,6 +47,7 @@ import copyreg
 import sys
 from importlib import import_module
 
+from .averages import MADE, averaged
 from .rule import Rule
 
 RULES: tuple[Rule, ...] = tuple(
@@ -104,6 +105,8 @@ def _reduced(rule):
     """A rule is made of functions, so it is pickled by name: here, or in the module that its update is of."""
     if rule in ALL_RULES:
         return _built_in, (rule.name,)
+    if rule in MADE:
+        return averaged, MADE[rule]
     for module in (rule.update.__module__, rule.coefficients.__module__, "__main__"):
         names = vars(sys.modules[module]) if module in sys.modules else {}
         found = next((name for name, value in names.items() if value is rule), None)

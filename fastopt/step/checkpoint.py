@@ -125,7 +125,8 @@ def _read(archive, opt, path) -> tuple[dict, list]:
     params = read("", "params")
     check_rule(f"the rule in {path}", header["rule"], opt.rule)
     if header["state"] != list(opt.rule.state):
-        raise ValueError(f"{path} must hold the state {listing(opt.rule.state)}, got {describe(header['state'])}")
+        got = listing(header["state"]) if isinstance(header["state"], list) else describe(header["state"])
+        raise ValueError(f"{path} must hold the state {listing(opt.rule.state)}, got {got}")
     state = {slot: layout.nest(read(f"{slot!r} of ", f"state/{slot}")) for slot in opt.rule.state}
     d = {key: header[key] for key in ("rule", "t", "hyper")} | {"state": state}
     if "counts" in header:

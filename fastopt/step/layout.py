@@ -71,9 +71,17 @@ class Layout:
             hyper.settle(dtype)
         packed = isinstance(root, Packed) and bool(root.buffers)
         for p, members in self._split(root if packed else None, first):
-            state = tuple(target.full(p.size, p.dtype, hyper.start.get(slot, 0.0)) for slot in self._rule.state)
+            state = tuple(self._start(slot, p, hyper.start.get(slot, 0.0)) for slot in self._rule.state)
             self._block_of |= {index: len(self.all) for index, _, _ in members}
             self.all.append(with_runs(Block(None, p, state, group, tuple(members), packed), self.missed))
+
+    def _start(self, slot, p, value):
+        """A new state array; that to evaluate at is the parameter until there was a step."""
+        if slot != self._rule.evaluates:
+            return self._target.full(p.size, p.dtype, value)
+        out = self._target.empty(p.size, p.dtype)
+        self._target.write(out, p)
+        return out
 
     def _split(self, packed, first):
         """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""
@@ -202,6 +210,16 @@ class Layout:
         """Copy arrays into those of this place."""
         for view, a in pairs:
             self._target.write(view, a)
+
+    def like_parameters(self) -> list:
+        """New arrays for what is in the parameters, flat; not filled."""
+        return [self._target.empty(block.p.size, block.p.dtype) for block in self.all]
+
+    def evaluated(self) -> list:
+        """The parameters, flat, each with the state array to evaluate at; without those where the rule has none."""
+        slot = self._rule.evaluates
+        at = [self._rule.state.index(slot)] if slot else []
+        return [(block.p, *(block.state[k] for k in at)) for block in self.all]
 
     def host_leaves(self) -> list:
         """The parameters as NumPy arrays, which may be the parameters themselves."""

@@ -461,7 +461,19 @@ class Reference:
     """`params`, `state[slot]` are lists of float64 arrays, replaced by every step; `t` counts the steps, and
     `counts` those of each array: it does not age while it has no gradient."""
 
-    def __init__(self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper):
+    def __init__(
+        self,
+        rule,
+        params,
+        *,
+        weight_decay=None,
+        maximize=False,
+        clip_value=None,
+        clip_norm=None,
+        ema=None,
+        average=None,
+        **hyper,
+    ):
         self.rule, slots = RULES[rule]
         self.params = [np.array(p, dtype=np.float64) for p in params]
         self.state = {slot: [np.zeros_like(p) for p in self.params] for slot in slots}
@@ -469,6 +481,10 @@ class Reference:
             slot, default = STARTS[rule]
             start = hyper.pop("initial_accumulator_value", default)
             self.state[slot] = [np.full_like(p, start) for p in self.params]
+        if ema is not None or average == "polyak":
+            self.state["average"] = [p.copy() for p in self.params]
+            self.paths = [[] for _ in self.params]  # where each array has been, for the mean
+        self.ema = ema
         self.t, self.counts = 0, [0] * len(self.params)
         self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
         if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw
@@ -510,8 +526,17 @@ class Reference:
         if "weight_decay" not in self.rule.__kwdefaults__:  # L2; adamw and lion decay the parameter instead
             decay = hyper.pop("weight_decay", 0.0)
             g = g + decay * self.params[i] if decay else g
-        old_state = [arrays[i] for arrays in self.state.values()]
+        old_state = [arrays[i] for slot, arrays in self.state.items() if slot != "average"]
         new = self.rule(self.params[i], g, *old_state, **hyper)
+        if "average" in self.state:
+            new = (*new, self.averaged(i, new[0]))
         self.params[i], *new_state = map(np.asarray, new)
         for arrays, array in zip(self.state.values(), new_state):
             arrays[i] = array
+
+    def averaged(self, i, p):
+        """What the average of array i is after a step to p."""
+        self.paths[i].append(p)
+        if self.ema is None:
+            return np.mean(self.paths[i], axis=0)
+        return p if self.counts[i] == 1 else self.ema * self.state["average"][i] + (1 - self.ema) * p
