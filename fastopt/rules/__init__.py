@@ -19,6 +19,7 @@ agree and which differ.
 - **No idea of the parameters' scale: Adadelta**, whose lr has no unit. 1 is the paper's; more is often faster.
 - **Training that breaks down in its first steps: RAdam**, which needs no warm-up, or a warm-up of lr.
 - **A full gradient whose scale is unknown, or unlike from parameter to parameter: Rprop**, of which nothing is tuned.
+- **No idea how long to train: ScheduleFreeSGD, ScheduleFreeAdamW**: no lr has to fall. Evaluate ``opt.averaged``.
 - **Very long training: AdEMAMix**, whose second average remembers some 10 000 steps.
 - **Noise that never ends, drifting targets: RMSprop**, which forgets soonest.
 - **Gradients with rare, huge outliers: Adam with clip_norm**, Adamax, or AMSGrad.
@@ -82,6 +83,8 @@ RULES: tuple[Rule, ...] = tuple(
         "ftrl",
         "signsgd",
         "signum",
+        "schedule_free_sgd",
+        "schedule_free_adamw",
     )
 )
 

@@ -359,6 +359,39 @@ def signum(p, g, m, *, t, lr=1e-3, momentum=0.9):
     return p - lr * np.sign(m), m
 
 
+# ---------------------------------------------------------------- schedule-free
+
+
+def schedule_free_share(t, warmup_steps):
+    """The weight of step t over the sum of all so far, each the square of lr as it was, over that of lr."""
+    weights = [min(1.0, k / warmup_steps) ** 2 if warmup_steps else 1.0 for k in range(1, t + 1)]
+    return weights[-1] / sum(weights)
+
+
+def schedule_free(step, p, z, x, t, beta, warmup_steps):
+    """`p` is y; `step` makes of z the next one. Algorithm 1 of arXiv 2405.15682."""
+    z, x = (p, p) if t == 1 else (z, x)
+    z = step(z)
+    c = schedule_free_share(t, warmup_steps)
+    x = (1 - c) * x + c * z
+    return (1 - beta) * z + beta * x, z, x
+
+
+def schedule_free_sgd(p, g, z, x, *, t, lr=1.0, momentum=0.9, warmup_steps=0.0):
+    lr = lr * t / warmup_steps if t < warmup_steps else lr
+    return schedule_free(lambda z: z - lr * g, p, z, x, t, momentum, warmup_steps)
+
+
+def schedule_free_adamw(
+    p, g, v, z, x, *, t, lr=2.5e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, warmup_steps=0.0
+):
+    lr = lr * t / warmup_steps if t < warmup_steps else lr
+    v = beta2 * v + (1 - beta2) * g**2
+    direction = g / (np.sqrt(v / (1 - beta2**t)) + eps) + weight_decay * p
+    p, z, x = schedule_free(lambda z: z - lr * direction, p, z, x, t, beta1, warmup_steps)
+    return p, v, z, x
+
+
 # ---------------------------------------------------------------- decoupled decay
 
 
@@ -436,6 +469,8 @@ RULES = {  # name: (rule, its state slots)
     "ftrl": (ftrl, ("s", "z")),
     "signsgd": (signsgd, ()),
     "signum": (signum, ("m",)),
+    "schedule_free_sgd": (schedule_free_sgd, ("z", "average")),
+    "schedule_free_adamw": (schedule_free_adamw, ("v", "z", "average")),
 }
 STARTS = {  # what a keyword sets to other than 0: slot, default
     "adagrad": ("s", 0.0),
@@ -481,10 +516,10 @@ class Reference:
             slot, default = STARTS[rule]
             start = hyper.pop("initial_accumulator_value", default)
             self.state[slot] = [np.full_like(p, start) for p in self.params]
-        if ema is not None or average == "polyak":
+        self.averages, self.ema = ema is not None or average == "polyak", ema
+        self.paths = [[] for _ in self.params]  # where each array has been, for the mean
+        if self.averages or "average" in slots:
             self.state["average"] = [p.copy() for p in self.params]
-            self.paths = [[] for _ in self.params]  # where each array has been, for the mean
-        self.ema = ema
         self.t, self.counts = 0, [0] * len(self.params)
         self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
         if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw
@@ -526,9 +561,9 @@ class Reference:
         if "weight_decay" not in self.rule.__kwdefaults__:  # L2; adamw and lion decay the parameter instead
             decay = hyper.pop("weight_decay", 0.0)
             g = g + decay * self.params[i] if decay else g
-        old_state = [arrays[i] for slot, arrays in self.state.items() if slot != "average"]
+        old_state = [arrays[i] for slot, arrays in self.state.items() if slot != "average" or not self.averages]
         new = self.rule(self.params[i], g, *old_state, **hyper)
-        if "average" in self.state:
+        if self.averages:
             new = (*new, self.averaged(i, new[0]))
         self.params[i], *new_state = map(np.asarray, new)
         for arrays, array in zip(self.state.values(), new_state):
