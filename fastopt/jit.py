@@ -39,14 +39,13 @@ import numpy as np
 from numba import njit
 
 from .errors import describe
-from .kernels import cpu, modifiers, norms
+from .kernels import modifiers, norms
 from .kernels.bind import OPTIONS, callee
-from .kernels.inside import all_of_size, flat, flat_like, number
-from .kernels.loops.step import coefficients, sweep
+from .kernels.inside import flat, number
+from .kernels.inside_step import run_of
 from .kernels.stamp import mark_of
 from .kernels.subnormals import flush_off, flush_on
 from .kernels.tuples import cast_like
-from .linking import link, stand_in
 from .rules import ALL_RULES, Rule, table, texts
 
 _RULES = {rule.name: rule for rule in ALL_RULES}
@@ -83,19 +82,18 @@ def step(rule: Rule):
 
 @cache
 def _function(rule):
-    run = link(
-        _run, sweep=cpu.sweep(rule), coefficients=rule.coefficients, mark=mark_of(rule.update, rule.coefficients)
-    )
+    run = run_of(rule)
     hyper, state = ", ".join(map(partial(_argument, rule), rule.hyper)), "".join(f"{slot}, " for slot in rule.state)
+    kept = "kept, " if rule.keeps else ""
     numbers = "".join(f"1.0 * number_{name}({name}), " for name in rule.hyper)
     checks = "".join(f"    if not {_in_range(rule, name)}:\n        raise ValueError({_refusal(rule, name)!r})\n"
                      for name, default in rule.hyper.items() if not isinstance(default, bool))  # fmt: skip
     # The one place where code is made from text: Numba takes argument names from nowhere else.
-    source = f"""def {rule.name}(x, g, {state}t, {hyper}):
+    source = f"""def {rule.name}(x, g, {state}{kept}t, {hyper}):
     if number_t(t) < 1:
         raise ValueError("t must be 1 at the first step, got less: for t in range(1, n + 1)")
     h = ({numbers})
-{checks}    run(x, g, ({state}), t, h)
+{checks}    run(x, g, ({state}), t, h, {kept})
 """
     names = {"run": callee(run), "inf": math.inf} | {f"number_{name}": number(name) for name in ("t", *rule.hyper)}
     exec(source, names)
@@ -122,24 +120,8 @@ def _refusal(rule, name):
     return f"{name} must be {rule.range_of(name)}, got another number"
 
 
-@stand_in
-def mark():
-    """Stands for the stamp of a rule."""
-
-
-def _run(x, g, state, t, h):
-    g, state = flat_like(x, (g,))[0], flat_like(x, state)
-    x = flat(x)
-    if g.size != x.size:
-        raise ValueError("g must have the size of x")
-    if not all_of_size(state, x.size):
-        raise ValueError("the state arrays must have the size of x")
-    mark()
-    sweep(x, g, state, cast_like(coefficients(t, *h), x))
-
-
 def _document(rule, hyper):
-    state = "".join(f"{s}, " for s in rule.state)
+    state = "".join(f"{s}, " for s in (*rule.state, *["kept"][: bool(rule.keeps)]))
     return f"""One step of {rule.label or rule.name}, in place: ``{rule.name}(x, g, {state}t, {hyper})``.
 
 {texts.opening(rule)}
@@ -151,7 +133,7 @@ x : contiguous array of float32 or float64
 g : array
     The gradient, of the same size and dtype; not written.
 {", ".join(rule.state) or "(no state)"} : arrays
-    The state, of the same size and dtype: zeros before the first step; updated.
+    The state, of the same size and dtype: zeros before the first step; updated.{_kept(rule)}
 t : int
     The step: 1 at the first.
 {chr(10).join(map(partial(_number, rule), rule.hyper))}
@@ -164,6 +146,15 @@ ValueError
 TypeError
     When it is compiled for arrays that are not contiguous and of one kind, or for something else than a number.
 """
+
+
+def _kept(rule):
+    """What is said of the numbers that a rule keeps."""
+    start = dict(rule.initial.values())
+    names = ", ".join(f"{name} ({start.get(name, 0.0):g} before the first step)" for name in rule.keeps)
+    return (
+        f"\nkept : array of float64\n    The numbers that the rule keeps from step to step: {names}." if names else ""
+    )
 
 
 def _number(rule, name):

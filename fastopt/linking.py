@@ -1,7 +1,7 @@
 """Templates: plain functions that call others by name, and the same functions with those names bound to something.
 
 A rule and what is done around it is again a rule (rules, kernels/modifiers.py), and a loop with a rule in it a kernel
-(kernels/bind.py). Nothing is compiled here.
+(kernels/bind.py). What is done to each item of a tuple is joined from functions for one. Nothing is compiled here.
 """
 
 import dis
@@ -49,6 +49,46 @@ def link_read(function, /, **names):
     """The function with those of the names that it reads: for one of a family, of which not all read the same."""
     read = globals_in(function)
     return link(function, **{name: value for name, value in names.items() if name in read})
+
+
+# --- tuples of any length: a function for one item, at ``AT``, and one that joins two ---------------------------------
+
+
+@stand_in
+def first(*args):
+    """Stands for the functions for the first half of the items, as ``second`` for the second half."""
+
+
+second = first
+
+
+def join(*args):
+    return first(*args) + second(*args)
+
+
+def both(*args):
+    first(*args)
+    second(*args)
+
+
+def none(*args):
+    return ()
+
+
+def each(one, together, begin, end):
+    """A function on tuples for the items from ``begin`` to ``end``, of one that reads ``AT``."""
+    return joined([link(one, AT=at) for at in range(begin, end)], together)
+
+
+def joined(functions, together):
+    """One function of many; in halves, as every call is a level of typing."""
+    if len(functions) < 2:
+        return functions[0] if functions else none
+    middle = (len(functions) + 1) // 2
+    return link(together, first=joined(functions[:middle], together), second=joined(functions[middle:], together))
+
+
+# --- what a function reads -------------------------------------------------------------------------------------------
 
 
 def codes_in(code: CodeType):

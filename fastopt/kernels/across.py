@@ -30,7 +30,7 @@ def sweep_over(function, reads, writes, count, lanes, scalar):
             emit = _Emitted(context, builder, args, lanes, scalar)
 
             def call(values):
-                out = run(builder, [*values])
+                out = run(builder, gathered(context, builder, signature.args, values))
                 return [
                     context.cast(builder, builder.extract_value(out, i), to, scalar)
                     for i, to in enumerate(signature.return_type)
@@ -42,6 +42,14 @@ def sweep_over(function, reads, writes, count, lanes, scalar):
         return types.void(*(types.int64,) * 3), codegen
 
     return sweep
+
+
+def gathered(context, builder, kinds, values) -> list:
+    """The values as a function of these types takes them: one that takes any number has the rest as a tuple."""
+    if len(values) == len(kinds):
+        return [*values]
+    own = len(kinds) - 1
+    return [*values[:own], context.make_tuple(builder, kinds[own], values[own:])]
 
 
 class _Emitted:

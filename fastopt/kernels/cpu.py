@@ -10,7 +10,7 @@ from numba import types
 from ..linking import link
 from .bind import compiled, first_reason
 from .loops import step as templates
-from .modifiers import staged
+from .modifiers import informed, staged
 from .threads import in_threads
 
 # A parallel launch costs some microseconds: below about this many bytes moved per step, one thread is faster. With two
@@ -36,10 +36,9 @@ def kernel(rule, dtype, *, parallel=False, stage=False):
     ``p`` and the arrays of the tuple ``state`` are flat, contiguous and of this dtype; ``g`` may be read-only.
     ``counts`` is where the step is counted and ``t`` says which it is (loops/step.py). ``counts`` is 0 where nobody
     counts; then t ≥ 1. ``h`` holds the hyperparameters as floats, then, if staged, those of the stage. The code is 0,
-    or says why the step was refused, with nothing written.
+    or says why the step was refused, with nothing written. The numbers that a rule makes of its sums are the last of h.
     """
-    if stage:
-        rule = staged(rule)
+    rule = informed(staged(rule) if stage else rule)
     template = templates.parallel if parallel else templates.serial
     step = link(template, sweep=sweep(rule), coefficients=rule.coefficients)
     scalar = numba.from_dtype(dtype)

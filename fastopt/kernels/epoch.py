@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from numba import types
 
-from ..linking import link
-from . import addresses, cpu
+from ..linking import link, link_read
+from . import addresses, cpu, sums
 from .bind import compiled
 from .loops import epoch as loop
 from .modifiers import HYPER, rescaled, staged
@@ -28,9 +28,7 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     bound_rule = staged(rule) if flags.stage else rule
     update = link(
         loop.update_blocks,
-        sweep=cpu.sweep(bound_rule),
-        coefficients=bound_rule.coefficients,
-        with_factor=rescaled if flags.clips else loop.unclipped,
+        step_blocks=steps_of(bound_rule, flags.clips),
         CHECKS=flags.checks,
         SKIPS=flags.skips,
         CLIPS=flags.clips,
@@ -59,6 +57,21 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     steps = types.Tuple((blocks, tables, like, rows, types.int64, types.int64))
     arguments = batches, types.UniTuple(memory, 2), steps, integers, types.UniTuple(types.int64, 6), floats, integers
     return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))
+
+
+def steps_of(rule, clips):
+    """How the rule steps all blocks."""
+    of_block = link(
+        loop.coefficients_of,
+        coefficients=rule.coefficients,
+        with_factor=rescaled if clips else loop.unclipped,
+    )
+    template = loop.one_by_one
+    bound = {"sweep": cpu.sweep(rule)}
+    if rule.reduces:
+        template = loop.all_by_their_sums if rule.across else loop.each_by_its_sums
+        bound |= sums.linked(rule) | {"SUMS": len(rule.reduces)}
+    return link_read(template, coefficients_of=of_block, **bound)
 
 
 def interpreted(accumulates, mean, **functions):

@@ -5,8 +5,10 @@ from functools import cache
 
 from numba import from_dtype, prange, types
 
-from ..linking import link, stand_in
+from ..linking import UNBOUND, each, join, link, stand_in
+from ..rules import RULES
 from . import minimize as looped
+from . import sums
 from .across import gather_into, largest_over, sweep_over
 from .addresses import by_address
 from .bind import compiled, inlined, link_throughout
@@ -14,16 +16,22 @@ from .described import reader, vectors
 from .digest import digest
 from .loops import changes
 from .loops import many as loop
-from .loops.changes import STAGES
 from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
+from .loops.sums import item
 from .loops.vectors import largest
-from .modifiers import stage
+from .modifiers import STAGES, stage_of
 
-WORDS = types.int64, types.int64, types.int64  # of a step: where lanes and coefficients are, and how many variables
+PLAIN = RULES[0]  # a rule without ``before``
+WORDS = (types.int64,) * 4  # of a step: where lanes and coefficients are, how many variables, where kept numbers are
 JOB = WORDS[:1]  # where it is described
 
 
 # --- what is done to scalars -----------------------------------------------------------------------------------------
+
+
+@stand_in
+def stage(p, g, bound, first, scale, decay):
+    """Stands for that of modifiers.py."""
 
 
 def staged(p, g, bound, first, scale, decay):
@@ -95,24 +103,30 @@ def sweep(function, reads, writes, count, dtype, lanes):
 
 
 @cache
-def changer(name, dtype, lanes):
-    """What comes before the step, ``change``, or after it, ``correct``."""
+def changer(name, rule, dtype, lanes):
+    """What comes before the step, ``change``, or after it, ``correct``; of all rules the same, but for ``before``."""
+    if rule.before is None and rule is not PLAIN:
+        return changer(name, PLAIN, dtype, lanes)
+    in_stage = link(staged, stage=stage_of(rule))
     own = {
         "to_scale": (in_scale, (X, G, SCALE), (X, G), 0),
-        "stage": (staged, (X, G), (G,), STAGES),
+        "stage": (in_stage, (X, G), (G,), STAGES),
         "scaled_back": (out_of_scale, (X, OLD, SCALE), (X,), 0),
         "project": (within, (X, LOW, HIGH), (X,), 0),
     }
     template = getattr(changes, name)
     used = {key: sweep(*what, dtype, lanes) for key, what in own.items() if key in template.__code__.co_names}
     bound = link_throughout(template, LANES=lanes, read=reader(*job_of(dtype)), **used)
-    return compiled(bound, f"many_{name}_{dtype}_{lanes}", types.void(*JOB))
+    seen = digest(in_stage)
+    return compiled(bound, f"many_{name}_{dtype}_{lanes}", types.void(*JOB), cached=seen is not None, besides=f"{seen}")
 
 
 @cache
 def step(rule, dtype, lanes):
-    """A rule's step, of all lanes."""
-    slots, count = tuple(range(STATE, STATE + len(rule.state))), own_coefficients(rule)
+    """A rule's step, of all lanes; of a rule with sums there is one."""
+    if rule.reduces:
+        return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
+    slots, count = tuple(range(STATE, STATE + len(rule.state))), rule.width
     bound = link(once, sweep_of=sweep(rule.update, (X, G, *slots), (X, *slots), count, dtype, lanes))
     seen = digest(rule.update)  # which the walk from the kernel does not find
     name = f"{rule.name}_many_{dtype}_{lanes}"
@@ -124,12 +138,56 @@ def sweep_of(lanes, numbers, size):
     """Stands for a sweep (across.py)."""
 
 
-def once(lanes, numbers, size):
+def once(lanes, numbers, size, kept):
     sweep_of(lanes, numbers, size)
 
 
-def own_coefficients(rule):
-    return len(rule.coefficients(1, *map(float, rule.hyper.values())))
+@stand_in
+def advance(p, g, state, c, kept):
+    """Stands for the step of a rule with sums (loops/sums.py)."""
+
+
+@stand_in
+def kept_at(address, size):
+    """Stands for the vector of kept numbers at an address."""
+
+
+@stand_in
+def state_at(lanes, slot, size):
+    """Stands for the tuple of the state's vectors."""
+
+
+@stand_in
+def items(numbers):
+    """Stands for the tuple of a vector's numbers."""
+
+
+AT = KEEPS = COEFFICIENTS = ITEMSIZE = UNBOUND
+
+
+def one_state(lanes, slot, size):
+    return (vector(lanes + AT * slot, size),)
+
+
+def once_by_sums(lanes, numbers, size, kept):
+    slot = size * ITEMSIZE
+    x, g, state = vector(lanes + X * slot, size), vector(lanes + G * slot, size), state_at(lanes, slot, size)
+    advance(x, g, state, items(vector(numbers, COEFFICIENTS)), kept_at(kept, KEEPS))
+
+
+def _once_by_sums(rule, dtype):
+    at = vectors(types.Array(from_dtype(dtype), 1, "C"))
+    return link(
+        once_by_sums,
+        vector=at,
+        kept_at=vectors(types.Array(types.float64, 1, "C")),
+        state_at=each(link(one_state, vector=at, AT=STATE), join, STATE, STATE + len(rule.state)),
+        items=each(item, join, 0, rule.width),
+        advance=sums.linked(rule)["advance"],
+        ITEMSIZE=dtype.itemsize,
+        COEFFICIENTS=rule.width,
+        KEEPS=len(rule.keeps),
+    )
 
 
 def table_kernel(rule):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from numba import types
 
 from ..linking import link, link_read, stand_in
-from . import cpu
+from . import cpu, sums
 from .bind import compiled, jitted
 from .loops import minimize as loop
 from .loops import objective
@@ -87,8 +87,24 @@ def with_factor(row, g):
     return rescaled(h, clip_factor(norm_of_one(g, h[BOUND]), row[-1]))
 
 
-def advance(x, g, state, c):
+def advance(x, g, state, c, numbers):
     elements(x, g, state, c)
+
+
+@stand_in
+def advance_told(x, g, state, c, kept):
+    """Stands for the step of a rule with sums (loops/sums.py)."""
+
+
+def advance_by_sums(x, g, state, c, numbers):
+    advance_told(x, g, state, c, numbers[loop.KEPT :])
+
+
+def advance_of(rule):
+    """The rule's step, in a loop."""
+    if rule.reduces:
+        return link(advance_by_sums, advance_told=sums.linked(rule)["advance"])
+    return link(advance, elements=cpu.elements(rule))
 
 
 def evaluation(form, call_fun, call_jac, reads_value, lent=objective.read_only):
@@ -110,7 +126,7 @@ def columns(rule, flags, many):
     bound_rule = staged(rule) if flags.stage else rule
     if not many or flags.clips_norm:
         return len(bound_rule.hyper) + flags.clips_norm, False
-    return len(bound_rule.coefficients(1, *map(float, bound_rule.hyper.values()))), True
+    return bound_rule.width, True
 
 
 @cache
@@ -121,7 +137,7 @@ def steps(rule, flags, coefficients_given):
     names = {"coefficients": bound_rule.coefficients, "row": scheduled if flags.scheduled else constant}
     return {
         "prepare": link_read(from_table, **names),
-        "advance": link(advance, elements=cpu.elements(bound_rule)),
+        "advance": advance_of(bound_rule),
         "after_gradient": link(clipped, **names) if flags.clips_norm else unclipped,
     }
 
@@ -183,6 +199,7 @@ def fill(table, like, first, out):
 
 def interpreted(rule, form, fun, jac, flags, dtype):
     """The same loop for Python functions: interpreted, with the compiled step of the rule."""
+    bound_rule = staged(rule) if flags.stage else rule
     step = cpu.kernel(rule, dtype, stage=flags.stage)
     source = scheduled if flags.scheduled else constant
     with_norm = link(with_factor, norm_of_one=lambda g, bound: norm([g], workspace(g.size), bound))
@@ -194,13 +211,20 @@ def interpreted(rule, form, fun, jac, flags, dtype):
     def after_gradient(table, like, nit, first, x, g, c):
         return (nit + 1, with_norm(source(table, like, nit, first), g)) if flags.clips_norm else c
 
+    def advance_by_calls(x, g, state, c, numbers):
+        t, h = c
+        if rule.reduces:
+            extra, numbers[loop.KEPT :] = sums.extra_of(bound_rule, (x, g, state), t, h, numbers[loop.KEPT :])
+            h += extra
+        step(x, g, state, 0, t, h)
+
     names = ("copy", "project", "moved", "largest_projected", "to_scale", "scaled_back")
     helpers = {name: jitted(getattr(loop, name)) for name in names}
     return link(
         loop.loop,
         evaluate=python_evaluation(form, fun, jac, flags.reads_value),
         prepare=prepare,
-        advance=lambda x, g, state, c: step(x, g, state, 0, *c),
+        advance=advance_by_calls,
         after_gradient=after_gradient,
         **parts_of(flags),
         **helpers,

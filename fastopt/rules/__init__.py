@@ -22,8 +22,15 @@ agree and which differ.
 - **No idea how long to train: ScheduleFreeSGD, ScheduleFreeAdamW**: no lr has to fall. Evaluate ``opt.averaged``.
 - **Very long training: AdEMAMix**, whose second average remembers some 10 000 steps.
 - **Noise that never ends, drifting targets: RMSprop**, which forgets soonest.
-- **Gradients with rare, huge outliers: Adam with clip_norm**, Adamax, or AMSGrad.
+- **Gradients with rare, huge outliers: Adam with clip_norm**, Adamax, AMSGrad, or StableAdamW, which needs no limit.
+- **No time to tune lr: Prodigy**, or DAdaptAdam, in the place of Adam; DoG in that of SGD. Leave their lr at 1, or let
+  it fall from there.
+- **Batches so large that one lr does not suit all layers: LAMB**, in the place of AdamW; LARS or NovoGrad, in that of
+  Momentum.
 - **A textbook: GD on all data, SGD on samples, Adagrad(eps=0), Adam(bias_correction=False).**
+
+LAMB and those after it look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG): a
+NaN in a gradient then makes all of that NaN, where with the others it stays in its place.
 
 ## Your own rule
 
@@ -85,6 +92,13 @@ RULES: tuple[Rule, ...] = tuple(
         "signum",
         "schedule_free_sgd",
         "schedule_free_adamw",
+        "lamb",
+        "lars",
+        "novograd",
+        "stableadamw",
+        "prodigy",
+        "dadapt_adam",
+        "dog",
     )
 )
 

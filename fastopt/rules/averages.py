@@ -51,6 +51,11 @@ def combine(c, sums, kept):
     return inner(c[:-2], sums, kept)
 
 
+def inside(rule: Rule) -> tuple[Rule, str]:
+    """What a rule was made of here, and its kind of average; without one the rule, and ""."""
+    return MADE.get(rule, (rule, ""))
+
+
 @cache
 def averaged(rule: Rule, kind: str) -> Rule:
     """The rule with an average of this kind, "ema" or "polyak": one more state array; with "ema" that hyperparameter.

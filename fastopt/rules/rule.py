@@ -46,6 +46,9 @@ class Rule:
     across : bool
         Whether sums are over all arrays of an optimiser together, and its kept numbers those of all (``c`` is then that
         of the first group), instead of each array's own.
+    before : callable, optional
+        ``before(p, g) -> g``: what is done to a gradient, behind clipping and before decay, as ``before=`` of
+        constructors adds it.
     rate_free : bool
         Whether lr is a factor on a rate that the rule finds itself, so that nobody tunes it.
     evaluates : str
@@ -89,6 +92,7 @@ class Rule:
     combine: Callable | None = None
     keeps: tuple[str, ...] = ()
     across: bool = False
+    before: Callable | None = None
     rate_free: bool = False
     evaluates: str = ""
     ranges: Mapping[str, Any] = field(default_factory=dict)
@@ -102,7 +106,8 @@ class Rule:
     def __post_init__(self):
         if not (isinstance(self.name, str) and self.name.isidentifier()):
             raise ValueError(f"name must be an identifier, got {quote(self.name)}")
-        for part in ("update", "coefficients", *["combine"][: bool(self.reduces)]):
+        asked = {"combine": bool(self.reduces), "before": self.before is not None}
+        for part in ("update", "coefficients", *(part for part, is_asked in asked.items() if is_asked)):
             object.__setattr__(self, part, _plain(part, getattr(self, part)))
         self._check_names()
         for part in ("state", "keeps"):

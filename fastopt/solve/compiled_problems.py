@@ -10,8 +10,8 @@ from ..kernels import many
 from ..kernels.addresses import address_of
 from ..kernels.described import described
 from ..kernels.digest import may_launch
-from ..kernels.loops.changes import STAGES
 from ..kernels.loops.lanes import (
+    APART,
     BEGIN,
     BOUNDED,
     CHANGE,
@@ -22,6 +22,7 @@ from ..kernels.loops.lanes import (
     END,
     EVALUATE,
     FIRST,
+    FIRST_KEPT,
     KEEPS_BEST,
     LAST_TICK,
     MEASURES_STEPS,
@@ -37,8 +38,8 @@ from ..kernels.loops.lanes import (
     UNTIL,
 )
 from ..kernels.loops.many import HAND
-from ..kernels.loops.minimize import EVALUATED, GTOL, MAXITER, NIT, RAISED, RUNNING, STATUS, VALUE
-from ..kernels.modifiers import HYPER
+from ..kernels.loops.minimize import EVALUATED, GTOL, KEPT, MAXITER, NIT, RAISED, RUNNING, STATUS, VALUE
+from ..kernels.modifiers import HYPER, STAGES
 from ..kernels.slices import ticking
 from ..kernels.threads import in_threads
 from .evaluation import evaluation_of
@@ -66,7 +67,7 @@ class CompiledProblems(HostProblems):
 
     def __init__(self, target, given, s, flags, X, args, shared, limited):
         super().__init__(target, given, s, flags, X, args, shared, limited)
-        self.evaluation = self._evaluation_of(flags.reads_value, s.lanes)
+        self.evaluation = self._evaluation_of(flags.reads_value, 1 if s.rule.reduces else s.lanes)
         self.lanes, L = self.evaluation.lanes, self.evaluation.lanes
         self.rows = _rows(args, self.k, self.dtype) if L > 1 else np.empty((self.k, 0), self.dtype)
         self.context = self.evaluation.kinds.context(args, shared, limited[:2])
@@ -78,7 +79,7 @@ class CompiledProblems(HostProblems):
         in_threads(lambda chunks: many.launcher(), lambda: None, nested=self.nested)
         self.steps = [address_of(many.step(s.rule, self.dtype, L), many.WORDS)]
         self.steps += [
-            address_of(many.changer(name, self.dtype, L), many.JOB) if wanted else 0
+            address_of(many.changer(name, s.rule, self.dtype, L), many.JOB) if wanted else 0
             for name, wanted in (("change", s.staged or flags.scaled), ("correct", flags.bounded or flags.scaled))
         ]
 
@@ -96,7 +97,7 @@ class CompiledProblems(HostProblems):
         for slot, a in zip(s.rule.state, state):
             a.fill(s.hyper.start.get(slot, 0.0))
         self.start = X0
-        numbers = np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0, np.nan], (k, 1))
+        numbers = np.tile(s.first_numbers, (k, 1))
         self.kept = Kept(x, g, old, best, tuple(state), numbers, np.tile(np.array([0, RUNNING, 0]), (k, 1)))
 
     # --- the coefficients ----------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ class CompiledProblems(HostProblems):
 
     def table(self, rows, nit, limit):
         """The coefficients of the rule and of the stage, and the norm to clip to, if there is one."""
-        own, clips = many.own_coefficients(self.s.rule) + STAGES, self.flags.clips_norm
+        own, clips = self.s.rule.width + STAGES, self.flags.clips_norm
         rows = np.array(rows, ndmin=2)
         out = np.empty((limit, own + clips))
         if clips:
@@ -141,6 +142,7 @@ class CompiledProblems(HostProblems):
         whole[list(plan)] = list(plan.values())
         whole[[EVALUATE, CONTEXT]] = evaluation.address, self.context.ctypes.data
         whole[[STEP, CHANGE, CORRECT]] = self.steps
+        whole[[FIRST_KEPT, APART]] = numbers.ctypes.data + KEPT * numbers.itemsize, numbers.strides[0]
         given = matrices, numbers, counts, self.numbers_of_limits, self.rows, table, tests, changing
 
         def run(chunks, alone=False):
@@ -157,7 +159,7 @@ class CompiledProblems(HostProblems):
         in_threads(run, lambda: run(1, alone=True), nested=self.nested)
 
     def _own(self):
-        return many.own_coefficients(self.s.rule) + STAGES
+        return self.s.rule.width + STAGES
 
     def _job(self, given, plan, part, k, chunks):
         """The words of a job for one of the threads, and what they are the addresses of."""

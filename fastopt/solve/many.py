@@ -153,6 +153,8 @@ def _problems(given, s, flags, X0, args, shared, bounds):
     X = _starts(X0)
     _check_rows(args, len(X))
     limited = (*limits(bounds, X), scales(s.x_scale, X))
+    if s.rule.reduces:
+        _refuse_lanes(s, f"{s.rule.name} sums over the variables of one problem at a time")
     if not given.is_compiled:
         _refuse_lanes(s, "a Python function is called for one problem at a time")
     kind = CompiledProblems if given.is_compiled else InterpretedProblems

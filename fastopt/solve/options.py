@@ -13,6 +13,7 @@ from ..errors import describe, quote, shorten
 from ..kernels.modifiers import HYPER, scale_of
 from ..rules import ALL_RULES, Rule
 from ..rules.keywords import keywords
+from ..step.changes import with_changes
 from ..step.constructors import choose, variant_keywords
 from ..step.hyperparameters import Hyper
 from ..step.options import Options, check_options
@@ -30,6 +31,9 @@ class Settings:
     maximize: bool
     clip_value: float | None
     clip_norm: float | None
+    before: Any
+    after: Any
+    cautious: bool
     gtol: float
     ftol: float
     xtol: float
@@ -50,11 +54,17 @@ class Settings:
 
     @cached_property
     def staged(self):
-        return self.maximize or self.clip_value is not None or self.clip_norm is not None or self.hyper.decays()
+        clips = self.clip_value is not None or self.clip_norm is not None
+        return self.maximize or clips or self.rule.before is not None or self.hyper.decays()
 
     @cached_property
     def tests(self):
         return np.array([test if test > 0.0 else -1.0 for test in (self.gtol, self.ftol, self.xtol)])
+
+    @cached_property
+    def first_numbers(self) -> list[float]:
+        """The numbers of loops/minimize.py: value, best, sign, first value, and what the rule keeps."""
+        return [0.0, 0.0, -1.0 if self.maximize else 1.0, math.nan, *self.hyper.kept]
 
     @cached_property
     def first_rows(self):
@@ -94,6 +104,9 @@ DEFAULTS = {
     "maximize": False,
     "clip_value": None,
     "clip_norm": None,
+    "before": None,
+    "after": None,
+    "cautious": False,
 }
 
 
@@ -174,7 +187,9 @@ def _settings(method, options, tol):
     for name in ("best", "inline", "disp", "return_all"):
         if not isinstance(given[name], bool) and not (name == "inline" and given[name] is None):
             raise TypeError(f"{name} must be True or False, got {describe(given[name])}")
-    return Settings(rule=rule, hyper=Hyper(rule, own, rule.name), **given)
+    hyper = Hyper(rule, own, rule.name)
+    rule = with_changes(rule, given["before"], given["after"], given["cautious"])
+    return Settings(rule=rule, hyper=hyper, **given)
 
 
 def _number(name, value, least) -> float:

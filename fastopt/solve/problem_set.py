@@ -52,7 +52,7 @@ class Problems:
         self.start = X0
         for a in (x, old, best):
             self._copy(X0, a, self.order)
-        numbers = self._moved(np.tile([0.0, 0.0, -1.0 if s.maximize else 1.0, np.nan], (k, 1)))
+        numbers = self._moved(np.tile(s.first_numbers, (k, 1)))
         counts = self._moved(np.tile(np.array([0, RUNNING, 0]), (k, 1)))
         self.kept = Kept(x, g, old, best, state, numbers, counts)
 

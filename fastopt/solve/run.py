@@ -36,7 +36,7 @@ class Run:
         self.x, self.g, self.old, self.start = x, unwritten(x.shape, x.dtype), x.copy(), x.copy()
         self.best = x.copy() if s.best else x
         self.sign = -1.0 if s.maximize else 1.0
-        self.numbers, self.counts = np.array([0.0, 0.0, self.sign, np.nan]), np.array([0, RUNNING, 0])
+        self.numbers, self.counts = np.array(s.first_numbers), np.array([0, RUNNING, 0])
         state = first_state(s, x)
         self.problem = x, self.g, self.old, self.best, state, self.numbers, self.counts
         self.sizes = (x.size, *(getattr(a, "size", 1) for a in args))
@@ -172,10 +172,7 @@ class Run:
 
 def first_state(s, x):
     """The state arrays of a rule for parameters x."""
-    state = tuple(np.zeros(x.shape, x.dtype) for _ in s.rule.state)
-    for slot, start_value in s.hyper.start.items():
-        state[s.rule.state.index(slot)].fill(start_value)
-    return state
+    return tuple(np.full(x.shape, s.hyper.start.get(slot, 0.0), x.dtype) for slot in s.rule.state)
 
 
 def most_iterations(s, given, d, flags):

@@ -200,7 +200,8 @@ class Attributes:
 
     def _needs_stage(self):
         options = self._options
-        return options.modifies or options.capturable or any(mine.decays() for mine in self._hyper)
+        changes = options.modifies or self._rule.before is not None
+        return changes or options.capturable or any(mine.decays() for mine in self._hyper)
 
     def __repr__(self):
         n, size = len(self._layout.leaves), sum(leaf.size for leaf in self._layout.leaves)

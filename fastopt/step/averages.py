@@ -3,6 +3,7 @@
 from ..errors import describe, listing
 from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME
 from ..rules.averages import NAME, averaged
+from ..targets.blocks import evaluated
 from .attributes import Attributes
 from .held import SWAP, refusal
 from .interrupts import to_the_end
@@ -24,7 +25,7 @@ def with_average(rule, groups, given, ema, average) -> tuple:
     if ema is None and kind == "ema" and lacking:
         raise ValueError(f"ema must be given to every group, or to all beside them, got group {lacking[0]} without it")
     given = given if ema is None else {**given, "ema": ema}
-    if kind == "ema" and "ema" in rule.hyper:  # it is a copy's, or a number of the rule's own
+    if kind == "ema" and "ema" in rule.hyper:  # a number of the rule's own
         return rule, given
     if rule.evaluates:
         raise ValueError(f"ema and average must be None with {rule.label or rule.name}, which has an average already")
@@ -73,14 +74,14 @@ class Averaging(Attributes):
         array([2.])
         """
         _ = self.averaged
-        return Swapped(self._cells, self._layout)
+        return Swapped(self._cells, self._layout, self._target, self._rule)
 
 
 class Swapped:
     """The ``with`` block of an exchange."""
 
-    def __init__(self, cells, layout):
-        self._cells, self._layout, self._done = cells, layout, END
+    def __init__(self, cells, layout, target, rule):
+        self._cells, self._layout, self._target, self._rule, self._done = cells, layout, target, rule, END
 
     def __enter__(self):
         cells = self._cells
@@ -91,7 +92,8 @@ class Swapped:
             if cells[ALONE]:
                 raise RuntimeError(ONE_AT_A_TIME)
             self._layout.check_writable()
-            self._kept = self._layout.like_parameters()
+            self._pairs = evaluated(self._rule, self._layout.all)
+            self._kept = [self._target.empty(p.size, p.dtype) for p, _ in self._pairs]
             to_the_end(self._exchange, STEPS)
         except BaseException:
             if self._done:
@@ -113,6 +115,6 @@ class Swapped:
     def _exchange(self, until):
         """Goes on where it was interrupted: each of its steps may be taken again."""
         while self._done < until:
-            for kept, (p, average) in zip(self._kept, self._layout.evaluated()):
+            for kept, (p, average) in zip(self._kept, self._pairs):
                 self._layout.write([((kept, p), (p, average), (average, kept))[self._done % STEPS]])
             self._done += 1

@@ -62,7 +62,7 @@ def save(path, opt) -> None:
         for slot, nest in saved["state"].items():
             arrays |= {f"state/{slot}/{i}": a for i, (_, a) in enumerate(flatten(nest, ""))}
         header = {"format": FORMATS[-1], **{key: saved[key] for key in ("rule", "t", "hyper")}, "paths": places}
-        header["state"] = list(opt.rule.state)
+        header["state"] = list(saved["state"])
         header["counts"] = [count for _, count in flatten(saved["counts"], "")]
         header["sums"] = {member: checksum(a) for member, a in arrays.items()}
         np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
@@ -117,17 +117,20 @@ def _read(archive, opt, path) -> tuple[dict, list]:
     header, layout = _header(archive, path), layout_of(opt)
     places, sums = matched(layout, header, path), header.get("sums", {})
 
-    def read(what, member):
+    def read(what, member, likes, places=places):
         members = [f"{member}/{i}" for i in places]
-        named = zip(layout.names, members, layout.leaves)
+        named = zip(layout.names, members, likes)
         return [archive.array(what + name, member, like, sums.get(member)) for name, member, like in named]
 
-    params = read("", "params")
+    params = read("", "params", layout.leaves)
     check_rule(f"the rule in {path}", header["rule"], opt.rule)
-    if header["state"] != list(opt.rule.state):
+    if header["state"] != list(layout.slots):
         got = listing(header["state"]) if isinstance(header["state"], list) else describe(header["state"])
-        raise ValueError(f"{path} must hold the state {listing(opt.rule.state)}, got {got}")
-    state = {slot: layout.nest(read(f"{slot!r} of ", f"state/{slot}")) for slot in opt.rule.state}
+        raise ValueError(f"{path} must hold the state {listing(layout.slots)}, got {got}")
+    state = {}
+    for slot in layout.slots:
+        there = [0] if layout.is_shared(slot) else places
+        state[slot] = layout.like_state(slot, read(f"{slot!r} of ", f"state/{slot}", layout.state_leaves(slot), there))
     d = {key: header[key] for key in ("rule", "t", "hyper")} | {"state": state}
     if "counts" in header:
         d["counts"] = layout.nest([header["counts"][i] for i in places])

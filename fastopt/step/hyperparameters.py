@@ -63,8 +63,14 @@ class Hyper:
 
     @property
     def start(self) -> dict[str, float]:
-        """What state arrays start from, where that is not zero."""
+        """What state arrays and kept numbers start from, where that is not zero."""
         return {slot: float(self.initial[keyword]) for keyword, (slot, _) in self.rule.initial.items()}
+
+    @property
+    def kept(self) -> list[float]:
+        """What the numbers that the rule keeps start from."""
+        start = self.start
+        return [start.get(name, 0.0) for name in self.rule.keeps]
 
     def read(self, keyword):
         """The value of a keyword, as it was given."""

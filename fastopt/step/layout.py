@@ -12,7 +12,7 @@ from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
 from ..kernels.counts import Counts
-from ..targets.blocks import Block, of_gradient, with_runs
+from ..targets.blocks import Block, of_gradient, state_of, with_runs
 from ..targets.packed import Packed
 
 
@@ -37,6 +37,7 @@ class Layout:
 
     def __init__(self, target, params, roots, rule, hyper, options):
         self._target, self._rule = target, rule
+        self._one_by_one = bool(rule.reduces) and not rule.across  # a buffer's sums would be those of many arrays
         self.all: list[Block] = []
         self.names: list[str] = []
         self.given: list = []
@@ -51,7 +52,7 @@ class Layout:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
         owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]
         self.spans = disjoint_spans(owned)
-        self._packed = params if isinstance(params, Packed) and params.buffers else None
+        self._packed = params if isinstance(params, Packed) and params.buffers and not self._one_by_one else None
         self._tree = rebuild(params, iter(self.leaves))
         self._keys = list(self._tree) if isinstance(self._tree, dict) else []
         self._flat = all(child is leaf for child, leaf in zip_longest(_children(self._tree), self.leaves))
@@ -69,19 +70,20 @@ class Layout:
             self.missed.append(0)
         for dtype in sorted({place.dtype for place in self.places[first:]}, reverse=True):  # the narrowest last
             hyper.settle(dtype)
-        packed = isinstance(root, Packed) and bool(root.buffers)
+        packed = isinstance(root, Packed) and bool(root.buffers) and not self._one_by_one
         for p, members in self._split(root if packed else None, first):
-            state = tuple(self._start(slot, p, hyper.start.get(slot, 0.0)) for slot in self._rule.state)
+            state = state_of(target, self._rule, p, hyper.start)
             self._block_of |= {index: len(self.all) for index, _, _ in members}
-            self.all.append(with_runs(Block(None, p, state, group, tuple(members), packed), self.missed))
+            block = Block(None, p, state, group, tuple(members), packed, kept=self._kept(hyper))
+            self.all.append(with_runs(block, self.missed))
 
-    def _start(self, slot, p, value):
-        """A new state array; that to evaluate at is the parameter until there was a step."""
-        if slot != self._rule.evaluates:
-            return self._target.full(p.size, p.dtype, value)
-        out = self._target.empty(p.size, p.dtype)
-        self._target.write(out, p)
-        return out
+    def _kept(self, hyper):
+        """Where a block keeps its rule's numbers: all blocks at one place if sums are over all arrays."""
+        if self._rule.across and self.all:
+            return self.all[0].kept
+        kept = self._target.zeros(len(self._rule.keeps), np.dtype(np.float64))
+        self._target.write(kept, np.array(hyper.kept))
+        return kept
 
     def _split(self, packed, first):
         """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""
@@ -174,35 +176,55 @@ class Layout:
         """The leaves, one per parameter, nested like the parameters."""
         return rebuild(self._tree, iter(leaves))
 
-    def state_leaves(self, slot: int) -> list:
-        """A state array per parameter, as a view."""
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of the state: of its arrays, and of the numbers that the rule keeps."""
+        return (*self._rule.state, *self._rule.keeps)
+
+    def state_leaves(self, slot: str) -> list:
+        """A state array per parameter, as a view; of what is kept of all parameters together, one."""
+        if slot in self._rule.keeps:
+            k, blocks = self._rule.keeps.index(slot), self.all[:1] if self._rule.across else self.all
+            return [self._target.view(block.kept, k, k + 1, (), "C") for block in blocks]
         found = {}
         for block in self.all:
             for index, i, j in block.members:
                 place = self.places[index]
-                found[index] = self._target.view(block.state[slot], i, j, place.shape, place.order)
+                array = block.state[self._rule.state.index(slot)]
+                found[index] = self._target.view(array, i, j, place.shape, place.order)
         return [found[index] for index in range(len(self.leaves))]
 
-    def views(self, slot: int):
-        """The same, nested like the parameters."""
-        return self.nest(self.state_leaves(slot))
+    def like_state(self, slot: str, leaves: list):
+        """Nested like the parameters, or the one that there is."""
+        return leaves[0] if self.is_shared(slot) else self.nest(leaves)
 
-    def copies(self, slot: int):
+    def is_shared(self, slot: str) -> bool:
+        """Whether it is kept of all parameters together."""
+        return self._rule.across and slot in self._rule.keeps
+
+    def views(self) -> dict:
+        """All state by name."""
+        return {slot: self.like_state(slot, self.state_leaves(slot)) for slot in self.slots}
+
+    def copies(self) -> dict:
         """The same, as new NumPy arrays."""
-        return self.nest([self._target.copy_to_host(view) for view in self.state_leaves(slot)])
+        copy = self._target.copy_to_host
+        return {slot: self.like_state(slot, list(map(copy, self.state_leaves(slot)))) for slot in self.slots}
 
-    def state_pairs(self, slots, state) -> list:
+    def state_pairs(self, state) -> list:
         """The state arrays, each with the saved one to be written there; raises unless all of them fit."""
-        if not isinstance(state, Mapping) or set(state) != set(slots):
+        if not isinstance(state, Mapping) or set(state) != set(self.slots):
             got = f"the names {listing(state)}" if isinstance(state, Mapping) else describe(state)
-            raise ValueError(f"d['state'] must have the names {listing(slots)}, got {got}")
+            raise ValueError(f"d['state'] must have the names {listing(self.slots)}, got {got}")
         pairs = []
-        for k, slot in enumerate(slots):
-            new = leaves_like(self._tree, state[slot], f"d['state'][{slot!r}]")
-            for name, view, a in zip(self.names, self.state_leaves(k), new):
-                check_kind(f"{slot!r} of {name}", a)
-                check_like(f"{slot!r} of {name}", a, view)
-                check_writable(f"{slot!r} of {name}", _is_writable(view))
+        for slot in self.slots:
+            where, views = f"d['state'][{slot!r}]", self.state_leaves(slot)
+            new = [state[slot]] if self.is_shared(slot) else leaves_like(self._tree, state[slot], where)
+            names = [where] if self.is_shared(slot) else [f"{slot!r} of {name}" for name in self.names]
+            for name, view, a in zip(names, views, new):
+                check_kind(name, a)
+                check_like(name, a, view)
+                check_writable(name, _is_writable(view))
                 pairs.append((view, a))
         return pairs
 
@@ -210,16 +232,6 @@ class Layout:
         """Copy arrays into those of this place."""
         for view, a in pairs:
             self._target.write(view, a)
-
-    def like_parameters(self) -> list:
-        """New arrays for what is in the parameters, flat; not filled."""
-        return [self._target.empty(block.p.size, block.p.dtype) for block in self.all]
-
-    def evaluated(self) -> list:
-        """The parameters, flat, each with the state array to evaluate at; without those where the rule has none."""
-        slot = self._rule.evaluates
-        at = [self._rule.state.index(slot)] if slot else []
-        return [(block.p, *(block.state[k] for k in at)) for block in self.all]
 
     def host_leaves(self) -> list:
         """The parameters as NumPy arrays, which may be the parameters themselves."""

@@ -10,6 +10,7 @@ from ..rules import Rule
 from ..targets import target_of
 from .attributes import NO_SCHEDULES, class_of
 from .averages import Averaging, with_average
+from .changes import with_changes
 from .copies import parts_of, restored
 from .groups import is_groups, roots_of
 from .held import STEP, held, undisturbed
@@ -60,6 +61,17 @@ class Optimizer(Stepping, Averaging):
         replay ``step``. Not with schedules, nor with ``check_finite``, which waits for the device. Hyperparameters are
         copied there when they are assigned, and a graph goes on with them, as it does after ``load_state_dict``;
         ``clip_norm`` stays what it was made with.
+    before : function or tuple of functions, optional
+        ``before(p, g) -> g`` of one element: what is done to each gradient, behind clipping (and the sign of
+        ``maximize``) and before decay. A plain function that Numba can compile, or a Numba function; several are
+        called one after the other. It is compiled into the step, and costs no pass over memory. Numbers written in it
+        make float32 arithmetic float64: see ``numpy.float32``.
+    after : function or tuple of functions, optional
+        ``after(p, new, g) -> new``: what is done to each new parameter: p is the one before, g the gradient that the
+        rule saw. ``lambda p, new, g: new if new > 0 else p * 0`` keeps parameters from being negative.
+    cautious : bool
+        Whether elements that would go up the gradient stay, and the others go further by the ratio of all to those that
+        go (Liang et al. 2024), before what ``after`` does. Not with rules that have sums of their own.
     ema : float or schedule, optional
         Keep an average of the parameters, in one more state array and in the same pass: after each step
         ema·average + (1 − ema)·params, after an array's first step params. A hyperparameter, at least 0 and less
@@ -78,7 +90,8 @@ class Optimizer(Stepping, Averaging):
         The parameters, in dicts, lists and tuples as those given; with groups, a list of each group's. They are what
         is stepped, also where another array was put into the given nest since; what is put into ``params`` is none.
     state : mapping
-        From the name of each state array of the rule to arrays in the structure of ``params``; read-only.
+        From the name of each state array of the rule to arrays in the structure of ``params``; read-only. So are the
+        numbers that a rule keeps from step to step, as arrays of no dimension; one for all where they are of all.
     averaged : array or nest of arrays
         The average of the parameters, in their structure: with ``ema``, ``average`` or a schedule-free rule. An array
         without a step equals its parameter as it was at the start. ``with opt.swapped():`` puts it into ``params``.
@@ -131,15 +144,22 @@ class Optimizer(Stepping, Averaging):
         threads=None,
         device=None,
         capturable=False,
+        before=None,
+        after=None,
+        cautious=False,
         ema=None,
         average=None,
         **hyper,
     ):
         if not isinstance(rule, Rule):
             raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
-        options = Options(maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable)
+        changes = before, after, cautious
+        options = Options(
+            maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable, *changes
+        )
         check_options(options)
         self._grouped = is_groups(params)
+        rule = with_changes(rule, *changes)
         rule, hyper = with_average(rule, params if self._grouped else None, hyper, ema, average)
         kind: Any = type(self)
         self.__class__ = class_of(kind, rule)
@@ -149,7 +169,7 @@ class Optimizer(Stepping, Averaging):
         self._params: Any = list(roots.values()) if self._grouped else roots["params"]
         self._take_options(options)
         self._place(roots)
-        self._state = MappingProxyType({slot: self._layout.views(k) for k, slot in enumerate(rule.state)})
+        self._state = MappingProxyType(self._layout.views())
         self._prepare()
 
     def _place(self, roots):
@@ -192,7 +212,7 @@ class Optimizer(Stepping, Averaging):
                 "t": self.t,
                 "counts": self.counts,
                 "hyper": hyper if self._grouped else hyper[0],
-                "state": {slot: self._layout.copies(k) for k, slot in enumerate(self._rule.state)},
+                "state": self._layout.copies(),
             }
 
     def load_state_dict(self, d) -> None:
@@ -212,7 +232,7 @@ class Optimizer(Stepping, Averaging):
         """The same with parameters, as pairs of an array and what to write there: an interrupt comes behind all."""
         hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
         counts = counts_of(d, self._layout, self._options.capturable)
-        pairs = params + self._layout.state_pairs(self._rule.state, d["state"])
+        pairs = params + self._layout.state_pairs(d["state"])
         held(self._cells, STEP, to_the_end, self._take_over, d["t"], counts, hyper, pairs)
 
     def _take_over(self, t, counts, hyper, pairs):

@@ -22,6 +22,9 @@ class Options(NamedTuple):
     threads: int | None = None
     device: str | None = None
     capturable: bool = False
+    before: Any = None
+    after: Any = None
+    cautious: bool = False
 
     @property
     def bound(self) -> float:

@@ -31,7 +31,7 @@ class Stepping(Attributes):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
         block, leaf = self._layout.all[0], self._layout.leaves[0]
         self._kind = None
-        plain = not self._staged and not self._options.check_finite and not block.missed
+        plain = not (self._staged or self._options.check_finite or block.missed or self._rule.reduces)
         if self._params is leaf and plain:
             self._kind = np.ndarray
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
@@ -100,7 +100,8 @@ class Stepping(Attributes):
             scale = scale * PART * factor  # in this order: both are in that unit
         numbers = () if self._options.capturable else self._numbers(t, scale)
         cells[LEFT] = len(pieces) or 1
-        if len(pieces) == 1 and not absent and not self._target.is_gpu:  # a call that steps and counts
+        one_call = len(pieces) == 1 and not (absent or self._target.is_gpu or self._rule.reduces)
+        if one_call:  # that steps and counts
             self._steps.run(pieces, t, numbers)
         else:
             missed = self._layout.without(absent) if absent else None

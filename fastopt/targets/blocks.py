@@ -14,6 +14,21 @@ class Block(NamedTuple):
     packed: bool
     runs: tuple[tuple[int, int, int], ...] = ()  # see ``runs_of``
     missed: int | None = None  # how many steps all of it has missed, where that is one run
+    kept: Any = None  # the numbers that a rule with sums keeps of it, as float64
+
+
+def state_of(target, rule, p, starts) -> tuple:
+    """New state arrays for flat parameters; that to evaluate at is those until there was a step."""
+    state = tuple(target.full(p.size, p.dtype, starts.get(slot, 0.0)) for slot in rule.state)
+    if rule.evaluates:
+        target.write(state[rule.state.index(rule.evaluates)], p)
+    return state
+
+
+def evaluated(rule, blocks) -> list:
+    """Of each block the parameters and, where the rule has one, the state array to evaluate at."""
+    at = [rule.state.index(rule.evaluates)] if rule.evaluates else []
+    return [(block.p, *(block.state[k] for k in at)) for block in blocks]
 
 
 def runs_of(members, missed, gradients=None) -> tuple[tuple[int, int, int], ...]:

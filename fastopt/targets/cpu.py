@@ -11,6 +11,7 @@ from ..kernels import cpu as kernels
 from .available import require
 from .cpu_gradients import Gradients
 from .cpu_steps import Steps
+from .cpu_sums import StepsOfAll, StepsOfEach
 from .cpu_training import Batches
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
@@ -135,7 +136,8 @@ class Cpu:
         return Gradients(layout.names, layout.leaves, layout.all, layout.missed, layout.spans)
 
     def steps(self, rule, layout, options) -> Steps:
-        return Steps(layout.all, options, layout.counts)
+        kind = Steps if not rule.reduces else StepsOfAll if rule.across else StepsOfEach
+        return kind(rule, layout.all, options, layout.counts)
 
     # --- training --------------------------------------------------------------------------------------------------
 

@@ -2,19 +2,21 @@
 
 from ..kernels import norms
 from ..kernels.counts import LEFT
+from ..kernels.modifiers import staged as with_stage
 
 
 class Steps:
     """For the blocks of an optimiser, with its options and its counts."""
 
-    def __init__(self, blocks, options, counts):
-        self._counts = counts
+    def __init__(self, rule, blocks, options, counts):
+        self._rule, self._counts = rule, counts
         self._threads, self._lanes = options.threads, None
         if options.clip_norm is not None or options.check_finite:
             self._lanes = norms.workspace(max(block.p.size for block in blocks))
 
     def prepare(self, staged):
         """Make ready for steps with this modifier or without it."""
+        self._bound_rule = with_stage(self._rule) if staged else self._rule
 
     def is_finite(self, pieces) -> bool:
         """Whether all gradients are."""
@@ -32,6 +34,9 @@ class Steps:
         """
         counts = self._counts.address
         for block, p, g, state, missed in pieces[len(pieces) - self._counts.cells[LEFT] :]:
-            refused = block.run(p, g, state, counts, t - missed, numbers[block.group])
-            if refused:
-                raise AssertionError(f"a checked gradient was refused with code {refused}: please report this")
+            check(block.run(p, g, state, counts, t - missed, numbers[block.group]))
+
+
+def check(refused):
+    if refused:
+        raise AssertionError(f"a checked gradient was refused with code {refused}: please report this")

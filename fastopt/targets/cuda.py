@@ -10,6 +10,7 @@ from ..kernels.cuda import gpu, kernels
 from .cuda_gradients import Gradients
 from .cuda_steps import Steps
 from .cuda_streams import Streams
+from .cuda_sums import StepsBySums
 from .cuda_training import Batches
 
 GLANCE = 4096  # elements
@@ -193,7 +194,8 @@ class Cuda:
         return Gradients(self, layout, ordered=not options.capturable)  # a graph holds no work of other streams
 
     def steps(self, rule, layout, options) -> Steps:
-        return Steps(self, rule, layout.all, options, layout.counts)
+        kind = StepsBySums if rule.reduces else Steps
+        return kind(self, rule, layout.all, options, layout.counts)
 
     # --- training --------------------------------------------------------------------------------------------------
 

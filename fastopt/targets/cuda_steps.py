@@ -126,7 +126,7 @@ class Counted:
     def __init__(self, rule, kinds, t, numbers):
         self._hyper = [gpu.from_host(np.array(row)) for row in numbers]
         self._count = gpu.from_host(np.array([t], np.int64))
-        size = kernels.coefficients_of(with_stage(rule))
+        size = with_stage(rule).width
         self._memory = {kind: gpu.array(size, kind[1]) for kind in kinds}
         self._advance = {dtype: kernels.advance(rule, dtype, stage=True) for _, dtype in kinds}  # not while captured
 

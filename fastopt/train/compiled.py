@@ -58,7 +58,7 @@ class CompiledTraining(Training):
     def _prepare(self):
         """Take over how the optimiser is now: callbacks may step it, and change its hyperparameters, between epochs."""
         pieces = layout_of(self.opt).pieces_of_own(self.steps)
-        self.blocks = tuple((p, g, state, block.group, missed) for block, p, g, state, missed in pieces)
+        self.blocks = tuple((p, g, state, block.group, missed, block.kept) for block, p, g, state, missed in pieces)
         self.lanes = norms.workspace(max(block[0].size for block in self.blocks))
         self.scheduled = has_schedules(self.opt)
         flags = self._flags()

@@ -7,6 +7,7 @@ from ..arrays.nests import flatten
 from ..kernels import epoch as compiled_loop
 from ..kernels.loops import epoch
 from ..step.inside import layout_of, target_of
+from ..targets.blocks import evaluated
 from ..targets.packed import Packed, pack
 from .arguments import as_arguments, is_array, name_of
 
@@ -123,7 +124,11 @@ class Training:
 
     def copy(self):
         """Of the parameters, and of their average where there is one."""
-        kept = [(self.target.empty(a.size, a.dtype), a) for arrays in self.layout.evaluated() for a in arrays]
+        kept = [
+            (self.target.empty(a.size, a.dtype), a)
+            for arrays in evaluated(self.opt.rule, self.layout.all)
+            for a in arrays
+        ]
         self.layout.write(kept)
         return kept
 

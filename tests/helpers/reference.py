@@ -5,7 +5,9 @@ Nothing here shares code with the package. Each rule is one function on one arra
     rule(p, g, *state, t=step, **hyper) -> (new p, *new state)
 
 with the names, the order and the defaults of the public API; `t` is 1 at the first step. `Reference` adds
-what is common to all rules: clipping, the sign, L2 decay and a step counter for each array.
+what is common to all rules: clipping, the sign, L2 decay and a step counter for each array. Numbers that a rule keeps
+from step to step come after its state, and go with it. A rule on all arrays together is one on the vector of all that
+have a gradient, `t` being the vector of their steps.
 """
 
 import numpy as np
@@ -392,6 +394,119 @@ def schedule_free_adamw(
     return p, v, z, x
 
 
+# ---------------------------------------------------------------- lengths of whole arrays
+
+
+def length(a):
+    return np.sqrt(np.sum(a**2))
+
+
+def lamb(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=1e-2, bias_correction=True):
+    """Algorithm 2 of arXiv 1904.00962, with φ(z) = z; the ratio where a length is 0 is that of all code."""
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    m_hat = m / (1 - beta1**t) if bias_correction else m
+    v_hat = v / (1 - beta2**t) if bias_correction else v
+    u = m_hat / (np.sqrt(v_hat) + eps) + weight_decay * p
+    ratio = 1.0 if length(p) == 0 or length(u) == 0 else length(p) / length(u)
+    return p - lr * ratio * u, m, v
+
+
+def lars(p, g, b, *, t, lr=1.0, momentum=0.9, trust_coefficient=1e-3, weight_decay=0.0):
+    """Algorithm 1 of arXiv 1708.03888."""
+    below = length(g) + weight_decay * length(p)
+    ratio = 1.0 if length(p) == 0 or below == 0 else trust_coefficient * length(p) / below
+    b = momentum * b + lr * ratio * (g + weight_decay * p)
+    return p - b, b
+
+
+def novograd(p, g, m, v, *, t, lr=1e-3, beta1=0.95, beta2=0.98, eps=1e-8, weight_decay=0.0):
+    """Algorithm 1 of arXiv 1905.11286; gradients of 0 before the first other one are none."""
+    v = np.sum(g**2) if v == 0 else beta2 * v + (1 - beta2) * np.sum(g**2)
+    divided = g / (np.sqrt(v) + eps) if np.sqrt(v) + eps != 0 else np.zeros_like(g)
+    m = beta1 * m + divided + weight_decay * p
+    return p - lr * m, m, v
+
+
+def stableadamw(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.99, eps=1e-6, weight_decay=1e-2):
+    """Algorithm 2 of arXiv 2304.13013, whose v and u are m and v here."""
+    beta1, beta2 = (beta * (1 - beta ** (t - 1)) / (1 - beta**t) for beta in (beta1, beta2))
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    rms = np.sqrt(np.mean(g**2 / np.maximum(v, eps**2)))
+    lr = lr / np.maximum(1, rms)
+    return p - lr * weight_decay * p - lr * m / (np.sqrt(v) + eps), m, v
+
+
+# ---------------------------------------------------------------- rates that nobody tunes, of all arrays together
+
+
+def adams_correction(t, beta1, beta2, bias_correction):
+    return np.sqrt(1 - beta2**t) / (1 - beta1**t) if bias_correction else 1.0
+
+
+def prodigy(
+    p,
+    g,
+    m,
+    v,
+    s,
+    p0,
+    d,
+    r,
+    *,
+    t,
+    lr=1.0,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    d_coef=1.0,
+    weight_decay=0.0,
+    bias_correction=False,
+    safeguard_warmup=False,
+):
+    """Algorithm 4 of arXiv 2306.06101, with the authors' decay, options and order, and without the factors 1 − β₃."""
+    p0 = np.where(t == 1, p, p0)
+    rate = d * lr * adams_correction(t, beta1, beta2, bias_correction)
+    m = beta1 * m + (1 - beta1) * d * g
+    v = beta2 * v + (1 - beta2) * d**2 * g**2
+    r = np.sqrt(beta2) * r + np.sum(d * rate * g * (p0 - p))
+    s = np.sqrt(beta2) * s + d * (d if safeguard_warmup else rate) * g
+    size = np.sum(np.abs(s))
+    d = np.maximum(d, d_coef * r / size) if size != 0 else d
+    return p - rate * weight_decay * p - rate * m / (np.sqrt(v) + d * eps), m, v, s, p0, d, r
+
+
+def dadapt_adam(p, g, m, v, s, d, r, *, t, lr=1.0, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=False):
+    """Adam with D-Adaptation of arXiv 2301.07733, in the authors' order."""
+    rate = d * lr * adams_correction(t, beta1, beta2, bias_correction)
+    r = np.sqrt(beta2) * r + (1 - np.sqrt(beta2)) * np.sum(rate * g * s / (np.sqrt(v) + eps))
+    m = beta1 * m + (1 - beta1) * rate * g
+    v = beta2 * v + (1 - beta2) * g**2
+    s = np.sqrt(beta2) * s + (1 - np.sqrt(beta2)) * rate * g
+    size = np.sum(np.abs(s))
+    d = np.maximum(d, r / ((1 - np.sqrt(beta2)) * size)) if size != 0 else d
+    return p - m / (np.sqrt(v) + eps), m, v, s, d, r
+
+
+def dadapt_adam_decoupled(p, g, m, v, s, d, r, *, t, lr, beta1, beta2, bias_correction, weight_decay, **hyper):
+    hyper |= {"t": t, "lr": lr, "beta1": beta1, "beta2": beta2, "bias_correction": bias_correction}
+    rate = d * lr * adams_correction(t, beta1, beta2, bias_correction)
+    new, *rest = dadapt_adam(p, g, m, v, s, d, r, **hyper)
+    return new - rate * weight_decay * p, *rest
+
+
+dadapt_adam_decoupled.__kwdefaults__ = dadapt_adam.__kwdefaults__ | {"weight_decay": 0.0}
+
+
+def dog(p, g, x0, far, squares, *, t, lr=1.0, reps_rel=1e-6, eps=1e-8):
+    """Of arXiv 2302.12022, section 2; `far` is 0 before the first step of all."""
+    x0 = np.where(t == 1, p, x0)
+    far = reps_rel * (1 + length(p)) if far == 0 else np.maximum(far, length(p - x0))
+    squares = squares + np.sum(g**2)
+    return p - lr * far / np.sqrt(squares + eps) * g, x0, far, squares
+
+
 # ---------------------------------------------------------------- decoupled decay
 
 
@@ -472,6 +587,25 @@ RULES = {  # name: (rule, its state slots)
     "schedule_free_sgd": (schedule_free_sgd, ("z", "average")),
     "schedule_free_adamw": (schedule_free_adamw, ("v", "z", "average")),
 }
+WHOLE = {  # those that look at whole arrays first
+    "lamb": (lamb, ("m", "v")),
+    "lars": (lars, ("b",)),
+    "novograd": (novograd, ("m",)),
+    "stableadamw": (stableadamw, ("m", "v")),
+    "prodigy": (prodigy, ("m", "v", "s", "p0")),
+    "dadapt_adam": (dadapt_adam, ("m", "v", "s")),
+    "dadapt_adam_decoupled": (dadapt_adam_decoupled, ("m", "v", "s")),
+    "dog": (dog, ("x0",)),
+}
+KEPT = {  # the numbers that they keep, for each array
+    "novograd": ("v",),
+}
+ACROSS = {  # or of all arrays together
+    "prodigy": ("d", "r"),
+    "dadapt_adam": ("d", "r"),
+    "dadapt_adam_decoupled": ("d", "r"),
+    "dog": ("far", "squares"),
+}
 STARTS = {  # what a keyword sets to other than 0: slot, default
     "adagrad": ("s", 0.0),
     "adagrad_decoupled": ("s", 0.0),
@@ -494,7 +628,8 @@ def clip_by_norm(grads, limit):
 
 class Reference:
     """`params`, `state[slot]` are lists of float64 arrays, replaced by every step; `t` counts the steps, and
-    `counts` those of each array: it does not age while it has no gradient."""
+    `counts` those of each array: it does not age while it has no gradient. `kept[name]` is a list of a number for each
+    array, or of one for all."""
 
     def __init__(
         self,
@@ -509,7 +644,7 @@ class Reference:
         average=None,
         **hyper,
     ):
-        self.rule, slots = RULES[rule]
+        self.rule, slots = (RULES | WHOLE)[rule]
         self.params = [np.array(p, dtype=np.float64) for p in params]
         self.state = {slot: [np.zeros_like(p) for p in self.params] for slot in slots}
         if rule in STARTS:
@@ -520,6 +655,11 @@ class Reference:
         self.paths = [[] for _ in self.params]  # where each array has been, for the mean
         if self.averages or "average" in slots:
             self.state["average"] = [p.copy() for p in self.params]
+        self.across = rule in ACROSS
+        owners = 1 if self.across else len(self.params)
+        self.kept = {name: [0.0] * owners for name in ACROSS.get(rule, KEPT.get(rule, ()))}
+        if "d" in self.kept:
+            self.kept["d"] = [hyper.pop("d0", 1e-6)]
         self.t, self.counts = 0, [0] * len(self.params)
         self.maximize, self.clip_value, self.clip_norm = maximize, clip_value, clip_norm
         if weight_decay is not None:  # None: the rule's own default, which is 0 but in adamw
@@ -540,10 +680,18 @@ class Reference:
         self.t += 1
         hyper = {**self.rule.__kwdefaults__, **self.hyper, **self.checked(override)}
         with np.errstate(all="ignore"):  # NaN and Inf propagate in silence, as in the compiled kernels
-            for i, g in enumerate(self.clipped(grads)):
-                if g is not None:
-                    self.counts[i] += 1
-                    self.update(i, -g if self.maximize else g, hyper)
+            signed = {i: -g if self.maximize else g for i, g in enumerate(self.clipped(grads)) if g is not None}
+            for i in signed:
+                self.counts[i] += 1
+            if self.across:
+                self.update_all(signed, hyper)
+            else:
+                for i, g in signed.items():
+                    self.update(i, g, hyper)
+            if self.averages:
+                self.state["average"] = [
+                    self.averaged(i) if i in signed else a for i, a in enumerate(self.state["average"])
+                ]
 
     def clipped(self, grads):
         grads = [None if g is None else np.array(g, dtype=np.float64) for g in grads]
@@ -558,19 +706,44 @@ class Reference:
         if self.rule in (nadam, nadam_decoupled):
             self.mu_products[i] *= nadam_mu(self.counts[i], hyper["beta1"], hyper["momentum_decay"])
             hyper["mu_product"] = self.mu_products[i]
-        if "weight_decay" not in self.rule.__kwdefaults__:  # L2; adamw and lion decay the parameter instead
-            decay = hyper.pop("weight_decay", 0.0)
-            g = g + decay * self.params[i] if decay else g
-        old_state = [arrays[i] for slot, arrays in self.state.items() if slot != "average" or not self.averages]
-        new = self.rule(self.params[i], g, *old_state, **hyper)
-        if self.averages:
-            new = (*new, self.averaged(i, new[0]))
-        self.params[i], *new_state = map(np.asarray, new)
-        for arrays, array in zip(self.state.values(), new_state):
-            arrays[i] = array
+        hyper, g = self.decayed(hyper, g, self.params[i])
+        parts = [*self.own_state(), *self.kept.values()]
+        new = self.rule(self.params[i], g, *(part[i] for part in parts), **hyper)
+        for part, value in zip([self.params, *parts], new):
+            part[i] = np.asarray(value)
 
-    def averaged(self, i, p):
-        """What the average of array i is after a step to p."""
+    def update_all(self, grads, hyper):
+        """One update of the vector of all arrays that have a gradient."""
+
+        def joined(arrays):
+            return np.concatenate([np.ravel(arrays[i]) for i in grads])
+
+        t = joined({i: np.full(g.shape, self.counts[i]) for i, g in grads.items()})
+        p, slots = joined(self.params), self.own_state()
+        hyper, g = self.decayed(hyper | {"t": t}, joined(grads), p)
+        kept = [numbers[0] for numbers in self.kept.values()]
+        new = self.rule(p, g, *map(joined, slots), *kept, **hyper)
+        ends = np.cumsum([grad.size for grad in grads.values()])
+        for arrays, vector in zip([self.params, *slots], new):
+            for i, part in zip(grads, np.split(vector, ends[:-1])):
+                arrays[i] = part.reshape(arrays[i].shape)
+        for numbers, number in zip(self.kept.values(), new[1 + len(slots) :]):
+            numbers[0] = number
+
+    def decayed(self, hyper, g, p):
+        """L2 decay, but in rules that decay the parameter themselves."""
+        if "weight_decay" in self.rule.__kwdefaults__:
+            return hyper, g
+        decay = hyper.pop("weight_decay", 0.0)
+        return hyper, g + decay * p if decay else g
+
+    def own_state(self):
+        """What the rule itself keeps for each array."""
+        return [arrays for slot, arrays in self.state.items() if slot != "average" or not self.averages]
+
+    def averaged(self, i):
+        """What the average of array i is after a step."""
+        p = self.params[i]
         self.paths[i].append(p)
         if self.ema is None:
             return np.mean(self.paths[i], axis=0)

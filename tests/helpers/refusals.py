@@ -15,7 +15,7 @@ def contents(thing):
         return np.asarray(thing).tobytes()
     if isinstance(thing, fastopt.Optimizer):
         blocks = thing._layout
-        arrays = [*blocks.leaves, *(a for k in range(len(thing.rule.state)) for a in blocks.state_leaves(k))]
+        arrays = [*blocks.leaves, *(a for slot in blocks.slots for a in blocks.state_leaves(slot))]
         return thing.t, thing.skipped, repr(thing), [a.tobytes() for a in arrays]
     return repr(thing)
 

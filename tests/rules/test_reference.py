@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-from reference import RULES, Reference
+from reference import ACROSS, RULES, WHOLE, Reference
 
 # ---------------------------------------------------------------- by hand
 
@@ -36,6 +36,15 @@ from reference import RULES, Reference
         ("rprop", {"lr": 0.1, "step_size_max": 0.05}, 3.0, 0.95),
         ("rprop_minus", {"lr": 0.1}, 0.0, 1.0),
         ("asgd", {"lr": 0.1, "lambd": 0.5}, 2.0, 0.75),  # 1 − 0.1·(2 + 0.5·1)
+        ("lamb", {"lr": 0.1, "weight_decay": 0.5}, -3.0, 1.1),  # u = −1 + 0.5, made as long as 1 is
+        ("lamb", {"lr": 0.1}, 0.0, 0.9),  # decay alone has that length too
+        ("lars", {"lr": 10.0, "trust_coefficient": 0.01}, 3.0, 0.9),
+        ("lars", {"lr": 10.0, "trust_coefficient": 0.01, "weight_decay": 3.0}, -1.0, 0.95),  # 2 of 1 + 3
+        ("novograd", {"lr": 0.1, "eps": 1.0, "weight_decay": 0.5}, 3.0, 0.875),  # 1 − 0.1·(3/(3 + 1) + 0.5)
+        ("stableadamw", {"lr": 0.1, "weight_decay": 0.5, "eps": 1.0}, 3.0, 0.875),  # 0.95 − 0.1·3/(3 + 1)
+        ("prodigy", {"d0": 0.1, "bias_correction": True, "eps": 1e-30}, -3.0, 1.1),
+        ("dadapt_adam", {"d0": 0.1, "bias_correction": True, "eps": 1e-30}, 3.0, 0.9),
+        ("dog", {"reps_rel": 0.05, "eps": 7.0}, 3.0, 1 - 0.3 / 4),  # 0.05·(1 + 1)/√(9 + 7)·3
     ],
 )
 def test_first_step_by_hand(rule, hyper, grad, expected):
@@ -143,6 +152,15 @@ def test_nan_propagates_and_stays_where_it_is(rule):
     written = [arrays[0] for slot, arrays in ref.state.items() if slot != "x0"]  # no gradient goes into MADGRAD's start
     for array in [ref.params[0], *written]:
         assert np.isnan(array).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("rule", WHOLE)
+def test_nan_is_everywhere_in_what_a_sum_is_of(rule):
+    ref = Reference(rule, [np.ones(3), np.ones(2)])
+    for bad in (np.nan, 1.0):
+        ref.step([np.array([1.0, bad, 1.0]), np.ones(2)])
+    assert np.isnan(ref.params[0]).all()
+    assert np.isnan(ref.params[1]).all() == (rule in ACROSS)
 
 
 def test_the_oracle_is_independent():

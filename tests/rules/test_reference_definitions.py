@@ -88,3 +88,22 @@ def test_qhadam_weighs_two_sums(nu1, nu2):
         x = x - lr * ((1 - nu1) * g + nu1 * mean) / (np.sqrt((1 - nu2) * g**2 + nu2 * square) + eps)
         ref.step([g])
         np.testing.assert_allclose(ref.params[0], x, rtol=1e-11, atol=1e-12)
+
+
+def test_stableadamw_divides_lr_where_gradients_outgrow_their_mean():
+    """By weighted means of all gradients and squares; here R is above 1 in some steps and below in others."""
+    start, grads = gradients(5)
+    lr, eps, beta1, beta2, decay = 0.05, 1e-3, 0.8, 0.95, 0.3
+    ref = Reference("stableadamw", [start], lr=lr, eps=eps, beta1=beta1, beta2=beta2, weight_decay=decay)
+    x, above = start, 0
+    for k, g in enumerate(grads):
+        ages = np.arange(k, -1.0, -1.0)
+        mean, square = (
+            np.average(grads[: k + 1] ** power, axis=0, weights=beta**ages) for power, beta in ((1, beta1), (2, beta2))
+        )
+        rms = np.sqrt((g**2 / np.maximum(square, eps**2)).mean())
+        rate, above = lr / max(1.0, rms), above + (rms > 1.0)
+        x = x - rate * (decay * x + mean / (np.sqrt(square) + eps))
+        ref.step([g])
+        np.testing.assert_allclose(ref.params[0], x, rtol=1e-11, atol=1e-12)
+    assert 5 < above < 55

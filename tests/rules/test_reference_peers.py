@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from reference import RULES, Reference
+from reference import RULES, WHOLE, Reference
 from stepping import spelt
 
 pytestmark = pytest.mark.needs("peers")
@@ -165,11 +165,11 @@ def test_decoupled_decay_comes_before_pytorchs_step(torch, rule, cls, hyper, ext
 
 
 # What neither has is held against its definition in test_reference_definitions.py, or numbers in test_reference.py.
-ALONE = {"madgrad", "madgrad_decoupled", "ftrl", "rprop_minus", "adopt_decoupled", "adan_decoupled"}
+ALONE = {"madgrad", "madgrad_decoupled", "ftrl", "rprop_minus", "adopt_decoupled", "adan_decoupled", "stableadamw"}
 
 
 def test_every_rule_has_a_peer():
-    assert {rule for rule, *_ in TORCH + OPTAX + DECAYED} == set(RULES) - ALONE
+    assert {rule for rule, *_ in TORCH + OPTAX + DECAYED} == set(RULES | WHOLE) - ALONE
 
 
 @pytest.mark.parametrize(("rule", "cls", "hyper", "extra"), [case for case in TORCH if case[0] != "asgd"])
@@ -313,6 +313,45 @@ OPTAX += [
     ("schedule_free_sgd", {"lr": 0.05, "momentum": 0.7}, "schedule_free_sgd", {"b1": 0.7}),
     ("schedule_free_adamw", {"lr": 0.05}, "schedule_free_adamw", {}),
     ("schedule_free_adamw", SET | {"weight_decay": 0.1}, "schedule_free_adamw", {**THEIRS, "weight_decay": 0.1}),
+]
+
+# Of whole arrays, and of all together; with decay optax's LARS has another length, and it always corrects d's rate.
+PAIR = {"betas": (0.8, 0.95), "eps": 1e-4}
+FOUND = {"lr": 1.0, "bias_correction": True}
+OPTAX += [
+    ("lamb", {"lr": 0.05, "weight_decay": 0.0}, "lamb", {}),
+    ("lamb", SET | {"weight_decay": 0.3}, "lamb", {**THEIRS, "weight_decay": 0.3}),
+    ("lars", {"lr": 5.0}, "lars", {}),
+    (
+        "lars",
+        {"lr": 5.0, "momentum": 0.7, "trust_coefficient": 0.01},
+        "lars",
+        {"momentum": 0.7, "trust_coefficient": 0.01},
+    ),
+    ("novograd", {"lr": 0.05, "beta1": 0.9, "beta2": 0.25, "eps": 1e-6}, "novograd", {}),
+    ("novograd", SET | {"weight_decay": 0.3}, "novograd", {**THEIRS, "weight_decay": 0.3}),
+    ("prodigy", FOUND, "prodigy", {}),
+    (
+        "prodigy",
+        SET | FOUND | {"lr": 0.5, "d0": 1e-3, "d_coef": 2.0, "weight_decay": 0.3},
+        "prodigy",
+        {**PAIR, "estim_lr0": 1e-3, "estim_lr_coef": 2.0, "weight_decay": 0.3},
+    ),
+    ("prodigy", FOUND | {"safeguard_warmup": True}, "prodigy", {"safeguard_warmup": True}),
+    ("dadapt_adam", FOUND, "dadapt_adamw", {}),
+    (
+        "dadapt_adam_decoupled",
+        SET | FOUND | {"lr": 0.5, "d0": 1e-3, "weight_decay": 0.3},
+        "dadapt_adamw",
+        {**PAIR, "estim_lr0": 1e-3, "weight_decay": 0.3},
+    ),
+    ("dog", {"lr": 1.0}, "dog", {}),
+    (
+        "dog",
+        {"lr": 0.5, "reps_rel": 1e-2, "eps": 1.0, "weight_decay": 0.1},
+        "dog",
+        {"init_step": ("heuristic", 1e-2), "eps": 1.0, "weight_decay": 0.1},
+    ),
 ]
 
 

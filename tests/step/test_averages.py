@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from interrupts_everywhere import Places
 from reference import Reference
-from stepping import BY_NAME, DTYPES, assert_same_steps, bits, leaves, name_of, problem, spelt
+from stepping import BY_NAME, DTYPES, assert_close, assert_same_steps, bits, leaves, name_of, problem, spelt
 
 import fastopt
 from fastopt import schedules
@@ -39,6 +39,43 @@ def test_the_average_is_the_references(name, dtype, asked):
     assert_same_steps(opt, ref, [{"a": g[0], "b": g[1:]} for g in grads])
     assert list(opt.state)[-1] == "average"
     assert opt.averaged is opt.state["average"]
+
+
+@each_kind
+@pytest.mark.parametrize("name", ["lamb", "prodigy"])
+@pytest.mark.parametrize("hold", [list, fastopt.pack])
+def test_of_rules_with_sums(name, hold, asked):
+    params, grads = problem(np.float64, steps=10)
+    ref = Reference(name, params, lr=0.1, **asked)
+    opt = made(hold([p.copy() for p in params]), name, lr=0.1, clip_value=2.0, **asked)
+    ref.clip_value = 2.0
+    for g in grads:
+        opt.step(g)
+        ref.step(g)
+        assert_close(leaves(list(opt.averaged)), ref.state["average"], f"average, t={ref.t}")
+    other = copy.deepcopy(opt)
+    assert bits(*leaves(list(other.averaged))) == bits(*leaves(list(opt.averaged)))
+
+
+def upwards(p, new, g):
+    return new if new > p else p
+
+
+@each_kind
+def test_it_is_of_where_parameters_are_in_the_end(asked):
+    """After what ``after`` and ``cautious`` make of the step; copies do the same."""
+    x = X.copy()
+    opt, path = fastopt.Adam(x, lr=0.5, after=upwards, cautious=True, **asked), []
+    for t in range(6):
+        opt.step(G * (-1.0) ** t)
+        path.append(x.copy())
+        opt = copy.deepcopy(opt)
+        x = opt.params
+    assert (np.diff(path, axis=0) >= 0).all()
+    expected = path[0]
+    for t, p in enumerate(path[1:], 2):
+        expected = 0.75 * expected + 0.25 * p if "ema" in asked else expected + (p - expected) / t
+    np.testing.assert_allclose(opt.averaged, expected, rtol=1e-14)
 
 
 @each_kind

@@ -22,8 +22,8 @@ class Way:
         index = 0 if self.opt.params is self.W else 1
         self.W = self.opt._layout.leaves[index]
         self.V = self.opt._layout.leaves[0]
-        self.state = [self.opt._layout.state_leaves(k)[index] for k in range(3)]
-        self.others = [self.opt._layout.state_leaves(k)[0] for k in range(3)]
+        self.state = [self.opt._layout.state_leaves(slot)[index] for slot in self.opt.rule.state]
+        self.others = [self.opt._layout.state_leaves(slot)[0] for slot in self.opt.rule.state]
 
     def step(self, g):
         self.opt.step(self.form(g, np.ones(self.V.shape)))

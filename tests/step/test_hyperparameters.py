@@ -104,13 +104,13 @@ def test_a_schedule_with_a_bad_value_is_named_and_nothing_applied(way, value, er
         opt = fastopt.Momentum(params, **({} if way == "groups" else hyper))
         bad[0] = False
         opt.step(form(*two(1)))
-        before = [a.tobytes() for a in (*opt._layout.leaves, *opt._layout.state_leaves(0))]
+        before = [a.tobytes() for a in (*opt._layout.leaves, *opt._layout.state_leaves(opt.rule.state[0]))]
         bad[0] = True
         with pytest.raises(error, match=f"{name}.*schedule.*step 1") as caught:
             opt.step(form(*two(2)))
         assert "\n" not in str(caught.value)
         assert opt.t == 1
-        assert before == [a.tobytes() for a in (*opt._layout.leaves, *opt._layout.state_leaves(0))]
+        assert before == [a.tobytes() for a in (*opt._layout.leaves, *opt._layout.state_leaves(opt.rule.state[0]))]
         bad[0] = False
         opt.step(form(*two(2)))
         assert opt.t == 2

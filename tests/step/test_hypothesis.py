@@ -88,7 +88,7 @@ def test_any_nest_is_stepped_like_plain_python(held, rule, seed, special):
         gradients = list(draw(layout, seed + t, special))
         opt.step(nest(gradients))
         naive = [python_step(rule, t, one[0], g, one[1:]) for one, g in zip(naive, gradients)]
-    found = zip(opt._layout.leaves, *(opt._layout.state_leaves(k) for k in range(len(rule.state))))
+    found = zip(opt._layout.leaves, *(opt._layout.state_leaves(slot) for slot in rule.state))
     for mine, expected in zip(found, naive, strict=True):
         for a, b in zip(mine, expected, strict=True):
             assert a.dtype == b.dtype

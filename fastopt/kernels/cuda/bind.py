@@ -11,7 +11,6 @@ from numba.core.dispatcher import Dispatcher
 from ...linking import globals_in, link, link_read
 from ..bind import check, helpers_of
 from . import gpu
-from .loops import tuples
 
 # CUDA's Numba knows few of NumPy's functions on numbers; these are in the math module under the same name.
 OF_MATH = {getattr(np, name): getattr(math, name) for name in ("sqrt", "exp", "expm1", "log1p", "copysign", "fabs")}
@@ -55,12 +54,3 @@ def bound(template, **names):
     check(template)
     functions = {name: value for name, value in names.items() if isinstance(value, FunctionType)}
     return link(template, **{name: device(function) for name, function in functions.items()})
-
-
-def each(one, together, begin, end):
-    """A function on tuples for the items from ``begin`` to ``end``; in halves, as every call is a level of typing."""
-    if end - begin < 2:
-        return link(one, AT=begin) if begin < end else tuples.none
-    middle = (begin + end) // 2
-    halves = {"first": each(one, together, begin, middle), "second": each(one, together, middle, end)}
-    return link(together, **halves)

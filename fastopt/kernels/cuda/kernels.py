@@ -8,11 +8,11 @@ import numpy as np
 from numba import types
 from numba.core.errors import NumbaError
 
-from ...linking import link, link_read
+from ...linking import both, each, join, link, link_read, none
 from ..bind import first_reason
 from ..modifiers import staged
 from . import gpu
-from .bind import bound, each
+from .bind import bound
 from .loops import memory, norms, step, tuples
 
 MOST_BLOCKS = 1 << 16  # of a grid; beyond, a block takes several tiles
@@ -27,18 +27,24 @@ def pointer_to(dtype):
 @cache
 def sweep(rule, dtype, *, stage=False, held=False, scaled=False) -> gpu.Kernel:
     """The step of a rule: ``(p, g, state, n, given)``, where ``given`` holds the coefficients, on the device if
-    ``held``, and if ``scaled`` the factor of ``clip_norm``. TypeError if the rule does not compile for CUDA."""
+    ``held``, and if ``scaled`` the factor of ``clip_norm``. Those of a rule with sums are there, and ``given`` is where
+    they are, and where what it made of its sums. TypeError if the rule does not compile for CUDA."""
     rule = staged(rule) if stage else rule
-    count, scalar, pointer = coefficients_of(rule), numba.from_dtype(dtype), pointer_to(dtype)
+    count, scalar, pointer = rule.width, numba.from_dtype(dtype), pointer_to(dtype)
+    held = held or bool(rule.reduces)
     given = [pointer if held else types.UniTuple(scalar, count)] + [pointer] * scaled
     prepare = (step.held_scaled if scaled else step.held) if held else (step.scaled if scaled else step.plain)
+    prepare = link_read(prepare, take=each(tuples.take, join, 0, count))
+    if rule.reduces:
+        prepare = link(step.informed, own=prepare, of_extra=each(tuples.take, join, 0, rule.extra))
+        given = [types.Tuple(given), pointer]
     function = bound(
         step.sweep,
         update=rule.update,
-        prepare=link_read(prepare, take=each(tuples.take, tuples.join, 0, count)),
-        read=each(tuples.read, tuples.join, 0, len(rule.state)),
-        write=each(tuples.write, tuples.both, 0, len(rule.state)),
-        loaded=tuples.none if gpu.SIMULATED else gpu.barrier,
+        prepare=prepare,
+        read=each(tuples.read, join, 0, len(rule.state)),
+        write=each(tuples.write, both, 0, len(rule.state)),
+        loaded=none if gpu.SIMULATED else gpu.barrier,
     )
     state = types.UniTuple(pointer, len(rule.state))
     return compiled(rule, dtype, function, pointer, pointer, state, types.int64, types.Tuple(given))
@@ -48,12 +54,11 @@ def sweep(rule, dtype, *, stage=False, held=False, scaled=False) -> gpu.Kernel:
 def advance(rule, dtype, *, stage=False) -> gpu.Kernel:
     """``(t, by, hyper, memory)``: count on the device, and leave the coefficients there."""
     rule = staged(rule) if stage else rule
-    count = coefficients_of(rule)
     function = bound(
         step.advance,
         coefficients=rule.coefficients,
-        put=each(tuples.put, tuples.both, 0, count),
-        take=each(tuples.take, tuples.join, 0, len(rule.hyper)),
+        put=each(tuples.put, both, 0, rule.width),
+        take=each(tuples.take, join, 0, len(rule.hyper)),
     )
     return compiled(
         rule, dtype, function, types.CPointer(types.int64), types.int64, pointer_to(np.float64), pointer_to(dtype)
@@ -69,10 +74,6 @@ def compiled(rule, dtype, function, *kinds) -> gpu.Kernel:
 
 def refusal(rule, dtype, error) -> TypeError:
     return TypeError(f"rule {rule.name!r} must compile for CUDA and {dtype} arrays: {first_reason(error)}")
-
-
-def coefficients_of(rule) -> int:
-    return len(rule.coefficients(1, *(float(value) for value in rule.hyper.values())))
 
 
 @cache

@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 import numba
 from numba import types
 
-from ...linking import link, link_read
+from ...linking import both, each, join, link, link_read
 from .. import minimize as looped
 from .. import norms
 from ..loops import minimize as loop
@@ -13,10 +13,10 @@ from ..loops import objective, vectors
 from ..loops import step as templates
 from ..modifiers import staged
 from . import gpu
-from .bind import bound, each
-from .kernels import coefficients_of
+from .bind import bound
 from .loops import minimize as loops
 from .loops import tuples
+from .sums import of_one_problem
 
 THREADS = min(64, gpu.THREADS)  # of a block: problems are few and long, and small blocks spread over more of the card
 INDEX = types.UniTuple(types.int64, 2)
@@ -47,33 +47,33 @@ def is_kept(function) -> bool:
 
 
 def rows(count):
-    return each(tuples.read, tuples.join, 0, count)
+    return each(tuples.read, join, 0, count)
 
 
 def bound_loop(rule, form, function, flags, size):
     """The loop of one problem, for the device."""
     bound_rule = staged(rule) if flags.stage else rule
     width, coefficients_given = looped.columns(rule, flags, True)
-    take = each(loops.take, tuples.join, 0, width)
+    take = each(loops.take, join, 0, width)
     names = {
         "coefficients": bound_rule.coefficients,
         "row": link(looped.scheduled, take=take),
         "take": take,
-        "cast_like": each(loops.cast_like, tuples.join, 0, coefficients_of(bound_rule)),
+        "cast_like": each(loops.cast_like, join, 0, bound_rule.width),
         "with_factor": link(looped.with_factor, norm_of_one=link(norms.norm_of, squares_of=loops.squares_of)),
     }
     elements = link(
         templates.elements,
         update=bound_rule.update,
         at=rows(len(rule.state)),
-        put=each(loops.put, tuples.both, 0, len(rule.state)),
+        put=each(loops.put, both, 0, len(rule.state)),
     )
     prepare = looped.from_coefficients if coefficients_given else looped.from_hyper_and_norm
     return link(
         loop.loop,
         evaluate=evaluation(form, function, flags.reads_value, size),
         prepare=link_read(prepare, **names),
-        advance=link(looped.advance, elements=elements),
+        advance=of_one_problem(bound_rule, elements) if rule.reduces else link(looped.advance, elements=elements),
         after_gradient=link_read(looped.clipped, **names) if flags.clips_norm else looped.unclipped,
         largest=vectors.largest_one_by_one,
         flush_on=loops.keep_control,

@@ -3,13 +3,11 @@
 import numpy as np
 
 from ...linking import stand_in
-from ..modifiers import parts
+from ..modifiers import STAGES, parts
 from ..norms import clip_factor, norm_of_one
 from .lanes import ALL, BOUNDED, CLIPS_NORM, FIRST, ITERATIONS, SCALED, SINCE, STAGED, WHO, G
 from .many import LANES, read
 from .minimize import SIGN
-
-STAGES = 4  # the last coefficients: of the stage that modifies gradients (modifiers.py)
 
 
 @stand_in

@@ -6,6 +6,8 @@ with those of train/epochs.py. Both do the same to the bit.
 
 import math
 
+import numpy as np
+
 from ...linking import UNBOUND, link, stand_in
 from ..counts import SKIPPED, T, load, store
 from ..norms import CHUNK, SMALL, are_finite, clip_factor, norm_of
@@ -15,6 +17,7 @@ from ..tuples import cast_like
 from .batches import gather, head
 from .rows import take
 from .step import coefficients, sweep
+from .sums import SUMS, add_sums, advance, combined
 
 # In counts: the next example, a refused gradient, whether the gradient is yet to be seen written, the batches and the
 # examples of an update on its way.
@@ -95,8 +98,8 @@ def epoch(batches, memory, steps, order, limits, numbers, counts):
 # --- compiled --------------------------------------------------------------------------------------------------------
 # ``batches`` are (loss, params, grads, the memory of all gradients, where each begins and ends, data, scratch),
 # ``memory`` that of gradients and of their sums, ``steps`` (blocks, table, like, lanes, the steps applied before the
-# table's first row, where the optimiser counts them). ``blocks`` holds (p, g, state, group) for each kernel call, the
-# table the hyperparameters by group and step, ``like`` its first row.
+# table's first row, where the optimiser counts them). ``blocks`` holds (p, g, state, group, missed, kept) for each
+# kernel call, the table the hyperparameters by group and step, ``like`` its first row.
 
 
 @stand_in
@@ -170,10 +173,42 @@ def update_blocks(steps, numbers, counts):
     t = load(held, T) + 1
     row, last = t - 1 - first, table.shape[1] - 1
     row = row if row < last else last
-    for p, g, state, group, missed in blocks:
-        h = with_factor(take(table[group], row, like), factor)
-        sweep(p, g, state, cast_like(coefficients(t - missed, *h), p))
+    step_blocks(blocks, table, row, like, factor, t)
     store(held, T, t)
+
+
+@stand_in
+def step_blocks(blocks, table, row, like, factor, t):
+    """Stands for one of the next three."""
+
+
+def coefficients_of(block, table, row, like, factor, t):
+    p, _, _, group, missed, _ = block
+    h = with_factor(take(table[group], row, like), factor)
+    return cast_like(coefficients(t - missed, *h), p)
+
+
+def one_by_one(blocks, table, row, like, factor, t):
+    for block in blocks:
+        sweep(block[0], block[1], block[2], coefficients_of(block, table, row, like, factor, t))
+
+
+def each_by_its_sums(blocks, table, row, like, factor, t):
+    for block in blocks:
+        p, g, state, _, _, kept = block
+        advance(p, g, state, coefficients_of(block, table, row, like, factor, t), kept)
+
+
+def all_by_their_sums(blocks, table, row, like, factor, t):
+    """With the coefficients of the first group."""
+    sums, kept = np.zeros(SUMS), blocks[0][5]
+    for block in blocks:
+        add_sums(block[0], block[1], block[2], coefficients_of(block, table, row, like, factor, t), kept, sums)
+    first = (blocks[0][0], blocks[0][1], blocks[0][2], blocks[0][3], 0, kept)
+    extra = combined(coefficients_of(first, table, row, like, factor, t), sums, kept)
+    for block in blocks:
+        c = coefficients_of(block, table, row, like, factor, t)
+        sweep(block[0], block[1], block[2], c + cast_like(extra, block[0]))
 
 
 @stand_in

@@ -12,6 +12,7 @@ from ..slices import is_over
 from ..subnormals import flush_off, flush_on
 from .lanes import (
     ALL,
+    APART,
     BEGIN,
     BOUNDED,
     CHANGE,
@@ -24,6 +25,7 @@ from .lanes import (
     EVALUATE,
     EVALUATED,
     FIRST,
+    FIRST_KEPT,
     GOING,
     ITERATIONS,
     LAST_TICK,
@@ -113,7 +115,8 @@ def advance(job, lanes, c, at, table, changing, plan):
     prepare(lanes, c, at, table, changing, plan)
     if plan[CHANGE]:
         call(plan[CHANGE], (job,))
-    call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1]))
+    kept = plan[FIRST_KEPT] + at[WHO, 0] * plan[APART]  # of one lane: rules that keep numbers have no more
+    call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1], kept))
     if plan[CORRECT]:
         call(plan[CORRECT], (job,))
 

@@ -26,6 +26,7 @@ RUNNING, GTOL, MAXITER, FTOL, NONFINITE, XTOL, RAISED, MAXFUN, MAXTIME, CALLBACK
 EVALUATED = -2  # in the marks of evaluations alone
 NIT, STATUS, STARTED = 0, 1, 2  # in counts
 VALUE, BEST, SIGN, START = 0, 1, 2, 3  # in numbers: the value at x, the best so far, -1 to maximise, the first value
+KEPT = 4  # and from here on what the rule keeps from step to step
 BY_GRADIENT, BY_VALUE, BY_STEP = 0, 1, 2  # in tests: gtol, ftol, xtol, or -1 where a test is off
 
 # What is compiled in or left out.
@@ -46,8 +47,8 @@ def prepare(table, like, nit, first, x):
 
 
 @stand_in
-def advance(x, g, state, c):
-    """Stands for the rule's update of x and state."""
+def advance(x, g, state, c, numbers):
+    """Stands for the rule's update of x and state, and of what it keeps."""
 
 
 @stand_in
@@ -77,7 +78,7 @@ def loop(objective, problem, course):
             if SCALED:
                 to_scale(x, g, scale)
             c = after_gradient(table, like, nit, first, x, g, c)
-            advance(x, g, state, c)
+            advance(x, g, state, c, numbers)
             if SCALED:
                 scaled_back(x, old, scale)
             if BOUNDED:

@@ -85,7 +85,7 @@ def as_it_is(x):
 
 
 def take(table, k, like):
-    """For ``take`` of loops/rows.py, one number of a row: see ``each`` in cuda/bind.py."""
+    """For ``take`` of loops/rows.py, one number of a row: see ``each`` in linking.py."""
     return (table[k, AT],)
 
 

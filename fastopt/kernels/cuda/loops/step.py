@@ -24,7 +24,7 @@ def coefficients(t, *hyper):
 
 @stand_in
 def prepare(*given):
-    """Stands for one of the four functions below."""
+    """Stands for one of the five functions below."""
 
 
 @stand_in
@@ -49,6 +49,21 @@ def scaled(c, factor):
 
 def held_scaled(memory, factor):
     return rescaled(take(memory), factor[0])
+
+
+@stand_in
+def of_extra(memory):
+    """Stands for ``take`` of what the rule made of its sums."""
+
+
+@stand_in
+def own(*there):
+    """Stands for ``held`` or ``held_scaled``."""
+
+
+def informed(there, extra):
+    """With what the rule made of its sums, which is on the device."""
+    return own(*there) + of_extra(extra)
 
 
 def sweep(p, g, state, n, given):

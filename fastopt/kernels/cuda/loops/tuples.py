@@ -1,29 +1,8 @@
-"""Tuples of any length on CUDA: a function for one item, at ``AT``, and one that joins two functions (cuda/bind.py)."""
+"""Tuples of any length on CUDA: functions for one item, at ``AT``, of which ``each`` (linking.py) makes one for all."""
 
-from ....linking import UNBOUND, stand_in
+from ....linking import UNBOUND
 
 AT = UNBOUND
-
-
-@stand_in
-def first(*args):
-    """Stands for the function for the first half of the items, as ``second`` for the second half."""
-
-
-second = first
-
-
-def join(*args):
-    return first(*args) + second(*args)
-
-
-def both(*args):
-    first(*args)
-    second(*args)
-
-
-def none(*args):
-    return ()
 
 
 def read(arrays, i):
