@@ -32,12 +32,24 @@ agree and which differ.
 LAMB and those after it look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG): a
 NaN in a gradient then makes all of that NaN, where with the others it stays in its place.
 
+## Dialects
+
+One name means different rules in different frameworks: where eps is added, what an average starts from, whether lr is
+inside a velocity, and what the defaults are. Formulas and defaults here are PyTorch's. Every disagreement is a keyword
+of the rule (``eps_in_sqrt``, ``eps_before_correction``, ``eps_in_max``, ``max_corrected``, ``lr_in_velocity``,
+``initial_accumulator_value``, ``momentum_decay``, ``decoupled``), and ``preset="torch"``, ``"optax"``, ``"keras"`` or
+``"sklearn"`` sets those of a framework and its defaults; what is given beside it wins.
+
+>>> import numpy as np
+>>> opt = fastopt.Adagrad(np.ones(2), lr=0.01, preset="keras")
+>>> opt.eps, opt.eps_in_sqrt
+(1e-07, True)
+
 ## Your own rule
 
 Two small functions of plain Python. ``coefficients`` computes what depends on the step alone, in float64; ``update`` is
 the arithmetic of one element. `fastopt.Rule` names their numbers and state, and the rule works wherever a name does.
 
->>> import numpy as np
 >>> def coefficients(t, lr, beta):
 ...     return lr, beta, 1.0 - beta, 0.0
 >>> def update(p, g, m, lr, beta, rest, zero):  # no literals, so float32 stays float32

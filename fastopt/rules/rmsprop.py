@@ -4,9 +4,9 @@
 d = √max(v−a², 0) + eps. ``momentum`` sums the scaled gradients: b = μb + g/d; θ ← θ − lr·b.
 Variant: PyTorch's: eps outside the root, lr outside b; with ``eps_in_sqrt=True`` eps is inside, d = √(v + eps).
 ``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW and timm's RMSpropTF.
-Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root and use
-alpha 0.9 (``RMSprop(params, lr, alpha=0.9, eps_in_sqrt=True)``, eps 1e-7 in Keras), and Keras and JAX keep lr inside b,
-which is the same at constant lr.
+Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root, use alpha
+0.9 (eps 1e-7 in Keras), and keep lr inside b, b = μb + lr·g/d; θ ← θ − b, which is the same at constant lr:
+``preset="optax"`` and ``preset="keras"`` set these.
 In float32 v is infinite after one |g| > 1.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
@@ -24,6 +24,9 @@ centered
 momentum
     μ, how much of b is kept each step; any value but 0 switches it on, with one more state array. Steps grow to 1/(1−μ)
     of their length.
+lr_in_velocity
+    Whether lr goes into b, so that each gradient keeps the lr of its own step when lr changes, instead of multiplying
+    b; needs ``momentum``.
 
 Examples
 --------
@@ -55,13 +58,14 @@ RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
 
 def variant(options, **more):
     momentum = {"momentum": 0.9} if "momentum" in options else {}
+    velocity = {"lr_in_velocity": False} if momentum else {}
     return Rule(
         name="_".join(("rmsprop", *options)),
         label="RMSprop",
         update=UPDATES[options],
         coefficients=updates.with_momentum if momentum else updates.coefficients,
         state=("v", *(STATE[one] for one in options)),
-        hyper=HYPER | momentum | {"eps_in_sqrt": False},
+        hyper=HYPER | momentum | {"eps_in_sqrt": False} | velocity,
         ranges=RANGES | dict.fromkeys(momentum, "[0, inf)"),
         doc=__doc__,
         **more,

@@ -22,6 +22,13 @@ holds back parameters whose gradients are mostly noise.""",
     "bias_correction": """\
 Whether to divide m and v by the weight that they have gathered since they started at 0. Without it the first steps
 are about three times as long, by default.""",
+    "eps_before_correction": """\
+Whether eps is added to √v before the correction of v ("epsilon hat"): in the first steps it is then larger by the
+correction, 30 times at the first by default. Without ``bias_correction`` there is no difference.""",
+    "max_corrected": "Whether AMSGrad's maximum is that of the corrected v̂ instead of v; needs ``amsgrad``.",
+    "lr_in_velocity": """\
+Whether lr goes into b, so that each gradient keeps the lr of its own step when lr changes, instead of multiplying
+b.""",
     "etaminus": "η⁻, what a step is multiplied by where the gradient has changed its sign.",
     "etaplus": "η⁺, what a step is multiplied by where the gradient has kept its sign.",
     "step_size_min": "Δmin, how short a step can become, in the parameter's own unit.",

@@ -22,12 +22,19 @@ def gd(p, g, *, t, lr=1e-3):
 sgd = gd  # the same update; only the examples behind g differ
 
 
-def momentum(p, g, b, *, t, lr=1e-3, momentum=0.9, dampening=0.0):
-    b = g if t == 1 else momentum * b + (1 - dampening) * g
+def momentum(p, g, b, *, t, lr=1e-3, momentum=0.9, dampening=0.0, lr_in_velocity=False):
+    new = g if t == 1 else (1 - dampening) * g
+    if lr_in_velocity:
+        b = momentum * b + lr * new
+        return p - b, b
+    b = momentum * b + new
     return p - lr * b, b
 
 
-def nesterov(p, g, b, *, t, lr=1e-3, momentum=0.9):
+def nesterov(p, g, b, *, t, lr=1e-3, momentum=0.9, lr_in_velocity=False):
+    if lr_in_velocity:
+        b = momentum * b + lr * g
+        return p - lr * g - momentum * b, b
     b = momentum * b + g
     return p - lr * (g + momentum * b), b
 
@@ -65,61 +72,83 @@ def rmsprop_centered(p, g, v, a, *, t, lr=1e-2, alpha=0.99, eps=1e-8, eps_in_sqr
     return p - lr * g / root(variance, eps, eps_in_sqrt), v, a
 
 
-def rmsprop_momentum(p, g, v, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False):
+def rolled(p, b, direction, lr, momentum, lr_in_velocity):
+    if lr_in_velocity:
+        b = momentum * b + lr * direction
+        return p - b, b
+    b = momentum * b + direction
+    return p - lr * b, b
+
+
+def rmsprop_momentum(
+    p, g, v, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False, lr_in_velocity=False
+):
     v = alpha * v + (1 - alpha) * g**2
-    b = momentum * b + g / root(v, eps, eps_in_sqrt)
-    return p - lr * b, v, b
+    p, b = rolled(p, b, g / root(v, eps, eps_in_sqrt), lr, momentum, lr_in_velocity)
+    return p, v, b
 
 
-def rmsprop_centered_momentum(p, g, v, a, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False):
+def rmsprop_centered_momentum(
+    p, g, v, a, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False, lr_in_velocity=False
+):
     v = alpha * v + (1 - alpha) * g**2
     a = alpha * a + (1 - alpha) * g
     variance = np.maximum(v - a**2, 0)
-    b = momentum * b + g / root(variance, eps, eps_in_sqrt)
-    return p - lr * b, v, a, b
+    p, b = rolled(p, b, g / root(variance, eps, eps_in_sqrt), lr, momentum, lr_in_velocity)
+    return p, v, a, b
 
 
 # ---------------------------------------------------------------- the Adam family
 
 
-def adam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True):
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g**2
-    m_hat = m / (1 - beta1**t) if bias_correction else m
-    v_hat = v / (1 - beta2**t) if bias_correction else v
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+def adam_step(m, v, t, lr, beta1, beta2, eps, bias_correction, eps_before_correction):
+    """What is subtracted from the parameter."""
+    if not bias_correction:
+        return lr * m / (np.sqrt(v) + eps)
+    m_hat = m / (1 - beta1**t)
+    if eps_before_correction:
+        return lr * m_hat / ((np.sqrt(v) + eps) / np.sqrt(1 - beta2**t))
+    return lr * m_hat / (np.sqrt(v / (1 - beta2**t)) + eps)
 
 
-def adamw(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2):
-    p = p * (1 - lr * weight_decay)
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g**2
-    m_hat = m / (1 - beta1**t) if bias_correction else m
-    v_hat = v / (1 - beta2**t) if bias_correction else v
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-def amsgrad(p, g, m, v, vmax, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True):
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g**2
-    vmax = np.maximum(vmax, v)  # of the raw v; the correction comes after
-    m_hat = m / (1 - beta1**t) if bias_correction else m
-    v_hat = vmax / (1 - beta2**t) if bias_correction else vmax
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v, vmax
-
-
-def adamw_amsgrad(
-    p, g, m, v, vmax, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2
+def adam(
+    p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, eps_before_correction=False
 ):
-    p = p * (1 - lr * weight_decay)
-    hyper = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "bias_correction": bias_correction}
-    return amsgrad(p, g, m, v, vmax, t=t, **hyper)
-
-
-def adamax(p, g, m, u, *, t, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     m = beta1 * m + (1 - beta1) * g
-    u = np.maximum(beta2 * u, np.abs(g) + eps)
-    return p - lr / (1 - beta1**t) * m / u, m, u
+    v = beta2 * v + (1 - beta2) * g**2
+    return p - adam_step(m, v, t, lr, beta1, beta2, eps, bias_correction, eps_before_correction), m, v
+
+
+def amsgrad(
+    p,
+    g,
+    m,
+    v,
+    vmax,
+    *,
+    t,
+    lr=1e-3,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    bias_correction=True,
+    eps_before_correction=False,
+    max_corrected=False,
+):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    if max_corrected and bias_correction:  # as optax: the largest corrected v so far
+        vmax = np.maximum(vmax, v / (1 - beta2**t))
+        root = np.sqrt(vmax) + (eps / np.sqrt(1 - beta2**t) if eps_before_correction else eps)
+        return p - lr * m / (1 - beta1**t) / root, m, v, vmax
+    vmax = np.maximum(vmax, v)  # of the raw v; the correction comes after
+    return p - adam_step(m, vmax, t, lr, beta1, beta2, eps, bias_correction, eps_before_correction), m, v, vmax
+
+
+def adamax(p, g, m, u, *, t, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, eps_in_max=True):
+    m = beta1 * m + (1 - beta1) * g
+    u = np.maximum(beta2 * u, np.abs(g) + (eps if eps_in_max else 0.0))
+    return p - lr / (1 - beta1**t) * m / (u if eps_in_max else u + eps), m, u
 
 
 def nadam_mu(t, beta1, momentum_decay):
@@ -145,7 +174,7 @@ def nadam_decoupled(
     return nadam(p, g, m, v, t=t, mu_product=mu_product, **hyper)
 
 
-def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, eps_before_correction=True):
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**2
     m_hat = m / (1 - beta1**t)
@@ -154,13 +183,9 @@ def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     if rho <= 5:  # too few samples for a variance: no adaptive step yet
         return p - lr * m_hat, m, v
     r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-    adaptive = np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps)
-    return p - lr * m_hat * r * adaptive, m, v
-
-
-def radam_decoupled(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    p = p * (1 - lr * weight_decay)
-    return radam(p, g, m, v, t=t, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+    if eps_before_correction:
+        return p - lr * m_hat * r * np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps), m, v
+    return p - lr * m_hat * r / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
 
 
 def lion(p, g, m, *, t, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
@@ -510,14 +535,14 @@ def dog(p, g, x0, far, squares, *, t, lr=1.0, reps_rel=1e-6, eps=1e-8):
 # ---------------------------------------------------------------- decoupled decay
 
 
-def decoupled(rule, decayed_by=lambda t, lr, **_: lr):
+def decoupled(rule, decayed_by=lambda t, lr, **_: lr, default=0.0):
     """The rule after θ ← θ − lr·λθ."""
 
     def step(p, g, *state, t, weight_decay=0.0, **hyper):
         p = p * (1 - decayed_by(t, **hyper) * weight_decay)
         return rule(p, g, *state, t=t, **hyper)
 
-    step.__kwdefaults__ = rule.__kwdefaults__ | {"weight_decay": 0.0}
+    step.__kwdefaults__ = rule.__kwdefaults__ | {"weight_decay": default}
     step.__name__ = f"{rule.__name__}_decoupled"
     return step
 
@@ -529,6 +554,12 @@ rmsprop_centered_decoupled = decoupled(rmsprop_centered)
 rmsprop_momentum_decoupled = decoupled(rmsprop_momentum)
 rmsprop_centered_momentum_decoupled = decoupled(rmsprop_centered_momentum)
 adamax_decoupled = decoupled(adamax)
+sgd_decoupled = decoupled(sgd)
+momentum_decoupled = decoupled(momentum)
+nesterov_decoupled = decoupled(nesterov)
+radam_decoupled = decoupled(radam)
+adamw = decoupled(adam, default=1e-2)
+adamw_amsgrad = decoupled(amsgrad, default=1e-2)
 
 
 # ---------------------------------------------------------------- what all rules share
@@ -536,7 +567,10 @@ adamax_decoupled = decoupled(adamax)
 RULES = {  # name: (rule, its state slots)
     "gd": (gd, ()),
     "sgd": (sgd, ()),
+    "sgd_decoupled": (sgd_decoupled, ()),
     "momentum": (momentum, ("b",)),
+    "momentum_decoupled": (momentum_decoupled, ("b",)),
+    "nesterov_decoupled": (nesterov_decoupled, ("b",)),
     "nesterov": (nesterov, ("b",)),
     "adagrad": (adagrad, ("s",)),
     "adadelta": (adadelta, ("v", "u")),

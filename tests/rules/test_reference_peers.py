@@ -139,6 +139,9 @@ def test_against_pytorch(torch, rule, cls, hyper, extra, options):
 
 # What PyTorch has without decoupled decay: rule, class, hyperparameters, what PyTorch needs besides.
 DECAYED = [
+    ("sgd_decoupled", "SGD", {"lr": 0.05}, {}),
+    ("momentum_decoupled", "SGD", {"lr": 0.05, "momentum": 0.7, "dampening": 0.3}, {}),
+    ("nesterov_decoupled", "SGD", {"lr": 0.05, "momentum": 0.7}, {"nesterov": True}),
     ("adagrad_decoupled", "Adagrad", {"lr": 0.1, "lr_decay": 0.05}, {}),
     ("adadelta_decoupled", "Adadelta", {"lr": 0.5}, {}),
     ("rmsprop_decoupled", "RMSprop", {"lr": 0.05}, {}),
