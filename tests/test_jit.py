@@ -78,6 +78,8 @@ madgrad_decoupled  x, g, v, s, x0, t, lr, momentum=0.9, eps=1e-06, weight_decay=
 ftrl  x, g, s, z, t, lr, beta=0.0, l1=0.0, l2=0.0
 signsgd  x, g, t, lr
 signum  x, g, m, t, lr, momentum=0.9
+schedule_free_sgd  x, g, z, average, t, lr, momentum=0.9, warmup_steps=0.0
+schedule_free_adamw  x, g, v, z, average, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, warmup_steps=0.0
 """
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]

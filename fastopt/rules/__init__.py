@@ -19,6 +19,7 @@ agree and which differ.
 - **No idea of the parameters' scale: Adadelta**, whose lr has no unit. 1 is the paper's; more is often faster.
 - **Training that breaks down in its first steps: RAdam**, which needs no warm-up, or a warm-up of lr.
 - **A full gradient whose scale is unknown, or unlike from parameter to parameter: Rprop**, of which nothing is tuned.
+- **No idea how long to train: ScheduleFreeSGD, ScheduleFreeAdamW**: no lr has to fall. Evaluate ``opt.averaged``.
 - **Very long training: AdEMAMix**, whose second average remembers some 10 000 steps.
 - **Noise that never ends, drifting targets: RMSprop**, which forgets soonest.
 - **Gradients with rare, huge outliers: Adam with clip_norm**, Adamax, AMSGrad, or StableAdamW, which needs no limit.
@@ -28,8 +29,8 @@ agree and which differ.
   Momentum.
 - **A textbook: GD on all data, SGD on samples, Adagrad(eps=0), Adam(bias_correction=False).**
 
-The last seven rules look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG): a NaN
-in a gradient then makes all of that NaN, where with the others it stays in its place.
+LAMB and those after it look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG): a
+NaN in a gradient then makes all of that NaN, where with the others it stays in its place.
 
 ## Dialects
 
@@ -66,6 +67,7 @@ import copyreg
 import sys
 from importlib import import_module
 
+from .averages import MADE, averaged
 from .rule import Rule
 
 RULES: tuple[Rule, ...] = tuple(
@@ -100,6 +102,8 @@ RULES: tuple[Rule, ...] = tuple(
         "ftrl",
         "signsgd",
         "signum",
+        "schedule_free_sgd",
+        "schedule_free_adamw",
         "lamb",
         "lars",
         "novograd",
@@ -130,6 +134,8 @@ def _reduced(rule):
     """A rule is made of functions, so it is pickled by name: here, or in the module that its update is of."""
     if rule in ALL_RULES:
         return _built_in, (rule.name,)
+    if rule in MADE:
+        return averaged, MADE[rule]
     for module in (rule.update.__module__, rule.coefficients.__module__, "__main__"):
         names = vars(sys.modules[module]) if module in sys.modules else {}
         found = next((name for name, value in names.items() if value is rule), None)

@@ -36,6 +36,8 @@ b.""",
     "weight_decay": """\
 λ, L2 decay: adds λθ to the gradient, as a penalty ½λ‖θ‖² on the loss would. Rules that rescale the gradient
 rescale this part with it; AdamW and Lion decay apart from it.""",
+    "ema": """\
+How much of the average of the parameters is kept each step: it looks back over about 1/(1−ema) steps.""",
     "decoupled": """\
 Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.""",
 }

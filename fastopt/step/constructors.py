@@ -99,7 +99,7 @@ def signature_of(rule, switches) -> Signature:
     parameters = [Parameter("params", either)]
     own = [name for name in hyper if name != "weight_decay" or "weight_decay" in rule.hyper]
     parameters += [Parameter(name, either if name == "lr" else keyword, default=hyper[name]) for name in own]
-    rest = switches | {name: hyper[name] for name in hyper if name not in own} | Options._field_defaults
+    rest = switches | {name: hyper[name] for name in hyper if name not in own} | Options._field_defaults | AVERAGES
     parameters += [Parameter(name, keyword, default=default) for name, default in rest.items()]
     parameters += [Parameter("preset", keyword, default=None)]
     return Signature(parameters, return_annotation=Optimizer)
@@ -108,7 +108,7 @@ def signature_of(rule, switches) -> Signature:
 def document(rule, signature) -> str:
     """The rule's text, every argument explained for this rule, and the rule's example."""
     arguments = [
-        COMMON[name] if name in Options._fields else number_entry(rule, name, parameter.default)
+        COMMON[name] if name in COMMON else number_entry(rule, name, parameter.default)
         for name, parameter in signature.parameters.items()
         if name not in ("params", "preset")
     ]
@@ -163,6 +163,7 @@ def preset_entry(rule) -> str:
 {f";{NEWLINE}".join(sets)}."""
 
 
+AVERAGES = {"ema": None, "average": None}
 # The options of every optimiser, as the class explains them.
 COMMON = texts.entries(texts.sections(cleandoc(Optimizer.__doc__ or "")).get("Parameters", ""))
 NEWLINE = "\n"  # Python 3.11 takes no backslash in an f-string's braces

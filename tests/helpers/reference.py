@@ -386,6 +386,39 @@ def signum(p, g, m, *, t, lr=1e-3, momentum=0.9):
     return p - lr * np.sign(m), m
 
 
+# ---------------------------------------------------------------- schedule-free
+
+
+def schedule_free_share(t, warmup_steps):
+    """The weight of step t over the sum of all so far, each the square of lr as it was, over that of lr."""
+    weights = [min(1.0, k / warmup_steps) ** 2 if warmup_steps else 1.0 for k in range(1, t + 1)]
+    return weights[-1] / sum(weights)
+
+
+def schedule_free(step, p, z, x, t, beta, warmup_steps):
+    """`p` is y; `step` makes of z the next one. Algorithm 1 of arXiv 2405.15682."""
+    z, x = (p, p) if t == 1 else (z, x)
+    z = step(z)
+    c = schedule_free_share(t, warmup_steps)
+    x = (1 - c) * x + c * z
+    return (1 - beta) * z + beta * x, z, x
+
+
+def schedule_free_sgd(p, g, z, x, *, t, lr=1.0, momentum=0.9, warmup_steps=0.0):
+    lr = lr * t / warmup_steps if t < warmup_steps else lr
+    return schedule_free(lambda z: z - lr * g, p, z, x, t, momentum, warmup_steps)
+
+
+def schedule_free_adamw(
+    p, g, v, z, x, *, t, lr=2.5e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, warmup_steps=0.0
+):
+    lr = lr * t / warmup_steps if t < warmup_steps else lr
+    v = beta2 * v + (1 - beta2) * g**2
+    direction = g / (np.sqrt(v / (1 - beta2**t)) + eps) + weight_decay * p
+    p, z, x = schedule_free(lambda z: z - lr * direction, p, z, x, t, beta1, warmup_steps)
+    return p, v, z, x
+
+
 # ---------------------------------------------------------------- lengths of whole arrays
 
 
@@ -585,6 +618,8 @@ RULES = {  # name: (rule, its state slots)
     "ftrl": (ftrl, ("s", "z")),
     "signsgd": (signsgd, ()),
     "signum": (signum, ("m",)),
+    "schedule_free_sgd": (schedule_free_sgd, ("z", "average")),
+    "schedule_free_adamw": (schedule_free_adamw, ("v", "z", "average")),
 }
 WHOLE = {  # those that look at whole arrays first
     "lamb": (lamb, ("m", "v")),
@@ -630,7 +665,19 @@ class Reference:
     `counts` those of each array: it does not age while it has no gradient. `kept[name]` is a list of a number for each
     array, or of one for all."""
 
-    def __init__(self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper):
+    def __init__(
+        self,
+        rule,
+        params,
+        *,
+        weight_decay=None,
+        maximize=False,
+        clip_value=None,
+        clip_norm=None,
+        ema=None,
+        average=None,
+        **hyper,
+    ):
         self.rule, slots = (RULES | WHOLE)[rule]
         self.params = [np.array(p, dtype=np.float64) for p in params]
         self.state = {slot: [np.zeros_like(p) for p in self.params] for slot in slots}
@@ -638,6 +685,10 @@ class Reference:
             slot, default = STARTS[rule]
             start = hyper.pop("initial_accumulator_value", default)
             self.state[slot] = [np.full_like(p, start) for p in self.params]
+        self.averages, self.ema = ema is not None or average == "polyak", ema
+        self.paths = [[] for _ in self.params]  # where each array has been, for the mean
+        if self.averages or "average" in slots:
+            self.state["average"] = [p.copy() for p in self.params]
         self.across = rule in ACROSS
         owners = 1 if self.across else len(self.params)
         self.kept = {name: [0.0] * owners for name in ACROSS.get(rule, KEPT.get(rule, ()))}
@@ -671,6 +722,10 @@ class Reference:
             else:
                 for i, g in signed.items():
                     self.update(i, g, hyper)
+            if self.averages:
+                self.state["average"] = [
+                    self.averaged(i) if i in signed else a for i, a in enumerate(self.state["average"])
+                ]
 
     def clipped(self, grads):
         grads = [None if g is None else np.array(g, dtype=np.float64) for g in grads]
@@ -686,7 +741,7 @@ class Reference:
             self.mu_products[i] *= nadam_mu(self.counts[i], hyper["beta1"], hyper["momentum_decay"])
             hyper["mu_product"] = self.mu_products[i]
         hyper, g = self.decayed(hyper, g, self.params[i])
-        parts = [*self.state.values(), *self.kept.values()]
+        parts = [*self.own_state(), *self.kept.values()]
         new = self.rule(self.params[i], g, *(part[i] for part in parts), **hyper)
         for part, value in zip([self.params, *parts], new):
             part[i] = np.asarray(value)
@@ -698,7 +753,7 @@ class Reference:
             return np.concatenate([np.ravel(arrays[i]) for i in grads])
 
         t = joined({i: np.full(g.shape, self.counts[i]) for i, g in grads.items()})
-        p, slots = joined(self.params), [*self.state.values()]
+        p, slots = joined(self.params), self.own_state()
         hyper, g = self.decayed(hyper | {"t": t}, joined(grads), p)
         kept = [numbers[0] for numbers in self.kept.values()]
         new = self.rule(p, g, *map(joined, slots), *kept, **hyper)
@@ -715,3 +770,15 @@ class Reference:
             return hyper, g
         decay = hyper.pop("weight_decay", 0.0)
         return hyper, g + decay * p if decay else g
+
+    def own_state(self):
+        """What the rule itself keeps for each array."""
+        return [arrays for slot, arrays in self.state.items() if slot != "average" or not self.averages]
+
+    def averaged(self, i):
+        """What the average of array i is after a step."""
+        p = self.params[i]
+        self.paths[i].append(p)
+        if self.ema is None:
+            return np.mean(self.paths[i], axis=0)
+        return p if self.counts[i] == 1 else self.ema * self.state["average"][i] + (1 - self.ema) * p

@@ -122,6 +122,10 @@ CASES = [(name, {}) for name in BY_NAME] + [
     ("ftrl", {"lr": 0.1, "beta": 0.5, "l1": 3.0, "l2": 0.2, "initial_accumulator_value": 0.1}),
     ("signsgd", {"lr": 0.05}),
     ("signum", {"lr": 0.05, "momentum": 0.7}),
+    ("schedule_free_sgd", {"lr": 0.05, "momentum": 0.7, "warmup_steps": 10.5}),
+    ("schedule_free_sgd", {"lr": 0.05, "momentum": 0.0}),
+    ("schedule_free_adamw", {"lr": 0.05, "eps": 1e-2, "weight_decay": 0.3, "warmup_steps": 100.0, **BETAS}),
+    ("schedule_free_adamw", {"lr": 0.05, "warmup_steps": 20.0}),
 ]
 
 
