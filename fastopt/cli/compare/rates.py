@@ -50,6 +50,10 @@ CLASSES = {
     "signsgd": 0.01,
     "signum": 0.01,
     "schedule_free_adamw": 0.1,
+    "lamb": 0.03,
+    "lars": 10.0,
+    "novograd": 0.03,
+    "stableadamw": 0.05,
 }
 POISSON = {  # a step too long makes exp(x·w) overflow
     "adagrad": 0.3,
@@ -74,6 +78,10 @@ POISSON = {  # a step too long makes exp(x·w) overflow
     "signsgd": 0.003,
     "signum": 0.003,
     "schedule_free_adamw": 0.1,
+    "lamb": 0.003,
+    "lars": 3.0,
+    "novograd": 0.01,
+    "stableadamw": 0.05,
 }
 MLP = {
     "adagrad": 0.1,
@@ -98,6 +106,10 @@ MLP = {
     "signsgd": 0.01,
     "signum": 0.01,
     "schedule_free_adamw": 0.03,
+    "lamb": 0.01,
+    "lars": 10.0,
+    "novograd": 0.03,
+    "stableadamw": 0.03,
 }
 WIDE = 64  # hidden units that these are for; with more of them the scores move farther in a step
 FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": CLASSES, "mlp": MLP}
@@ -105,6 +117,8 @@ FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": C
 
 def rate(rule, task: Task) -> float:
     """The rate that a rule starts with, in two digits; a rule without a committed one gets its constructor's."""
+    if rule.rate_free:
+        return 1.0
     if rule.name in BY_GRADIENT:
         value = BY_GRADIENT[rule.name] / curvature(task)
     else:
