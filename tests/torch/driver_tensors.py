@@ -55,7 +55,7 @@ def streams(monkeypatch):
             made.append(device.create_stream(options={"nonblocking": True}))
     now = [SimpleNamespace(cuda_stream=int(stream.handle)) for stream in made]
     full_like = torch.full_like
-    monkeypatch.setattr(stepping, "part_of", lambda device: There)
+    monkeypatch.setattr(stepping, "part_of", lambda device, rule: There)
     monkeypatch.setattr(torch, "full_like", lambda p, *args, **options: there(full_like(p, *args, **options), p.gpu))
     monkeypatch.setattr(torch.cuda, "current_stream", now.__getitem__)
     monkeypatch.setattr(torch.cuda, "device", lambda device: cuda.gpus[device.index])
