@@ -50,10 +50,14 @@ class GpuSumsPart(SumsPart):
                 add = sums.add(rule, dtype, which, stage=self.stage)
                 add(stream, count, given, size, _at(partials[0]))
                 sums.total()(stream, 1, _at(partials[0]), count, _at(out[TERMS * which : TERMS * (which + 1)]))
-        return totals.cpu().numpy()
+        return self._here(totals)
 
     def _there(self, rows, dtype):
         return torch.tensor(rows, dtype=dtype, device=self.device)
+
+    def _here(self, t):
+        """Waits for what the stream has to do."""
+        return t.cpu().numpy()
 
     # --- the step ---------------------------------------------------------------------------------------------------
 
