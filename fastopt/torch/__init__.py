@@ -51,7 +51,7 @@ with separate tensors. ``torch.save`` of one parameter alone writes its whole bu
 LAMB, LARS, NovoGrad and StableAdamW look at a whole tensor before they step it; Prodigy, DAdaptAdam and DoG at all
 parameters of all groups, with the numbers of the first group where those are meant for all. Tensors are summed and
 stepped one after the other, with threads for large ones; nothing is written before everything is summed. On a CUDA
-device that waits for the sums, once in a step.
+device a step waits for the sums, once for each group.
 
 >>> from fastopt.torch import Prodigy
 >>> opt = Prodigy(model.parameters())  # lr is a factor on a rate that it finds: leave it at 1

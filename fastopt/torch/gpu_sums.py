@@ -1,4 +1,4 @@
-"""Tensors of rules with sums on a CUDA device: all are summed there, and what that says is waited for, once a step.
+"""Tensors of rules with sums on a CUDA device: all are summed there, and each part waits for what its sums are.
 
 On PyTorch's current stream, as the other steps are; what a rule keeps is on the CPU, and so is `combine`.
 """
@@ -62,13 +62,15 @@ class GpuSumsPart(SumsPart):
     # --- the step ---------------------------------------------------------------------------------------------------
 
     def launches(self, extras, threads):
-        rule, launches, stream = informed(self.bound), [], self._stream()
-        sweep = kernels.sweep(rule, self.numpy_dtype)
-        for (i, at, (p, g, state)), extra in zip(self.ones, extras):
-            if size := self.params[i].numel():
-                given = (rule.coefficients(*at, *self.numbers, *extra),)
-                launches.append(sweep.ready(stream, kernels.blocks(size), p, g, state, size, given))
-        return launches
+        with gpu.on(self.device.index):
+            return [launch for one, extra in zip(self.ones, extras) for launch in self._launch(one, extra)]
+
+    def _launch(self, one, extra):
+        (p, g, state), rule, size = one.arrays, informed(self.bound), self.params[one.i].numel()
+        if size:
+            given = (rule.coefficients(*one.at, *self.numbers, *extra),)
+            sweep = kernels.sweep(rule, self.numpy_dtype)
+            yield sweep.ready(self._stream(), kernels.blocks(size), p, g, state, size, given)
 
     def go_on(self):
         with gpu.on(self.device.index):

@@ -182,8 +182,7 @@ def _one_for_all(parts, stated) -> tuple:
     label, rules = parts[0].label, [part.spelled.rule for part in parts]
     if len({(rule.combine, tuple(rule.reduces), rule.keeps) for rule in rules}) > 1:
         raise ValueError(f"groups of {label} must have one way to sum, got options that pick rules of other sums")
-    found = {part.names[i]: part.kept_of(i) for part, those in zip(parts, stated) for i in those}
-    (name, kept), *others = found.items()
+    (name, kept), *others = [(part.names[i], part.kept_of(i)) for part, those in zip(parts, stated) for i in those]
     for other, numbers in others:
         for key, one, two in zip(parts[0].kept, kept, numbers):
             if struct.pack("d", one) != struct.pack("d", two):
