@@ -11,6 +11,7 @@ from ..linking import link
 from .bind import compiled, first_reason
 from .loops import step as templates
 from .modifiers import informed, staged
+from .narrow import update_of
 from .threads import in_threads
 
 # A parallel launch costs some microseconds: below about this many bytes moved per step, one thread is faster. With two
@@ -21,7 +22,7 @@ BYTES_PER_LAUNCH = 800_000
 @cache
 def elements(rule):
     """The loop over elements of a rule: one function for all kernels, so that Numba compiles it once."""
-    return link(templates.elements, update=rule.update)
+    return link(templates.elements, update=update_of(rule))
 
 
 @cache

@@ -20,6 +20,7 @@ from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
 from .loops.sums import item
 from .loops.vectors import largest
 from .modifiers import STAGES, stage_of
+from .narrow import guarded, update_of
 
 PLAIN = RULES[0]  # a rule without ``before``
 WORDS = (types.int64,) * 4  # of a step: where lanes and coefficients are, how many variables, where kept numbers are
@@ -107,7 +108,7 @@ def changer(name, rule, dtype, lanes):
     """What comes before the step, ``change``, or after it, ``correct``; of all rules the same, but for ``before``."""
     if rule.before is None and rule is not PLAIN:
         return changer(name, PLAIN, dtype, lanes)
-    in_stage = link(staged, stage=stage_of(rule))
+    in_stage = guarded(link(staged, stage=stage_of(rule)), rule.name)
     own = {
         "to_scale": (in_scale, (X, G, SCALE), (X, G), 0),
         "stage": (in_stage, (X, G), (G,), STAGES),
@@ -127,7 +128,7 @@ def step(rule, dtype, lanes):
     if rule.reduces:
         return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
     slots, count = tuple(range(STATE, STATE + len(rule.state))), rule.width
-    bound = link(once, sweep_of=sweep(rule.update, (X, G, *slots), (X, *slots), count, dtype, lanes))
+    bound = link(once, sweep_of=sweep(update_of(rule), (X, G, *slots), (X, *slots), count, dtype, lanes))
     seen = digest(rule.update)  # which the walk from the kernel does not find
     name = f"{rule.name}_many_{dtype}_{lanes}"
     return compiled(bound, name, types.void(*WORDS), cached=seen is not None, besides=f"{seen} {len(slots)} {count}")
