@@ -11,6 +11,7 @@ from . import minimize as looped
 from . import sums
 from .across import gather_into, largest_over, sweep_over
 from .addresses import by_address
+from .asked import blaming
 from .bind import compiled, inlined, link_throughout
 from .described import reader, vectors
 from .digest import digest
@@ -119,19 +120,24 @@ def changer(name, rule, dtype, lanes):
     used = {key: sweep(*what, dtype, lanes) for key, what in own.items() if key in template.__code__.co_names}
     bound = link_throughout(template, LANES=lanes, read=reader(*job_of(dtype)), **used)
     seen = digest(in_stage)
-    return compiled(bound, f"many_{name}_{dtype}_{lanes}", types.void(*JOB), cached=seen is not None, besides=f"{seen}")
+    with blaming(rule):
+        name = f"many_{name}_{dtype}_{lanes}"
+        return compiled(bound, name, types.void(*JOB), cached=seen is not None, besides=f"{seen}")
 
 
 @cache
 def step(rule, dtype, lanes):
     """A rule's step, of all lanes; of a rule with sums there is one."""
     if rule.reduces:
-        return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
+        with blaming(rule):
+            return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
     slots, count = tuple(range(STATE, STATE + len(rule.state))), rule.width
     bound = link(once, sweep_of=sweep(update_of(rule), (X, G, *slots), (X, *slots), count, dtype, lanes))
     seen = digest(rule.update)  # which the walk from the kernel does not find
     name = f"{rule.name}_many_{dtype}_{lanes}"
-    return compiled(bound, name, types.void(*WORDS), cached=seen is not None, besides=f"{seen} {len(slots)} {count}")
+    besides = f"{seen} {len(slots)} {count}"
+    with blaming(rule):
+        return compiled(bound, name, types.void(*WORDS), cached=seen is not None, besides=besides)
 
 
 @stand_in

@@ -16,6 +16,7 @@ from numba.core.errors import NumbaError
 from ..errors import shorten, shorten_within
 from ..linking import link, stand_in
 from .bind import compiled, helpers_of, inlined
+from .modifiers import plain_name
 from .overloads import emitted_form
 
 OURS = __name__.partition(".")[0]
@@ -76,6 +77,8 @@ def _narrow(function, name):
 
     @emitted_form(narrow)
     def _narrow(typingctx, p, new):
+        if not isinstance(new, types.BaseTuple):
+            raise TypeError(f"update of rule {plain_name(name)!r} must return a tuple whatever it is given, got {new}")
         if p == types.float32 and _is_wide(new):
             raise TypeError(_refusal(function, name))
         return new(p, new), lambda context, builder, signature, args: args[1]
@@ -104,8 +107,7 @@ class Found(NamedTuple):
 def _refusal(function, name):
     (made,) = (made for args, made in inlined(function).overloads.items() if args[0] == types.float32)
     found = _first_wide(made)
-    name = name.removesuffix("_informed").removesuffix("_staged")  # modifiers.py adds these
-    of = f"{shorten(found.function, 30)} of rule {shorten(name, 30)!r}"
+    of = f"{shorten(found.function, 30)} of rule {shorten(plain_name(name), 30)!r}"
     by = f" by the number {found.number}" if found.number else ""
     at = f"{shorten_within(Path(found.where.filename).name, 40)}:{found.where.line}"
     line = shorten(linecache.getline(found.where.filename, found.where.line), 60)

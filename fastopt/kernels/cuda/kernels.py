@@ -6,11 +6,11 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from ...linking import both, each, join, link, link_read, none
 from ..bind import first_reason
-from ..modifiers import staged
+from ..modifiers import plain_name, staged
 from ..narrow import check
 from . import gpu
 from .bind import bound
@@ -70,12 +70,12 @@ def advance(rule, dtype, *, stage=False) -> gpu.Kernel:
 def compiled(rule, dtype, function, *kinds) -> gpu.Kernel:
     try:
         return gpu.Kernel(function, *kinds)
-    except NumbaError as error:
+    except (NumbaError, UnsupportedBytecodeError) as error:
         raise refusal(rule, dtype, error) from error
 
 
 def refusal(rule, dtype, error) -> TypeError:
-    return TypeError(f"rule {rule.name!r} must compile for CUDA and {dtype} arrays: {first_reason(error)}")
+    return TypeError(f"rule {plain_name(rule.name)!r} must compile for CUDA and {dtype} arrays: {first_reason(error)}")
 
 
 @cache
