@@ -17,14 +17,13 @@ def is_name(name):
 def check_names(rule):
     """Raise unless state, kept numbers and hyperparameters can be told apart."""
     name, slots = quote(rule.name, 40), (*rule.state, *rule.keeps)
-    of_numbers = (*rule.hyper, *rule.initial)
-    for parts, names in (("state, keeps and hyper", (*slots, *rule.hyper)), ("hyper and initial", of_numbers)):
-        twice = next((one for k, one in enumerate(names) if one in TAKEN or one in names[:k]), None)
-        if twice is not None:
-            raise ValueError(
-                f"the names in {parts} of rule {name} must be unlike each other and none of {', '.join(TAKEN)}, "
-                f"got {quote(twice, 40)}"
-            )
+    names = (*slots, *rule.hyper)
+    twice = next((one for k, one in enumerate(names) if one in TAKEN or one in names[:k]), None)
+    if twice is not None:
+        raise ValueError(
+            f"the names in state, keeps and hyper of rule {name} must be unlike each other and none of "
+            f"{', '.join(TAKEN)}, got {quote(twice, 40)}"
+        )
     for keyword_, (slot, _) in rule.initial.items():
         if slot not in slots:
             part, known = f"initial[{quote(keyword_, 40)}]", shorten(", ".join(slots), 80)

@@ -99,7 +99,6 @@ MISTAKES = {
     "state twice": (lambda: ruled(state=("m", "m")), f"{NAMES} 'm'"),
     "state lr": (lambda: stateful("lr"), f"{NAMES} 'lr'"),
     "keyword": (lambda: stateful("lambda"), "state must be a tuple of names, got ('lambda',)"),
-    "hyper twice": (lambda: stateful("m", initial={"lr": ("m", 1.0)}), "the names in hyper and initial of rule"),
     "initial": (
         lambda: stateful("m", initial={"start": ("v", 1.0)}),
         f"initial['start'] {A} be of a state array or a kept number (m), got 'v'",
@@ -127,6 +126,8 @@ def test_the_longest_names():
 def test_hyperparameters_named_like_something_else():
     named = "a hyperparameter of rule 'mine' must not be named like an"
     refuse(lambda: fastopt.Optimizer(np.ones(3), ruled(hyper={"state": 1.0})), ValueError, f"{named} attribute")
+    rule = stateful("m", initial={"lr": ("m", 1.0)})
+    refuse(lambda: fastopt.Optimizer(np.ones(3), rule), ValueError, "'mine' must not start a state array too, got 'lr'")
     x0, rule = np.ones(3), ruled(hyper={"maxiter": 1.0})
     refuse(lambda: fastopt.minimize(lambda x: 1.0, x0, method=rule), ValueError, f"{named} option, got 'maxiter'")
 
