@@ -11,7 +11,7 @@ from .asked import blaming
 from .bind import compiled, jitted
 from .loops import minimize as loop
 from .loops import objective
-from .loops.minimize import evaluate
+from .loops.minimize import KEPT, evaluate  # by name: through its module the digest would see the loop, unbound
 from .loops.rows import store, take
 from .loops.step import coefficients, elements
 from .modifiers import BOUND, HYPER, rescaled, staged
@@ -98,7 +98,7 @@ def advance_told(x, g, state, c, kept):
 
 
 def advance_by_sums(x, g, state, c, numbers):
-    advance_told(x, g, state, c, numbers[loop.KEPT :])
+    advance_told(x, g, state, c, numbers[KEPT:])
 
 
 def advance_of(rule):
@@ -217,7 +217,7 @@ def interpreted(rule, form, fun, jac, flags, dtype):
     def advance_by_calls(x, g, state, c, numbers):
         t, h = c
         if rule.reduces:
-            extra, numbers[loop.KEPT :] = sums.extra_of(bound_rule, (x, g, state), t, h, numbers[loop.KEPT :])
+            extra, numbers[KEPT:] = sums.extra_of(bound_rule, (x, g, state), t, h, numbers[KEPT:])
             h += extra
         step(x, g, state, 0, t, h)
 
