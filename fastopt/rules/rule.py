@@ -22,14 +22,17 @@ class Rule:
         An identifier: the name in ``fastopt.jit``, in ``minimize(method=...)`` and in checkpoints.
     update : callable
         ``update(p, g, *state, *c) -> (p, *state)`` on scalars: one parameter, its gradient, its state, and what
-        ``coefficients`` returned. Plain Python that Numba can compile; without numeric literals (they would
-        turn a float32 kernel into a float64 one) and without ``max`` and ``min`` (which treat NaN differently on
-        CPU and GPU). It returns a tuple even if there is no state.
+        ``coefficients`` returned. Plain Python that Numba can compile, without numbers in its arithmetic: ``0.5 * g``
+        or ``1 - b`` would turn a float32 kernel into a float64 one, and is refused for float32 arrays (the exponent in
+        ``g**2`` and what something is compared with are not). ``max`` and ``min`` treat NaN differently on CPU and GPU:
+        write ``a if a > b else b``. It returns a tuple even if there is no state.
     coefficients : callable
         ``coefficients(t, *hyper) -> tuple`` of floats: everything that depends only on the step ``t`` (1, 2, ...) and
-        the hyperparameters. Computed once per step in float64, with nothing but ``math``.
+        the hyperparameters. Computed once per step in float64, with nothing but ``math``, and handed on in the dtype
+        of the arrays.
     state : tuple of str
-        The names of the state arrays, in the order of ``update``'s arguments. They start at zero.
+        The names of the state arrays, in the order of ``update``'s arguments. They start at zero. No name of state,
+        ``keeps`` and ``hyper`` may occur twice, or be x, g, t or kept.
     hyper : mapping of str to float or bool
         The hyperparameters and their defaults, in the order of ``coefficients``'s arguments after ``t``.
         ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given, ``etaminus`` and
@@ -38,18 +41,20 @@ class Rule:
         Constructor keywords that set what a state array, or a kept number, starts from: keyword -> (its name, default).
     reduces : mapping of str to callable, optional
         What is summed over the elements before the update: ``f(p, g, *state, *c, *kept)``, a number of one element, in
-        float64. Sums are added up in a fixed order: they do not depend on the number of threads.
+        float64, with the state before this step. Sums are added up in a fixed order: they do not depend on the number
+        of threads.
     combine : callable
         With ``reduces``: ``combine(c, sums, kept) -> (extra, kept)``, on tuples of floats: the sums in the order of
-        ``reduces``, and the numbers kept from step to step. ``update`` gets ``extra`` behind its coefficients.
+        ``reduces``, and the numbers kept from step to step. ``update`` gets ``extra`` behind its coefficients, in the
+        dtype of the arrays; it does not get ``kept``. Plain Python that Numba can compile.
     keeps : tuple of str
-        The names of the kept numbers, which start at zero.
+        The names of the kept numbers, which start at zero; ``opt.state`` has them.
     across : bool
         Whether sums are over all arrays of an optimiser together, and its kept numbers those of all (``c`` is then that
         of the first group), instead of each array's own.
     before : callable, optional
         ``before(p, g) -> g``: what is done to a gradient, behind clipping and before decay, as ``before=`` of
-        constructors adds it.
+        constructors adds it. A number in it is written ``numpy.float32(0.5)``.
     rate_free : bool
         Whether lr is a factor on a rate that the rule finds itself, so that nobody tunes it.
     ranges : mapping of str to str, optional
@@ -62,7 +67,8 @@ class Rule:
     Raises
     ------
     TypeError, ValueError
-        If the parts do not fit together; the message says which.
+        If the parts do not fit together, which is tried on numbers; the message says which. Where a rule is first used,
+        a TypeError says what Numba cannot compile, or which number would make float64 of float32 arrays.
 
     Examples
     --------

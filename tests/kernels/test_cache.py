@@ -173,8 +173,6 @@ def test_a_changed_rule_never_runs_old_code(place):
 
 SUMS = """
 import fastopt
-from numba import njit
-from fastopt import jit
 
 def coefficients(t, lr): return (lr,)
 def size(x): return x * x
@@ -190,6 +188,12 @@ def ruled(name, across):
     )
 
 each, together = ruled("each", False), ruled("together", True)
+"""
+USER_OF_SUMS = """
+from numba import njit
+from fastopt import jit
+from sums import each
+
 step = jit.step(each)
 
 @njit(cache=True)
@@ -212,11 +216,12 @@ def loss(p, g, X):
 
 def test_rules_with_sums_in_a_second_process_and_after_an_edit(place):
     """Of ``combine`` and of a function in ``reduces``, both by a helper of theirs."""
-    place.write({"user.py": SUMS})
+    place.write({"sums.py": SUMS, "user.py": USER_OF_SUMS})
     code = """
 import warnings
 from numba import config
-from user import each, loss, run, square, together
+from sums import each, together
+from user import loss, run, square
 warnings.simplefilter("ignore", RuntimeWarning)
 how = dict(jac="inplace", options=dict(maxiter=4, gtol=0.0))
 y, g = np.ones(3), np.ones(3)
@@ -238,8 +243,8 @@ for name, rule in (("each", each), ("together", together)):
 """
     first = place.run(code)
     assert place.run(code) == {"answers": first["answers"], "compiled": []}
-    place.edit("user.py", "return x * x\n", "return x * x * x\n")
-    place.edit("user.py", "return 2.0 /", "return 3.0 /")
+    place.edit("sums.py", "return x * x\n", "return x * x * x\n")
+    place.edit("sums.py", "return 2.0 /", "return 3.0 /")
     after, right = place.run(code)["answers"], place.run(code, NUMBA_DISABLE_JIT="1")["answers"]
     for name, numbers in right.items():
         np.testing.assert_allclose(after[name], numbers, rtol=1e-12, err_msg=name)
