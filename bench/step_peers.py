@@ -50,7 +50,8 @@ class Start:
 
     def __init__(self, rule, size, dtype, steps):
         self.steps, rng = steps, np.random.default_rng(0)
-        p, g = rng.normal(size=(2, min(size, PERIOD))).astype(dtype)
+        period = size if rule.reduces else min(size, PERIOD)  # sums are of all
+        p, g = rng.normal(size=(2, period)).astype(dtype)
         reference = Reference(rule.name, [p])
         for _ in range(steps):
             reference.step([g.astype(float)])

@@ -18,23 +18,30 @@ RNG = np.random.default_rng(3)
 ADAM = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 TABLE = """\
 gd | sgd  x, g, t, lr
-momentum  x, g, b, t, lr, momentum=0.9, dampening=0.0
-nesterov  x, g, b, t, lr, momentum=0.9
+sgd_decoupled  x, g, t, lr, weight_decay=0.0
+momentum  x, g, b, t, lr, momentum=0.9, dampening=0.0, lr_in_velocity=False
+momentum_decoupled  x, g, b, t, lr, momentum=0.9, dampening=0.0, lr_in_velocity=False, weight_decay=0.0
+nesterov  x, g, b, t, lr, momentum=0.9, lr_in_velocity=False
+nesterov_decoupled  x, g, b, t, lr, momentum=0.9, lr_in_velocity=False, weight_decay=0.0
 adagrad  x, g, s, t, lr, lr_decay=0.0, eps=1e-10, eps_in_sqrt=False
 adadelta  x, g, v, u, t, lr, rho=0.9, eps=1e-06
 rmsprop  x, g, v, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False
 rmsprop_centered  x, g, v, a, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False
-rmsprop_momentum  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False
-rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False
-adam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True
-adamw  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01, bias_correction=True
-adamw_amsgrad  x, g, m, v, vmax, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01, bias_correction=True
-amsgrad  x, g, m, v, vmax, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True
-adamax  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
+rmsprop_momentum  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False, lr_in_velocity=False
+rmsprop_centered_momentum  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, \
+eps_in_sqrt=False, lr_in_velocity=False
+adam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True, eps_before_correction=False
+adamw  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01, bias_correction=True, \
+eps_before_correction=False
+adamw_amsgrad  x, g, m, v, vmax, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01, bias_correction=True, \
+eps_before_correction=False, max_corrected=False
+amsgrad  x, g, m, v, vmax, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=True, \
+eps_before_correction=False, max_corrected=False
+adamax  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, eps_in_max=True
 nadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_decay=0.004
 nadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, momentum_decay=0.004, weight_decay=0.0
-radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08
-radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
+radam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, eps_before_correction=True
+radam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, eps_before_correction=True, weight_decay=0.0
 lion  x, g, m, t, lr, beta1=0.9, beta2=0.99, weight_decay=0.0
 rprop  x, g, prev, step_size, t, lr, etaminus=0.5, etaplus=1.2, step_size_min=1e-06, step_size_max=50.0
 rprop_minus  x, g, sign, step_size, t, lr, etaminus=0.5, etaplus=1.2, step_size_min=1e-06, step_size_max=50.0
@@ -58,10 +65,11 @@ adagrad_decoupled  x, g, s, t, lr, lr_decay=0.0, eps=1e-10, eps_in_sqrt=False, w
 adadelta_decoupled  x, g, v, u, t, lr, rho=0.9, eps=1e-06, weight_decay=0.0
 rmsprop_decoupled  x, g, v, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
 rmsprop_centered_decoupled  x, g, v, a, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
-rmsprop_momentum_decoupled  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False, weight_decay=0.0
+rmsprop_momentum_decoupled  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, \
+eps_in_sqrt=False, lr_in_velocity=False, weight_decay=0.0
 rmsprop_centered_momentum_decoupled  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, \
-eps_in_sqrt=False, weight_decay=0.0
-adamax_decoupled  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0
+eps_in_sqrt=False, lr_in_velocity=False, weight_decay=0.0
+adamax_decoupled  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, eps_in_max=True, weight_decay=0.0
 qhm  x, g, m, t, lr, momentum=0.999, nu=0.7
 qhadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0
 qhadam_decoupled  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0, weight_decay=0.0
@@ -70,6 +78,8 @@ madgrad_decoupled  x, g, v, s, x0, t, lr, momentum=0.9, eps=1e-06, weight_decay=
 ftrl  x, g, s, z, t, lr, beta=0.0, l1=0.0, l2=0.0
 signsgd  x, g, t, lr
 signum  x, g, m, t, lr, momentum=0.9
+schedule_free_sgd  x, g, z, average, t, lr, momentum=0.9, warmup_steps=0.0
+schedule_free_adamw  x, g, v, z, average, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, warmup_steps=0.0
 """
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]

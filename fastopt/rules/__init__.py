@@ -19,6 +19,7 @@ agree and which differ.
 - **No idea of the parameters' scale: Adadelta**, whose lr has no unit. 1 is the paper's; more is often faster.
 - **Training that breaks down in its first steps: RAdam**, which needs no warm-up, or a warm-up of lr.
 - **A full gradient whose scale is unknown, or unlike from parameter to parameter: Rprop**, of which nothing is tuned.
+- **No idea how long to train: ScheduleFreeSGD, ScheduleFreeAdamW**: no lr has to fall. Evaluate ``opt.averaged``.
 - **Very long training: AdEMAMix**, whose second average remembers some 10 000 steps.
 - **Noise that never ends, drifting targets: RMSprop**, which forgets soonest.
 - **Gradients with rare, huge outliers: Adam with clip_norm**, Adamax, AMSGrad, or StableAdamW, which needs no limit.
@@ -28,15 +29,27 @@ agree and which differ.
   Momentum.
 - **A textbook: GD on all data, SGD on samples, Adagrad(eps=0), Adam(bias_correction=False).**
 
-The last seven rules look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG): a NaN
-in a gradient then makes all of that NaN, where with the others it stays in its place.
+LAMB and those after it look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG): a
+NaN in a gradient then makes all of that NaN, where with the others it stays in its place.
+
+## Dialects
+
+One name means different rules in different frameworks: where eps is added, what an average starts from, whether lr is
+inside a velocity, and what the defaults are. Formulas and defaults here are PyTorch's. Every disagreement is a keyword
+of the rule (``eps_in_sqrt``, ``eps_before_correction``, ``eps_in_max``, ``max_corrected``, ``lr_in_velocity``,
+``initial_accumulator_value``, ``momentum_decay``, ``decoupled``), and ``preset="torch"``, ``"optax"``, ``"keras"`` or
+``"sklearn"`` sets those of a framework and its defaults; what is given beside it wins.
+
+>>> import numpy as np
+>>> opt = fastopt.Adagrad(np.ones(2), lr=0.01, preset="keras")
+>>> opt.eps, opt.eps_in_sqrt
+(1e-07, True)
 
 ## Your own rule
 
 Two small functions of plain Python. ``coefficients`` computes what depends on the step alone, in float64; ``update`` is
 the arithmetic of one element. `fastopt.Rule` names their numbers and state, and the rule works wherever a name does.
 
->>> import numpy as np
 >>> def coefficients(t, lr, beta):
 ...     return lr, beta, 1.0 - beta, 0.0
 >>> def update(p, g, m, lr, beta, rest, zero):  # no literals, so float32 stays float32
@@ -76,6 +89,7 @@ import copyreg
 import sys
 from importlib import import_module
 
+from .averages import MADE, averaged
 from .rule import Rule
 
 RULES: tuple[Rule, ...] = tuple(
@@ -110,6 +124,8 @@ RULES: tuple[Rule, ...] = tuple(
         "ftrl",
         "signsgd",
         "signum",
+        "schedule_free_sgd",
+        "schedule_free_adamw",
         "lamb",
         "lars",
         "novograd",
@@ -140,6 +156,8 @@ def _reduced(rule):
     """A rule is made of functions, so it is pickled by name: here, or in the module that its update is of."""
     if rule in ALL_RULES:
         return _built_in, (rule.name,)
+    if rule in MADE:
+        return averaged, MADE[rule]
     for module in (rule.update.__module__, rule.coefficients.__module__, "__main__"):
         names = vars(sys.modules[module]) if module in sys.modules else {}
         found = next((name for name, value in names.items() if value is rule), None)

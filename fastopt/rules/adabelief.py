@@ -29,6 +29,7 @@ array([-1.2, -0. ])
 
 from math import sqrt
 
+from .decay import decayable
 from .moments import HYPER, RANGES, bias
 from .rule import Rule
 
@@ -44,31 +45,15 @@ def update(p, g, m, v, beta1, rest1, beta2, rest2, lr, floor, eps):
     return p - lr * m / (sqrt(v) + eps), m, v
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
-
-
-def decoupled(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, floor, eps):
-    return update(keep * p, g, m, v, beta1, rest1, beta2, rest2, lr, floor, eps)
-
-
-SHARED: dict = {"label": "AdaBelief", "state": ("m", "v"), "doc": __doc__}
-DECOUPLED = Rule(
-    name="adabelief_decoupled",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    hyper=HYPER | {"eps": 1e-16, "weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    **SHARED,
-)
-
 RULE = Rule(
     name="adabelief",
+    label="AdaBelief",
     update=update,
     coefficients=coefficients,
+    state=("m", "v"),
     hyper=HYPER | {"eps": 1e-16},
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="v = β₂v+(1−β₂)(g−m)² + eps; θ ← θ − lr·m̂/(√v̂ + eps), as Adam's",
-    **SHARED,
+    doc=__doc__,
 )
+RULE = decayable(RULE)

@@ -28,6 +28,7 @@ True
 
 from math import sqrt
 
+from .decay import decayable
 from .rule import Rule
 
 
@@ -42,27 +43,8 @@ def update(p, g, v, u, lr, rho, rest, eps):
     return p - lr * delta, v, u
 
 
-def decoupled_coefficients(t, lr, rho, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, rho, eps))
-
-
-def decoupled(p, g, v, u, keep, lr, rho, rest, eps):
-    return update(keep * p, g, v, u, lr, rho, rest, eps)
-
-
 HYPER = {"lr": 1.0, "rho": 0.9, "eps": 1e-6}
 RANGES = {"lr": "[0, inf)", "rho": "[0, 1)", "eps": "[0, inf)"}
-
-DECOUPLED = Rule(
-    name="adadelta_decoupled",
-    label="Adadelta",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("v", "u"),
-    hyper=HYPER | {"weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    doc=__doc__,
-)
 
 RULE = Rule(
     name="adadelta",
@@ -72,7 +54,7 @@ RULE = Rule(
     state=("v", "u"),
     hyper=HYPER,
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="v = ρv+(1−ρ)g²; Δ = √(u+eps)/√(v+eps)·g; u = ρu+(1−ρ)Δ²; θ ← θ − lr·Δ",
     doc=__doc__,
 )
+RULE = decayable(RULE)

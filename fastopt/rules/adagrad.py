@@ -37,6 +37,7 @@ array([-1.39, -0.5 ])
 
 from math import sqrt
 
+from .decay import decayable
 from .moments import placed
 from .rule import Rule
 
@@ -51,30 +52,13 @@ def update(p, g, s, lr, inside, eps, zero):
     return p - (zero if d == zero else lr * g / d), s
 
 
-def decoupled_coefficients(t, lr, lr_decay, eps, eps_in_sqrt, weight_decay):
-    c = coefficients(t, lr, lr_decay, eps, eps_in_sqrt)
-    return (1.0 - c[0] * weight_decay, *c)
-
-
-def decoupled(p, g, s, keep, lr, inside, eps, zero):
-    return update(keep * p, g, s, lr, inside, eps, zero)
+def keep(t, decay, lr, lr_decay, *others):
+    """lr_decay holds for the decay too."""
+    return 1.0 - lr / (1.0 + (t - 1) * lr_decay) * decay
 
 
 HYPER = {"lr": 1e-2, "lr_decay": 0.0, "eps": 1e-10, "eps_in_sqrt": False}
 RANGES = dict.fromkeys(("lr", "lr_decay", "eps", "initial_accumulator_value"), "[0, inf)")
-START = {"initial_accumulator_value": ("s", 0.0)}
-
-DECOUPLED = Rule(
-    name="adagrad_decoupled",
-    label="Adagrad",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("s",),
-    hyper=HYPER | {"weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    initial=START,
-    doc=__doc__,
-)
 
 RULE = Rule(
     name="adagrad",
@@ -84,8 +68,8 @@ RULE = Rule(
     state=("s",),
     hyper=HYPER,
     ranges=RANGES,
-    initial=START,
-    variants={("decoupled",): DECOUPLED},
+    initial={"initial_accumulator_value": ("s", 0.0)},
     equation="s += g²; θ ← θ − lr/(1+(t−1)·lr_decay)·g/(√s + eps)",
     doc=__doc__,
 )
+RULE = decayable(RULE, keep)

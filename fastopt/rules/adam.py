@@ -3,8 +3,8 @@
 Variant: the paper's and PyTorch's: eps is added after the correction. ``bias_correction=False`` is the textbook form
 θ ← θ − lr·m/(√v + eps). ``amsgrad=True`` picks the rule AMSGrad, ``decoupled=True`` AdamW (without its default decay).
 Agrees: PyTorch, optax, Apex, DeepSpeed, bitsandbytes, JAX's examples. Differs: Keras, scikit-learn, ensmallen and
-thinc add eps before the correction ("epsilon hat"), which matters while gradients are tiny: theirs is
-``eps=lambda step: 1e-7 / math.sqrt(1 - 0.999 ** (step + 1))`` here, and in AdamW and AMSGrad.
+thinc add eps before the correction ("epsilon hat"), which matters while gradients are tiny: ``preset="keras"`` and
+``preset="sklearn"``, which set ``eps_before_correction=True``.
 In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
@@ -31,7 +31,7 @@ from math import sqrt
 from .adamw import AMSGRAD as ADAMW_AMSGRAD
 from .adamw import RULE as ADAMW
 from .amsgrad import RULE as AMSGRAD
-from .moments import HYPER, RANGES, coefficients, moments
+from .moments import CORRECTION, HYPER, RANGES, coefficients, moments
 from .rule import Rule
 
 
@@ -46,7 +46,7 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     state=("m", "v"),
-    hyper=HYPER | {"bias_correction": True},
+    hyper=HYPER | CORRECTION,
     ranges=RANGES,
     variants={("amsgrad",): AMSGRAD, ("decoupled",): ADAMW, ("amsgrad", "decoupled"): ADAMW_AMSGRAD},
     equation="m = β₁m+(1−β₁)g; v = β₂v+(1−β₂)g²; m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ); θ ← θ − lr·m̂/(√v̂ + eps)",

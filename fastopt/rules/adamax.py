@@ -1,7 +1,8 @@
 """Adamax (Kingma and Ba 2015, section 7.1): Adam with the largest recent gradient in the place of their mean square.
 
 Variant: PyTorch's: eps is added to |g| inside the maximum. ``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW.
-Agrees: PyTorch, optax. Differs: Keras, ensmallen and JAX's examples add eps to u.
+Agrees: PyTorch, optax. Differs: Keras, ensmallen and JAX's examples add eps to u (``preset="keras"``,
+``eps_in_max=False``).
 
 Parameters
 ----------
@@ -11,6 +12,8 @@ beta2
     β₂, how slowly the maximum u is forgotten: a large gradient counts for about 1/(1−β₂) steps.
 eps
     Added to |g|, in the gradient's unit, so that u is never 0.
+eps_in_max
+    Whether eps is added to |g|, inside the maximum, instead of to u.
 
 Examples
 --------
@@ -22,39 +25,21 @@ Examples
 array([-0.1, -0.1,  0. ])
 """
 
-from .moments import HYPER, RANGES, bias
+from .decay import decayable
+from .moments import HYPER, RANGES, bias, placed
 from .rule import Rule
 
 
-def coefficients(t, lr, beta1, beta2, eps):
-    return beta1, 1.0 - beta1, beta2, lr / bias(beta1, t), eps
+def coefficients(t, lr, beta1, beta2, eps, eps_in_max):
+    return (beta1, 1.0 - beta1, beta2, lr / bias(beta1, t), *placed(eps, eps_in_max))
 
 
-def update(p, g, m, u, beta1, rest1, beta2, lr, eps):
+def update(p, g, m, u, beta1, rest1, beta2, lr, inside, eps):
     m = beta1 * m + rest1 * g
-    old, new = beta2 * u, abs(g) + eps
+    old, new = beta2 * u, abs(g) + inside
     u = old if old > new else new
-    return p - lr * m / u, m, u
+    return p - lr * m / (u + eps), m, u
 
-
-def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
-
-
-def decoupled(p, g, m, u, keep, beta1, rest1, beta2, lr, eps):
-    return update(keep * p, g, m, u, beta1, rest1, beta2, lr, eps)
-
-
-DECOUPLED = Rule(
-    name="adamax_decoupled",
-    label="Adamax",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("m", "u"),
-    hyper=HYPER | {"lr": 2e-3, "weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    doc=__doc__,
-)
 
 RULE = Rule(
     name="adamax",
@@ -62,9 +47,9 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     state=("m", "u"),
-    hyper=HYPER | {"lr": 2e-3},
+    hyper=HYPER | {"lr": 2e-3, "eps_in_max": True},
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="m = β₁m+(1−β₁)g; u = max(β₂u, |g|+eps); θ ← θ − lr/(1−β₁ᵗ)·m/u",
     doc=__doc__,
 )
+RULE = decayable(RULE)

@@ -3,7 +3,7 @@
 Variant: PyTorch's: the decay is multiplied by lr and comes before the step.
 Agrees: PyTorch, DeepSpeed (and optax and Apex, whose form is the same algebra). Differs: Keras adds eps before the
 correction, as its Adam does; thinc and bitsandbytes on a GPU decay after the step; optax's default weight_decay is
-1e-4, Keras's 4e-3.
+1e-4, Keras's 4e-3: ``preset="keras"`` and ``preset="optax"`` set these.
 In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
@@ -29,13 +29,13 @@ array([0.95, 0.85])
 
 from math import sqrt
 
-from .moments import HYPER, RANGES, moments
+from .moments import CORRECTION, HYPER, RANGES, largest, moments
 from .moments import coefficients as scales
 from .rule import Rule
 
 
-def coefficients(t, lr, beta1, beta2, eps, weight_decay, bias_correction):
-    return (1.0 - lr * weight_decay, *scales(t, lr, beta1, beta2, eps, bias_correction))
+def coefficients(t, lr, beta1, beta2, eps, weight_decay, bias_correction, eps_before_correction):
+    return (1.0 - lr * weight_decay, *scales(t, lr, beta1, beta2, eps, bias_correction, eps_before_correction))
 
 
 def update(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, eps):
@@ -43,26 +43,35 @@ def update(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, eps):
     return keep * p - lr * m / (sqrt(v) + eps), m, v
 
 
-def by_largest(p, g, m, v, vmax, keep, beta1, rest1, beta2, rest2, lr, eps):
+def largest_coefficients(t, lr, beta1, beta2, eps, decay, bias_correction, eps_before_correction, max_corrected):
+    return (1.0 - lr * decay, *largest(t, lr, beta1, beta2, eps, bias_correction, eps_before_correction, max_corrected))
+
+
+def by_largest(p, g, m, v, vmax, keep, beta1, rest1, beta2, rest2, lr, eps, grow):
     m, v = moments(g, m, v, beta1, rest1, beta2, rest2)
-    vmax = vmax if vmax > v else v
+    grown = grow * v
+    vmax = vmax if vmax > grown else grown
     return keep * p - lr * m / (sqrt(vmax) + eps), m, v, vmax
 
 
-NUMBERS: dict = {
-    "coefficients": coefficients,
-    "hyper": HYPER | {"weight_decay": 1e-2, "bias_correction": True},
-    "ranges": RANGES | {"weight_decay": "[0, inf)"},
-}
-AMSGRAD = Rule(name="adamw_amsgrad", label="AdamW", update=by_largest, state=("m", "v", "vmax"), doc=__doc__, **NUMBERS)
+NUMBERS: dict = HYPER | {"weight_decay": 1e-2} | CORRECTION
+SHARED: dict = {"label": "AdamW", "ranges": RANGES | {"weight_decay": "[0, inf)"}, "doc": __doc__}
+AMSGRAD = Rule(
+    name="adamw_amsgrad",
+    update=by_largest,
+    coefficients=largest_coefficients,
+    state=("m", "v", "vmax"),
+    hyper=NUMBERS | {"max_corrected": False},
+    **SHARED,
+)
 
 RULE = Rule(
     name="adamw",
-    label="AdamW",
     update=update,
+    coefficients=coefficients,
     state=("m", "v"),
-    **NUMBERS,
+    hyper=NUMBERS,
     variants={("amsgrad",): AMSGRAD},
     equation="θ ← θ − lr·λθ; then Adam",
-    doc=__doc__,
+    **SHARED,
 )

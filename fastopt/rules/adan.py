@@ -29,6 +29,7 @@ True
 
 from math import sqrt
 
+from .decay import decayable, decayed_after
 from .moments import RANGES, bias
 from .rule import Rule
 
@@ -49,34 +50,22 @@ def update(p, g, m, v, n, last, beta1, rest1, beta2, rest2, beta3, rest3, pull, 
     return p - (pull * m + push * v) / (sqrt(n) + eps), m, v, n, last
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, beta3, eps, weight_decay):
-    return (1.0 / (1.0 + lr * weight_decay), *coefficients(t, lr, beta1, beta2, beta3, eps))
-
-
-def decoupled(p, g, m, v, n, last, keep, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, on, zero):
-    p, m, v, n, last = update(p, g, m, v, n, last, beta1, rest1, beta2, rest2, beta3, rest3, pull, push, eps, on, zero)
-    return keep * p, m, v, n, last
+def keep(t, decay, lr, *others):
+    return 1.0 / (1.0 + lr * decay)
 
 
 HYPER = {"lr": 1e-3, "beta1": 0.98, "beta2": 0.92, "beta3": 0.99, "eps": 1e-8}
 RANGES = RANGES | {"beta3": "[0, 1)"}
-SHARED: dict = {"label": "Adan", "state": ("m", "v", "n", "last"), "doc": __doc__}
-DECOUPLED = Rule(
-    name="adan_decoupled",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    hyper=HYPER | {"weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    **SHARED,
-)
 
 RULE = Rule(
     name="adan",
+    label="Adan",
     update=update,
     coefficients=coefficients,
+    state=("m", "v", "n", "last"),
     hyper=HYPER,
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="v = β₂v+(1−β₂)(g−g₋₁); n = β₃n+(1−β₃)(g+β₂(g−g₋₁))²; θ ← θ − lr·(m̂ + β₂v̂)/(√n̂ + eps)",
-    **SHARED,
+    doc=__doc__,
 )
+RULE = decayable(RULE, keep, decayed_after)

@@ -33,6 +33,7 @@ True
 
 from math import exp, log, sqrt
 
+from .decay import decayable
 from .moments import HYPER, RANGES, bias, moments
 from .rule import Rule
 
@@ -59,28 +60,19 @@ def update(p, g, m, slow, v, beta1, rest1, beta2, rest2, beta3, rest3, alpha, lr
     return p - lr * (m + alpha * slow) / (sqrt(v) + eps), m, slow, v
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, beta3, alpha, beta3_warmup, alpha_warmup, eps, weight_decay):
-    return 1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, beta3, alpha, beta3_warmup, alpha_warmup, eps)
-
-
-def decoupled(p, g, m, slow, v, keep, beta1, rest1, beta2, rest2, beta3, rest3, alpha, lr, eps):
-    return update(keep * p, g, m, slow, v, beta1, rest1, beta2, rest2, beta3, rest3, alpha, lr, eps)
-
-
 OWN = {"beta3": 0.9999, "alpha": 2.0, "beta3_warmup": 0.0, "alpha_warmup": 0.0}
 HYPER = {**{name: HYPER[name] for name in ("lr", "beta1", "beta2")}, **OWN, "eps": HYPER["eps"]}
 RANGES = RANGES | dict.fromkeys(OWN, "[0, inf)") | {"beta3": "[0, 1)"}
-SHARED: dict = {"label": "AdEMAMix", "state": ("m", "slow", "v"), "doc": __doc__}
-MORE: dict = {"hyper": HYPER | {"weight_decay": 0.0}, "ranges": RANGES | {"weight_decay": "[0, inf)"}}
-NAMES: dict = {"name": "ademamix_decoupled", "update": decoupled, "coefficients": decoupled_coefficients}
 
 RULE = Rule(
     name="ademamix",
+    label="AdEMAMix",
     update=update,
     coefficients=coefficients,
+    state=("m", "slow", "v"),
     hyper=HYPER,
     ranges=RANGES,
-    variants={("decoupled",): Rule(**NAMES, **MORE, **SHARED)},
     equation="s = β₃s+(1−β₃)g; θ ← θ − lr·(m̂ + α·s)/(√v̂ + eps), m and v as Adam's",
-    **SHARED,
+    doc=__doc__,
 )
+RULE = decayable(RULE)

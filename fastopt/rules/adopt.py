@@ -37,6 +37,7 @@ Examples
 
 from math import inf, sqrt
 
+from .decay import decayable
 from .moments import HYPER, RANGES
 from .rule import Rule
 
@@ -55,34 +56,22 @@ def update(p, g, m, v, beta1, rest1, beta2, rest2, lr, eps, bound):
     return p - lr * m, m, beta2 * v + rest2 * g * g
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, clip_exp, weight_decay, use_clipping):
-    decay = lr * weight_decay if t > 1 else 0.0
-    return (1.0 - decay, *coefficients(t, lr, beta1, beta2, eps, clip_exp, use_clipping))
-
-
-def decoupled(p, g, m, v, keep, beta1, rest1, beta2, rest2, lr, eps, bound):
-    return update(keep * p, g, m, v, beta1, rest1, beta2, rest2, lr, eps, bound)
+def keep(t, decay, lr, *others):
+    return 1.0 - lr * decay if t > 1 else 1.0
 
 
 HYPER = HYPER | {"beta2": 0.9999, "eps": 1e-6, "clip_exp": 0.25}
 RANGES = RANGES | {"clip_exp": "[0, inf)"}
-SHARED: dict = {"label": "ADOPT", "state": ("m", "v"), "doc": __doc__}
-DECOUPLED = Rule(
-    name="adopt_decoupled",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    hyper=HYPER | {"weight_decay": 0.0, "use_clipping": True},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    **SHARED,
-)
 
 RULE = Rule(
     name="adopt",
+    label="ADOPT",
     update=update,
     coefficients=coefficients,
+    state=("m", "v"),
     hyper=HYPER | {"use_clipping": True},
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="m = β₁m+(1−β₁)·clip(g/max(√v, eps), ±(t−1)^clip_exp); θ ← θ − lr·m; v = β₂v+(1−β₂)g²",
-    **SHARED,
+    doc=__doc__,
 )
+RULE = decayable(RULE, keep, before="use_clipping")

@@ -3,7 +3,8 @@
 Variant: PyTorch's: the maximum of the raw v, corrected afterwards. ``bias_correction=False`` is the paper.
 ``decoupled=True`` is ``AdamW(amsgrad=True)``, without its default decay.
 Agrees: PyTorch. Differs: Keras and ensmallen take the same maximum but add eps before the correction, as in their
-Adam; optax takes the maximum of the corrected v.
+Adam (``preset="keras"``); optax takes the maximum of the corrected v (``preset="optax"``, ``max_corrected=True``),
+which the large corrections of the first steps enter for good.
 In float32 v is infinite after one |g| > 5.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
@@ -11,6 +12,9 @@ Parameters
 lr
     About the longest step that a parameter takes, in its own unit. After one large gradient the steps of that parameter
     stay short: where Adam works, AMSGrad wants the same lr or a little more.
+max_corrected
+    Whether vmax is the largest v̂ so far, each with the correction of its own step, instead of the largest v, corrected
+    afterwards. Without ``bias_correction`` there is no difference.
 
 Examples
 --------
@@ -30,13 +34,14 @@ Examples
 from math import sqrt
 
 from .adamw import AMSGRAD as DECOUPLED
-from .moments import HYPER, RANGES, coefficients, moments
+from .moments import CORRECTION, HYPER, RANGES, largest, moments
 from .rule import Rule
 
 
-def update(p, g, m, v, vmax, beta1, rest1, beta2, rest2, lr, eps):
+def update(p, g, m, v, vmax, beta1, rest1, beta2, rest2, lr, eps, grow):
     m, v = moments(g, m, v, beta1, rest1, beta2, rest2)
-    vmax = vmax if vmax > v else v
+    grown = grow * v
+    vmax = vmax if vmax > grown else grown
     return p - lr * m / (sqrt(vmax) + eps), m, v, vmax
 
 
@@ -44,9 +49,9 @@ RULE = Rule(
     name="amsgrad",
     label="AMSGrad",
     update=update,
-    coefficients=coefficients,
+    coefficients=largest,
     state=("m", "v", "vmax"),
-    hyper=HYPER | {"bias_correction": True},
+    hyper=HYPER | CORRECTION | {"max_corrected": False},
     ranges=RANGES,
     variants={("decoupled",): DECOUPLED},
     equation="Adam, with v̂ = vmax/(1−β₂ᵗ), vmax = max(vmax, v)",

@@ -39,7 +39,7 @@ from .rule import Rule
 
 
 def coefficients(t, lr, beta1, beta2, eps, weight_decay, bias_correction):
-    return (*scales(t, 1.0, beta1, beta2, eps, bias_correction), weight_decay, lr)
+    return (*scales(t, 1.0, beta1, beta2, eps, bias_correction, False), weight_decay, lr)
 
 
 def direction(p, g, m, v, beta1, rest1, beta2, rest2, gain, eps, decay):

@@ -30,6 +30,7 @@ True
 
 from math import sqrt
 
+from .decay import decayable
 from .moments import HYPER, RANGES, bias
 from .rule import Rule
 
@@ -45,32 +46,17 @@ def update(p, g, m, v, beta1, gain, beta2, rest2, lr, eps):
     return p - lr * m, m, v
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
-
-
-def decoupled(p, g, m, v, keep, beta1, gain, beta2, rest2, lr, eps):
-    return update(keep * p, g, m, v, beta1, gain, beta2, rest2, lr, eps)
-
-
 HYPER = HYPER | {"lr": 4e-4, "eps": 1e-15}
-SHARED: dict = {"label": "LaProp", "state": ("m", "v"), "doc": __doc__}
-DECOUPLED = Rule(
-    name="laprop_decoupled",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    hyper=HYPER | {"weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    **SHARED,
-)
 
 RULE = Rule(
     name="laprop",
+    label="LaProp",
     update=update,
     coefficients=coefficients,
+    state=("m", "v"),
     hyper=HYPER,
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
     equation="v = β₂v+(1−β₂)g²; m = β₁m+(1−β₁)·g/(√v̂ + eps); θ ← θ − lr·m/(1−β₁ᵗ)",
-    **SHARED,
+    doc=__doc__,
 )
+RULE = decayable(RULE)

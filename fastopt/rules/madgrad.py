@@ -32,6 +32,7 @@ True
 from math import sqrt
 
 from .cube_root import cube_root
+from .decay import decayable
 from .rule import Rule
 
 
@@ -50,26 +51,13 @@ def update(p, g, v, s, x0, first, later, gain, momentum, rest, eps, one, zero):
     return averaged(p, g, v, s, first * p + later * x0, gain, momentum, rest, eps, one, zero)
 
 
-def decoupled_coefficients(t, lr, momentum, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, momentum, eps))
-
-
-def decoupled(p, g, v, s, x0, keep, first, later, gain, momentum, rest, eps, one, zero):
+def decayed(p, g, v, s, x0, first, later, gain, momentum, rest, eps, one, zero, keep):
+    """The parameter alone, and not what it starts from."""
     return averaged(keep * p, g, v, s, first * p + later * x0, gain, momentum, rest, eps, one, zero)
 
 
-NUMBERS: dict = {"lr": 1e-2, "momentum": 0.9, "eps": 1e-6}
-WITHIN = {"lr": "(0, inf)", "momentum": "[0, 1)", "eps": "[0, inf)"}
-DECOUPLED = Rule(
-    name="madgrad_decoupled",
-    label="MADGRAD",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("v", "s", "x0"),
-    hyper=NUMBERS | {"weight_decay": 0.0},
-    ranges=WITHIN | {"momentum": "(0, 1)", "weight_decay": "[0, inf)"},  # nothing of θ is kept with momentum 0
-    doc=__doc__,
-)
+HYPER = {"lr": 1e-2, "momentum": 0.9, "eps": 1e-6}
+RANGES = {"lr": "(0, inf)", "momentum": "[0, 1)", "eps": "[0, inf)"}
 
 RULE = Rule(
     name="madgrad",
@@ -77,9 +65,9 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     state=("v", "s", "x0"),
-    hyper=NUMBERS,
-    ranges=WITHIN,
-    variants={("decoupled",): DECOUPLED},
+    hyper=HYPER,
+    ranges=RANGES,
     equation="λₜ = (lr+eps)√t; s += λₜg; v += λₜg²; z = x0 − s/(∛v + eps); θ ← momentum·θ + (1−momentum)·z",
     doc=__doc__,
 )
+RULE = decayable(RULE, form=decayed, ranges={"momentum": "(0, 1)"})  # nothing of θ is kept with momentum 0

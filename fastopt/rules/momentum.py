@@ -1,9 +1,10 @@
 """Momentum, or heavy ball (Polyak 1964): steps along a sum of past gradients, each weighted μ times the next.
 
 Variant: PyTorch's. The learning rate stays outside b, so that a schedule acts at once on the whole step, and the first
-step is undamped (b = g).
+step is undamped (b = g). ``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW (SGDW, Loshchilov and Hutter 2019).
 Agrees: PyTorch, optax, Apex, JAX's examples. Differs: Keras, scikit-learn and ensmallen keep lr inside the velocity
-(the same at constant lr); optimi starts from zero with dampening.
+(``preset="keras"`` or ``"sklearn"``, ``lr_in_velocity=True``), b = μb + lr·g; θ ← θ − b, the same at constant lr;
+optimi starts from zero with dampening.
 
 Parameters
 ----------
@@ -27,11 +28,13 @@ Examples
 True
 """
 
+from .decay import decayable
 from .rule import Rule
 
 
-def coefficients(t, lr, momentum, dampening):
-    return lr, momentum, 1.0 if t == 1 else 1.0 - dampening
+def coefficients(t, lr, momentum, dampening, lr_in_velocity):
+    gain = 1.0 if t == 1 else 1.0 - dampening
+    return (1.0, momentum, lr * gain) if lr_in_velocity else (lr, momentum, gain)
 
 
 def update(p, g, b, lr, momentum, gain):
@@ -45,8 +48,9 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     state=("b",),
-    hyper={"lr": 1e-3, "momentum": 0.9, "dampening": 0.0},
+    hyper={"lr": 1e-3, "momentum": 0.9, "dampening": 0.0, "lr_in_velocity": False},
     ranges={"lr": "[0, inf)", "momentum": "[0, inf)", "dampening": "[0, 1]"},
     equation="b = μb + (1−τ)g; θ ← θ − lr·b",
     doc=__doc__,
 )
+RULE = decayable(RULE)

@@ -26,6 +26,7 @@ True
 
 from math import expm1, log, sqrt
 
+from .decay import decayable
 from .growing_momentum import factor, log_product
 from .moments import HYPER, RANGES, bias, moments
 from .rule import Rule
@@ -50,25 +51,6 @@ def update(p, g, m, v, beta1, rest1, beta2, rest2, gain, pull, eps):
     return p - (gain * g + pull * m) / (sqrt(v) + eps), m, v
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, momentum_decay, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps, momentum_decay))
-
-
-def decoupled(p, g, m, v, keep, beta1, rest1, beta2, rest2, gain, pull, eps):
-    return update(keep * p, g, m, v, beta1, rest1, beta2, rest2, gain, pull, eps)
-
-
-DECOUPLED = Rule(
-    name="nadam_decoupled",
-    label="NAdam",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("m", "v"),
-    hyper=HYPER | {"lr": 2e-3, "momentum_decay": 4e-3, "weight_decay": 0.0},
-    ranges=RANGES | {"momentum_decay": "[0, inf)", "weight_decay": "[0, inf)"},
-    doc=__doc__,
-)
-
 RULE = Rule(
     name="nadam",
     label="NAdam",
@@ -77,7 +59,7 @@ RULE = Rule(
     state=("m", "v"),
     hyper=HYPER | {"lr": 2e-3, "momentum_decay": 4e-3},
     ranges=RANGES | {"momentum_decay": "[0, inf)"},
-    variants={("decoupled",): DECOUPLED},
     equation="μₜ = β₁(1−½·0.96^(tψ)); θ ← θ − lr·[(1−μₜ)g/(1−Πₜ) + μₜ₊₁m/(1−Πₜ₊₁)]/(√v̂ + eps)",
     doc=__doc__,
 )
+RULE = decayable(RULE)

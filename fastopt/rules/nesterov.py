@@ -1,7 +1,9 @@
 """Nesterov's accelerated gradient (Nesterov 1983; Sutskever et al. 2013): momentum that looks one step ahead.
 
-Variant: PyTorch's, in which g is taken at θ itself and the look-ahead is folded into the step.
-Agrees: PyTorch, optax, Keras (at constant lr), Apex.
+Variant: PyTorch's, in which g is taken at θ itself and the look-ahead is folded into the step. ``decoupled=True`` is
+θ ← θ − lr·λθ first, as in AdamW.
+Agrees: PyTorch, optax, Apex. Differs: Keras and scikit-learn keep lr inside the velocity (``preset="keras"`` or
+``"sklearn"``, ``lr_in_velocity=True``), b = μb + lr·g; θ ← θ − (lr·g + μb), the same at constant lr.
 
 Parameters
 ----------
@@ -23,14 +25,16 @@ Examples
 True
 """
 
+from .decay import decayable
 from .rule import Rule
 
 
-def coefficients(t, lr, momentum):
-    return lr, momentum
+def coefficients(t, lr, momentum, lr_in_velocity):
+    return (1.0, momentum, lr) if lr_in_velocity else (lr, momentum, 1.0)
 
 
-def update(p, g, b, lr, momentum):
+def update(p, g, b, lr, momentum, gain):
+    g = gain * g
     b = momentum * b + g
     return p - lr * (g + momentum * b), b
 
@@ -41,8 +45,9 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     state=("b",),
-    hyper={"lr": 1e-3, "momentum": 0.9},
+    hyper={"lr": 1e-3, "momentum": 0.9, "lr_in_velocity": False},
     ranges={"lr": "[0, inf)", "momentum": "[0, inf)"},
     equation="b = μb + g; θ ← θ − lr·(g + μb)",
     doc=__doc__,
 )
+RULE = decayable(RULE)

@@ -30,6 +30,7 @@ True
 
 from math import sqrt
 
+from .decay import decayable
 from .moments import HYPER, RANGES, bias, moments
 from .rule import Rule
 
@@ -44,26 +45,8 @@ def update(p, g, m, v, beta1, rest1, beta2, rest2, plain, averaged, of_square, o
     return p - (plain * g + averaged * m) / (sqrt(of_square * g * g + of_average * v) + eps), m, v
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, nu1, nu2, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps, nu1, nu2))
-
-
-def decoupled(p, g, m, v, keep, beta1, rest1, beta2, rest2, plain, averaged, of_square, of_average, eps):
-    return update(keep * p, g, m, v, beta1, rest1, beta2, rest2, plain, averaged, of_square, of_average, eps)
-
-
-NUMBERS = HYPER | {"nu1": 1.0, "nu2": 1.0}
-WITHIN = RANGES | {"nu1": "[0, 1]", "nu2": "[0, 1]"}
-DECOUPLED = Rule(
-    name="qhadam_decoupled",
-    label="QHAdam",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    state=("m", "v"),
-    hyper=NUMBERS | {"weight_decay": 0.0},
-    ranges=WITHIN | {"weight_decay": "[0, inf)"},
-    doc=__doc__,
-)
+HYPER = HYPER | {"nu1": 1.0, "nu2": 1.0}
+RANGES = RANGES | {"nu1": "[0, 1]", "nu2": "[0, 1]"}
 
 RULE = Rule(
     name="qhadam",
@@ -71,9 +54,9 @@ RULE = Rule(
     update=update,
     coefficients=coefficients,
     state=("m", "v"),
-    hyper=NUMBERS,
-    ranges=WITHIN,
-    variants={("decoupled",): DECOUPLED},
+    hyper=HYPER,
+    ranges=RANGES,
     equation="θ ← θ − lr·[(1−ν₁)g + ν₁m̂]/(√((1−ν₂)g² + ν₂v̂) + eps), m̂ and v̂ as in Adam",
     doc=__doc__,
 )
+RULE = decayable(RULE)

@@ -4,9 +4,9 @@
 d = √max(v−a², 0) + eps. ``momentum`` sums the scaled gradients: b = μb + g/d; θ ← θ − lr·b.
 Variant: PyTorch's: eps outside the root, lr outside b; with ``eps_in_sqrt=True`` eps is inside, d = √(v + eps).
 ``decoupled=True`` is θ ← θ − lr·λθ first, as in AdamW and timm's RMSpropTF.
-Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root and use
-alpha 0.9 (``RMSprop(params, lr, alpha=0.9, eps_in_sqrt=True)``, eps 1e-7 in Keras), and Keras and JAX keep lr inside b,
-which is the same at constant lr.
+Agrees: PyTorch, ensmallen, bitsandbytes. Differs: optax, Keras and JAX's examples put eps inside the root, use alpha
+0.9 (eps 1e-7 in Keras), and keep lr inside b, b = μb + lr·g/d; θ ← θ − b, which is the same at constant lr:
+``preset="optax"`` and ``preset="keras"`` set these.
 In float32 v is infinite after one |g| > 1.8e20, or many > 1.8e19: the parameter then stands still, as in PyTorch.
 
 Parameters
@@ -24,6 +24,9 @@ centered
 momentum
     μ, how much of b is kept each step; any value but 0 switches it on, with one more state array. Steps grow to 1/(1−μ)
     of their length.
+lr_in_velocity
+    Whether lr goes into b, so that each gradient keeps the lr of its own step when lr changes, instead of multiplying
+    b; needs ``momentum``.
 
 Examples
 --------
@@ -39,6 +42,7 @@ True
 from collections.abc import Callable
 
 from . import rmsprop_updates as updates
+from .decay import decayable
 from .rule import Rule
 
 STATE = {"centered": "a", "momentum": "b"}  # beside v
@@ -47,16 +51,6 @@ UPDATES: dict[tuple, Callable] = {
     ("centered",): updates.centered,
     ("momentum",): updates.heavy,
     ("centered", "momentum"): updates.centered_heavy,
-    ("decoupled",): updates.decoupled,
-    ("centered", "decoupled"): updates.decoupled_centered,
-    ("momentum", "decoupled"): updates.decoupled_heavy,
-    ("centered", "momentum", "decoupled"): updates.decoupled_centered_heavy,
-}
-COEFFICIENTS: dict[tuple, Callable] = {
-    (): updates.coefficients,
-    ("momentum",): updates.with_momentum,
-    ("decoupled",): updates.decoupled_coefficients,
-    ("momentum", "decoupled"): updates.decoupled_with_momentum,
 }
 HYPER = {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8}
 RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
@@ -64,15 +58,15 @@ RANGES = {"lr": "[0, inf)", "alpha": "[0, 1)", "eps": "[0, inf)"}
 
 def variant(options, **more):
     momentum = {"momentum": 0.9} if "momentum" in options else {}
-    decay = {"weight_decay": 0.0} if "decoupled" in options else {}
+    velocity = {"lr_in_velocity": False} if momentum else {}
     return Rule(
         name="_".join(("rmsprop", *options)),
         label="RMSprop",
         update=UPDATES[options],
-        coefficients=COEFFICIENTS[tuple(one for one in options if one != "centered")],
-        state=("v", *(STATE[one] for one in options if one in STATE)),
-        hyper=HYPER | momentum | {"eps_in_sqrt": False} | decay,
-        ranges=RANGES | dict.fromkeys((*momentum, *decay), "[0, inf)"),
+        coefficients=updates.with_momentum if momentum else updates.coefficients,
+        state=("v", *(STATE[one] for one in options)),
+        hyper=HYPER | momentum | {"eps_in_sqrt": False} | velocity,
+        ranges=RANGES | dict.fromkeys(momentum, "[0, inf)"),
         doc=__doc__,
         **more,
     )
@@ -83,3 +77,4 @@ RULE = variant(
     variants={options: variant(options) for options in UPDATES if options},
     equation="v = αv+(1−α)g²; d = √v + eps; θ ← θ − lr·g/d",
 )
+RULE = decayable(RULE)

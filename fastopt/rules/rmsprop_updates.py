@@ -9,8 +9,9 @@ def coefficients(t, lr, alpha, eps, eps_in_sqrt):
     return (lr, alpha, 1.0 - alpha, *placed(eps, eps_in_sqrt), 0.0)
 
 
-def with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt):
-    return (*coefficients(t, lr, alpha, eps, eps_in_sqrt), momentum)
+def with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt, lr_in_velocity):
+    outside, gain = (1.0, lr) if lr_in_velocity else (lr, 1.0)
+    return (*coefficients(t, outside, alpha, eps, eps_in_sqrt), momentum, gain)
 
 
 def spread(v, a, inside, zero):
@@ -27,37 +28,13 @@ def centered(p, g, v, a, lr, alpha, rest, inside, eps, zero):
     return p - lr * g / (spread(v, a, inside, zero) + eps), v, a
 
 
-def heavy(p, g, v, b, lr, alpha, rest, inside, eps, zero, momentum):
+def heavy(p, g, v, b, lr, alpha, rest, inside, eps, zero, momentum, gain):
     v = alpha * v + rest * g * g
-    b = momentum * b + g / (sqrt(v + inside) + eps)
+    b = momentum * b + gain * g / (sqrt(v + inside) + eps)
     return p - lr * b, v, b
 
 
-def centered_heavy(p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum):
+def centered_heavy(p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum, gain):
     v, a = alpha * v + rest * g * g, alpha * a + rest * g
-    b = momentum * b + g / (spread(v, a, inside, zero) + eps)
+    b = momentum * b + gain * g / (spread(v, a, inside, zero) + eps)
     return p - lr * b, v, a, b
-
-
-def decoupled_coefficients(t, lr, alpha, eps, eps_in_sqrt, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, alpha, eps, eps_in_sqrt))
-
-
-def decoupled_with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt, weight_decay):
-    return (1.0 - lr * weight_decay, *with_momentum(t, lr, alpha, eps, momentum, eps_in_sqrt))
-
-
-def decoupled(p, g, v, keep, lr, alpha, rest, inside, eps, zero):
-    return update(keep * p, g, v, lr, alpha, rest, inside, eps, zero)
-
-
-def decoupled_centered(p, g, v, a, keep, lr, alpha, rest, inside, eps, zero):
-    return centered(keep * p, g, v, a, lr, alpha, rest, inside, eps, zero)
-
-
-def decoupled_heavy(p, g, v, b, keep, lr, alpha, rest, inside, eps, zero, momentum):
-    return heavy(keep * p, g, v, b, lr, alpha, rest, inside, eps, zero, momentum)
-
-
-def decoupled_centered_heavy(p, g, v, a, b, keep, lr, alpha, rest, inside, eps, zero, momentum):
-    return centered_heavy(keep * p, g, v, a, b, lr, alpha, rest, inside, eps, zero, momentum)

@@ -57,6 +57,9 @@ class Rule:
         constructors adds it. A number in it is written ``numpy.float32(0.5)``.
     rate_free : bool
         Whether lr is a factor on a rate that the rule finds itself, so that nobody tunes it.
+    evaluates : str
+        The name of the state array that holds the point to evaluate at, where that is not the parameter: an average,
+        ``opt.averaged``. It starts at the parameter.
     ranges : mapping of str to str, optional
         Where a hyperparameter may lie: ``{"beta": "[0, 1)", "eps": "(0, inf)"}``. Without it, any finite number.
     variants : mapping of tuple of str to Rule, optional
@@ -98,6 +101,7 @@ class Rule:
     across: bool = False
     before: Callable | None = None
     rate_free: bool = False
+    evaluates: str = ""
     ranges: Mapping[str, Any] = field(default_factory=dict)
     variants: Mapping[tuple[str, ...], "Rule"] = field(default_factory=dict)
     label: str = ""
@@ -168,6 +172,8 @@ class Rule:
         for variant in self.variants.values():
             if not isinstance(variant, Rule):
                 raise TypeError(f"variants must map keywords to rules, got {describe(variant)}")
+        if not isinstance(self.evaluates, str) or self.evaluates not in ("", *self.state):
+            raise ValueError(f"evaluates must be one of state, {listing(self.state)}, got {describe(self.evaluates)}")
         for keyword, start in self.initial.items():
             if not isinstance(start, tuple) or len(start) != 2:
                 raise TypeError(f"initial[{quote(keyword, 40)}] must be (state name, default), got {describe(start)}")

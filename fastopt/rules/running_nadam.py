@@ -1,7 +1,8 @@
 """NAdam where the product of the momenta so far is kept beside the state, as PyTorch does: β₁ may change on the way."""
 
+from .decay import decoupled
 from .growing_momentum import factor
-from .nadam import DECOUPLED, RULE, decoupled, scales, update
+from .nadam import RULE, scales, update
 from .rule import Rule
 
 OWN = {"mu_product": 1.0}  # what is kept, and what it starts from
@@ -13,21 +14,16 @@ def coefficients(t, product, lr, beta1, beta2, eps, momentum_decay):
     return scales(t, lr, beta2, eps, now, following, product - 1.0, product * following - 1.0, beta1)
 
 
-def decoupled_coefficients(t, product, lr, beta1, beta2, eps, momentum_decay, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, product, lr, beta1, beta2, eps, momentum_decay))
-
-
 def advanced(t, product, lr, beta1, beta2, eps, momentum_decay, *stage):
     """The product after step t."""
     return (product * factor(t, beta1, momentum_decay),)
 
 
-def running(rule, update, coefficients):
-    names = {"name": f"{rule.name}_running", "state": rule.state, "hyper": {"product": 0.5, **rule.hyper}}
-    return Rule(update=update, coefficients=coefficients, **names)
-
-
-RUNNING = {
-    RULE: running(RULE, update, coefficients),
-    DECOUPLED: running(DECOUPLED, decoupled, decoupled_coefficients),
-}
+PLAIN = Rule(
+    name="nadam_running",
+    update=update,
+    coefficients=coefficients,
+    state=RULE.state,
+    hyper={"product": 0.5, **RULE.hyper},
+)
+RUNNING = {RULE: PLAIN, RULE.variants[("decoupled",)]: decoupled(PLAIN)}

@@ -1,6 +1,7 @@
 """Stochastic gradient descent (Robbins and Monro 1951): the gradient is that of a random sample of the data.
 
 ``momentum``, ``dampening`` and ``nesterov`` pick the rules Momentum and Nesterov, as PyTorch's SGD does.
+``decoupled=True`` is θ ← θ − lr·λθ first, which differs from L2 decay where there is momentum.
 Agrees: every library.
 
 Parameters
@@ -15,6 +16,8 @@ dampening
     τ of Momentum; needs ``momentum``.
 nesterov
     Whether to look ahead, as Nesterov does; needs ``momentum``.
+lr_in_velocity
+    Whether lr goes into the sum of gradients, as in Keras and scikit-learn; needs ``momentum``.
 
 Examples
 --------
@@ -31,6 +34,9 @@ Examples
 array([ 1., -2.])
 """
 
+from dataclasses import replace
+
+from .decay import decoupled
 from .gd import coefficients, update
 from .momentum import RULE as MOMENTUM
 from .nesterov import RULE as NESTEROV
@@ -43,7 +49,13 @@ RULE = Rule(
     coefficients=coefficients,
     hyper={"lr": 1e-3},
     ranges={"lr": "[0, inf)"},
-    variants={("momentum",): MOMENTUM, ("momentum", "nesterov"): NESTEROV},
+    variants={
+        ("momentum",): MOMENTUM,
+        ("momentum", "nesterov"): NESTEROV,
+        ("momentum", "decoupled"): MOMENTUM.variants[("decoupled",)],
+        ("momentum", "nesterov", "decoupled"): NESTEROV.variants[("decoupled",)],
+    },
     equation="θ ← θ − lr·g, g over a random sample",
     doc=__doc__,
 )
+RULE = replace(RULE, variants={**RULE.variants, ("decoupled",): decoupled(RULE)})

@@ -14,7 +14,12 @@ def rows(rules=RULES) -> list[tuple[str, str, str, str]]:
 def defaults(rule: Rule) -> str:
     """``lr=0.001, betas=(0.9, 0.999)``; of weight decay only what belongs to the rule."""
     own = {name: value for name, value in keywords(rule).items() if name != "weight_decay" or name in rule.hyper}
-    return ", ".join(f"{name}={spelt(value)}" for name, value in own.items())
+    return numbers(own)
+
+
+def numbers(values) -> str:
+    """Keywords as a call has them."""
+    return ", ".join(f"{name}={spelt(value)}" for name, value in values.items())
 
 
 def spelt(value) -> str:

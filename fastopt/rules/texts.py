@@ -22,6 +22,13 @@ holds back parameters whose gradients are mostly noise.""",
     "bias_correction": """\
 Whether to divide m and v by the weight that they have gathered since they started at 0. Without it the first steps
 are about three times as long, by default.""",
+    "eps_before_correction": """\
+Whether eps is added to √v before the correction of v ("epsilon hat"): in the first steps it is then larger by the
+correction, 30 times at the first by default. Without ``bias_correction`` there is no difference.""",
+    "max_corrected": "Whether AMSGrad's maximum is that of the corrected v̂ instead of v; needs ``amsgrad``.",
+    "lr_in_velocity": """\
+Whether lr goes into b, so that each gradient keeps the lr of its own step when lr changes, instead of multiplying
+b.""",
     "etaminus": "η⁻, what a step is multiplied by where the gradient has changed its sign.",
     "etaplus": "η⁺, what a step is multiplied by where the gradient has kept its sign.",
     "step_size_min": "Δmin, how short a step can become, in the parameter's own unit.",
@@ -29,6 +36,8 @@ are about three times as long, by default.""",
     "weight_decay": """\
 λ, L2 decay: adds λθ to the gradient, as a penalty ½λ‖θ‖² on the loss would. Rules that rescale the gradient
 rescale this part with it; AdamW and Lion decay apart from it.""",
+    "ema": """\
+How much of the average of the parameters is kept each step: it looks back over about 1/(1−ema) steps.""",
     "decoupled": """\
 Whether ``weight_decay`` shrinks the parameter itself by the factor 1 − lr·λ, and leaves the gradient alone.""",
 }

@@ -35,6 +35,7 @@ Examples
 
 from math import sqrt
 
+from .decay import decayable
 from .moments import HYPER, RANGES, bias
 from .rule import Rule
 
@@ -50,34 +51,19 @@ def update(p, g, m, v, beta1, rest1, rest2, lr, eps, zero):
     return p - lr * m / (sqrt(v) + eps), m, v
 
 
-def decoupled_coefficients(t, lr, beta1, beta2, eps, weight_decay):
-    return (1.0 - lr * weight_decay, *coefficients(t, lr, beta1, beta2, eps))
-
-
-def decoupled(p, g, m, v, keep, beta1, rest1, rest2, lr, eps, zero):
-    return update(keep * p, g, m, v, beta1, rest1, rest2, lr, eps, zero)
-
-
 HYPER = HYPER | {"lr": 1e-2, "eps": 1e-3}
 RANGES = RANGES | {"initial_accumulator_value": "[0, inf)"}
-SHARED: dict = {"label": "Yogi", "state": ("m", "v"), "doc": __doc__}
-SHARED |= {"initial": {"initial_accumulator_value": ("v", 1e-6)}}
-DECOUPLED = Rule(
-    name="yogi_decoupled",
-    update=decoupled,
-    coefficients=decoupled_coefficients,
-    hyper=HYPER | {"weight_decay": 0.0},
-    ranges=RANGES | {"weight_decay": "[0, inf)"},
-    **SHARED,
-)
 
 RULE = Rule(
     name="yogi",
+    label="Yogi",
     update=update,
     coefficients=coefficients,
+    state=("m", "v"),
     hyper=HYPER,
     ranges=RANGES,
-    variants={("decoupled",): DECOUPLED},
+    initial={"initial_accumulator_value": ("v", 1e-6)},
     equation="v = v − (1−β₂)·sign(v−g²)·g²; θ ← θ − lr·m̂/(√v̂ + eps), as Adam's",
-    **SHARED,
+    doc=__doc__,
 )
+RULE = decayable(RULE)

@@ -22,8 +22,8 @@ from ..kernels.loops.lanes import (
     END,
     EVALUATE,
     FIRST,
+    FIRST_KEPT,
     KEEPS_BEST,
-    KEPT,
     LAST_TICK,
     MEASURES_STEPS,
     MOST,
@@ -38,8 +38,7 @@ from ..kernels.loops.lanes import (
     UNTIL,
 )
 from ..kernels.loops.many import HAND
-from ..kernels.loops.minimize import EVALUATED, GTOL, MAXITER, NIT, RAISED, RUNNING, STATUS, VALUE
-from ..kernels.loops.minimize import KEPT as FIRST_KEPT
+from ..kernels.loops.minimize import EVALUATED, GTOL, KEPT, MAXITER, NIT, RAISED, RUNNING, STATUS, VALUE
 from ..kernels.modifiers import HYPER, STAGES
 from ..kernels.slices import ticking
 from ..kernels.threads import in_threads
@@ -143,7 +142,7 @@ class CompiledProblems(HostProblems):
         whole[list(plan)] = list(plan.values())
         whole[[EVALUATE, CONTEXT]] = evaluation.address, self.context.ctypes.data
         whole[[STEP, CHANGE, CORRECT]] = self.steps
-        whole[[KEPT, APART]] = numbers.ctypes.data + FIRST_KEPT * numbers.itemsize, numbers.strides[0]
+        whole[[FIRST_KEPT, APART]] = numbers.ctypes.data + KEPT * numbers.itemsize, numbers.strides[0]
         given = matrices, numbers, counts, self.numbers_of_limits, self.rows, table, tests, changing
 
         def run(chunks, alone=False):

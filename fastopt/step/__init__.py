@@ -55,6 +55,27 @@ leaves that step out:
 >>> x, opt.skipped
 (array([1., 1.]), 1)
 
+## Averages
+
+With ``ema=0.999``, or with ``average="polyak"`` for the mean of all steps, the optimiser keeps an average of the
+parameters in the same pass, in one more state array. It is often the better answer: it has the noise of the last
+gradients averaged out. ``opt.averaged`` reads it, and in the block of ``opt.swapped()`` it stands in the parameters,
+for code that only knows those. `fastopt.fit` evaluates held-out data there, checkpoints hold it, and ``ema`` is a
+hyperparameter like others. The schedule-free rules have such an average of their own.
+
+>>> x = np.array([4.0])
+>>> opt = fastopt.SGD(x, lr=1.0, average="polyak")
+>>> for g in (1.0, 1.0, -1.0):
+...     opt.step(np.array([g]))  # to 3, 2 and 3
+>>> x, opt.averaged.round(3)
+(array([3.]), array([2.667]))
+>>> with opt.swapped():
+...     print(x.round(3))
+[2.667]
+
+An array is copied into its average in its first step, as PyTorch's ``AveragedModel`` and Keras's ``use_ema`` do; until
+then the average is what the parameter was when the optimiser was made.
+
 ## Many small arrays
 
 A step of a hundred arrays is a hundred kernel calls, unless they share their memory: `fastopt.pack` copies a nest into

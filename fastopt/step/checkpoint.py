@@ -125,7 +125,8 @@ def _read(archive, opt, path) -> tuple[dict, list]:
     params = read("", "params", layout.leaves)
     check_rule(f"the rule in {path}", header["rule"], opt.rule)
     if header["state"] != list(layout.slots):
-        raise ValueError(f"{path} must hold the state {listing(layout.slots)}, got {describe(header['state'])}")
+        got = listing(header["state"]) if isinstance(header["state"], list) else describe(header["state"])
+        raise ValueError(f"{path} must hold the state {listing(layout.slots)}, got {got}")
     state = {}
     for slot in layout.slots:
         there = [0] if layout.is_shared(slot) else places

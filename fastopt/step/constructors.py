@@ -5,6 +5,7 @@ from inspect import Parameter, Signature, cleandoc
 from ..errors import describe, listing, shorten
 from ..rules import RULES, table, texts
 from ..rules.keywords import keywords
+from ..rules.presets import FRAMEWORKS, PRESETS, preset_of
 from .optimizer import Optimizer
 from .options import Options
 
@@ -40,7 +41,8 @@ def variant_keywords(rule) -> dict:
         numbers = [name for name in keywords(variant) if name not in known]
         found |= dict.fromkeys(numbers, 0.0) | {name: False for name in options if name not in numbers}
     # a number in one variant is a number in all: SGD(momentum=0.9, nesterov=True)
-    return {**found, **{k: 0.0 for v in rule.variants.values() for k in keywords(v) if k in found}}
+    numbers_of_any = {name: value for v in rule.variants.values() for name, value in keywords(v).items()}
+    return {**found, **{k: False if isinstance(v, bool) else 0.0 for k, v in numbers_of_any.items() if k in found}}
 
 
 def choose(rule, switches, given):
@@ -50,20 +52,43 @@ def choose(rule, switches, given):
             raise TypeError(f"{name} must be True or False, got {describe(given[name])}")
         if name in given and not isinstance(off, bool) and not callable(given[name]):
             rule.check(name, given[name])
-    deciding = {name for options in rule.variants for name in options if given.get(name)}
-    chosen = rule
-    if deciding:
-        chosen = next((v for options, v in rule.variants.items() if set(options) == deciding), None)
-        if chosen is None:
-            allowed = " or ".join(" and ".join(options) for options in rule.variants)
-            raise ValueError(f"{rule.label} must be given {allowed} (or none of them), got {listing(sorted(deciding))}")
+    take_preset(rule, given)
+    chosen = picked(rule, given)
     for name, default in keywords(rule).items():  # which hold for the variant: AdamW's decay is not Adam's
         if keywords(chosen).get(name, default) != default:
             given.setdefault(name, default)
+    deciding = deciding_of(rule)
     for name in switches.keys() - keywords(chosen).keys():
         value = given.pop(name, False)
         if value and name not in deciding:
-            raise ValueError(f"{name} must be 0 with these options of {rule.label}, got {describe(value)}")
+            off = "False" if isinstance(switches[name], bool) else "0"
+            raise ValueError(f"{name} must be {off} with these options of {rule.label}, got {describe(value)}")
+    return chosen
+
+
+def take_preset(rule, given):
+    """Put in place of ``preset`` the keywords that it sets: those that were not given, and that the variant takes."""
+    preset = preset_of(rule.label, given.pop("preset", None))
+    free = {name: value for name, value in preset.items() if name not in given}
+    given |= {name: value for name, value in free.items() if name in deciding_of(rule)}
+    taken = keywords(picked(rule, given))
+    given |= {name: value for name, value in free.items() if name in taken}
+
+
+def deciding_of(rule) -> set:
+    """The keywords that pick variants of the rule."""
+    return {name for options in rule.variants for name in options}
+
+
+def picked(rule, given):
+    """The rule or variant that these keywords pick; raises where there is no such variant."""
+    deciding = {name for name in deciding_of(rule) if given.get(name)}
+    if not deciding:
+        return rule
+    chosen = next((v for options, v in rule.variants.items() if set(options) == deciding), None)
+    if chosen is None:
+        allowed = " or ".join(" and ".join(options) for options in rule.variants)
+        raise ValueError(f"{rule.label} must be given {allowed} (or none of them), got {listing(sorted(deciding))}")
     return chosen
 
 
@@ -74,18 +99,20 @@ def signature_of(rule, switches) -> Signature:
     parameters = [Parameter("params", either)]
     own = [name for name in hyper if name != "weight_decay" or "weight_decay" in rule.hyper]
     parameters += [Parameter(name, either if name == "lr" else keyword, default=hyper[name]) for name in own]
-    rest = switches | {name: hyper[name] for name in hyper if name not in own} | Options._field_defaults
+    rest = switches | {name: hyper[name] for name in hyper if name not in own} | Options._field_defaults | AVERAGES
     parameters += [Parameter(name, keyword, default=default) for name, default in rest.items()]
+    parameters += [Parameter("preset", keyword, default=None)]
     return Signature(parameters, return_annotation=Optimizer)
 
 
 def document(rule, signature) -> str:
     """The rule's text, every argument explained for this rule, and the rule's example."""
     arguments = [
-        COMMON[name] if name in Options._fields else number_entry(rule, name, parameter.default)
+        COMMON[name] if name in COMMON else number_entry(rule, name, parameter.default)
         for name, parameter in signature.parameters.items()
-        if name != "params"
+        if name not in ("params", "preset")
     ]
+    arguments.append(preset_entry(rule))
     state = ", ".join(rule.state) or "empty"
     return f"""{texts.opening(rule)}
 
@@ -125,6 +152,18 @@ def number_entry(rule, name, default) -> str:
     return f"{name} : {kind}\n{texts.meaning(rule, name)}"
 
 
+def preset_entry(rule) -> str:
+    """What each framework's dialect sets in this rule."""
+    known = PRESETS.get(rule.label)
+    if not known:
+        return f"preset : None\n    Of {', '.join(FRAMEWORKS)} none has this rule as it is here."
+    sets = [f"    ``{name!r}``: {table.numbers(found) or 'nothing'}" for name, found in known.items()]
+    return f"""preset : {" or ".join(map(repr, known))}, optional
+    Whose dialect to speak: sets those of these keywords that are not given, and that the variant has.
+{f";{NEWLINE}".join(sets)}."""
+
+
+AVERAGES = {"ema": None, "average": None}
 # The options of every optimiser, as the class explains them.
 COMMON = texts.entries(texts.sections(cleandoc(Optimizer.__doc__ or "")).get("Parameters", ""))
 NEWLINE = "\n"  # Python 3.11 takes no backslash in an f-string's braces

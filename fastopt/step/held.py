@@ -10,13 +10,22 @@ from contextlib import contextmanager
 
 from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME, SKIPPED, T
 
-STEP = 1  # what HELD is while a step, or a load, is under way; in a training it is the thread's number
+# What HELD is while a step, or a load, is under way, and while the parameters are exchanged with their average; in a
+# training it is the thread's number.
+STEP, SWAP = 1, 2
+
+
+def refusal(cells) -> str:
+    """Why nobody may step an optimiser that is held."""
+    if cells[HELD] == SWAP:
+        return "an optimiser must be stepped, loaded and swapped outside the block of opt.swapped(), got one inside it"
+    return ONE_AT_A_TIME
 
 
 def held(cells, mark, work, *args):
     """Work on an optimiser that nobody else steps meanwhile."""
     if cells[HELD]:
-        raise RuntimeError(ONE_AT_A_TIME)
+        raise RuntimeError(refusal(cells))
     cells[HELD] = mark
     try:
         if cells[ALONE]:  # a kernel that began before; one that begins now sees HELD
@@ -35,16 +44,18 @@ def undisturbed(cells):
     before = _moment(cells)
     yield
     if before != _moment(cells):
-        raise _mistimed()
+        raise _mistimed(cells)
 
 
 def _moment(cells):
     if cells[ALONE] or cells[HELD] not in (0, threading.get_ident()):
-        raise _mistimed()
+        raise _mistimed(cells)
     return cells[T], cells[SKIPPED]
 
 
-def _mistimed():
+def _mistimed(cells):
+    if cells[HELD] == SWAP:
+        return RuntimeError("an optimiser must be saved or copied outside the block of opt.swapped(), got it inside")
     return RuntimeError(
         "an optimiser must be saved or copied between its steps, got one that is being stepped: "
         "in a signal's handler set a flag, and save after the step"

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import describe, quote, shorten
+from ..errors import describe, listing, quote, shorten
 from ..rules.keywords import keywords, spelt, together
 from ..rules.ranges import SIZES, check_fits
 from ..schedules import plateaus_in
@@ -111,9 +111,8 @@ class Hyper:
     def check_numbers(self, numbers: dict, where: str):
         """Raise unless what ``numbers()`` returned once can be taken over."""
         if not isinstance(numbers, dict) or numbers.keys() != self.values.keys():
-            raise ValueError(
-                f"{where} must have the names {shorten(', '.join(self.values), 160)}, got {describe(numbers)}"
-            )
+            got = f"the names {listing(numbers)}" if isinstance(numbers, dict) else describe(numbers)
+            raise ValueError(f"{where} must have the names {shorten(', '.join(self.values), 160)}, got {got}")
         for name, value in numbers.items():
             if isinstance(value, list):
                 mine = plateaus_in(self.values[name])

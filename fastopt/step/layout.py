@@ -12,7 +12,7 @@ from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
 from ..kernels.counts import Counts
-from ..targets.blocks import Block, of_gradient, with_runs
+from ..targets.blocks import Block, of_gradient, state_of, with_runs
 from ..targets.packed import Packed
 
 
@@ -72,7 +72,7 @@ class Layout:
             hyper.settle(dtype)
         packed = isinstance(root, Packed) and bool(root.buffers) and not self._one_by_one
         for p, members in self._split(root if packed else None, first):
-            state = tuple(target.full(p.size, p.dtype, hyper.start.get(slot, 0.0)) for slot in self._rule.state)
+            state = state_of(target, self._rule, p, hyper.start)
             self._block_of |= {index: len(self.all) for index, _, _ in members}
             block = Block(None, p, state, group, tuple(members), packed, kept=self._kept(hyper))
             self.all.append(with_runs(block, self.missed))

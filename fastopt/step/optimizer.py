@@ -9,6 +9,7 @@ from ..kernels.counts import T
 from ..rules import Rule
 from ..targets import target_of
 from .attributes import NO_SCHEDULES, class_of
+from .averages import Averaging, with_average
 from .changes import with_changes
 from .copies import parts_of, restored
 from .groups import is_groups, roots_of
@@ -21,7 +22,7 @@ from .state_dict import counts_of, hyper_of
 from .stepping import Stepping
 
 
-class Optimizer(Stepping):
+class Optimizer(Stepping, Averaging):
     """Step parameters in place by a rule.
 
     The constructors (:func:`fastopt.Adam` and the others) make one with their rule; use the class for your own.
@@ -71,6 +72,12 @@ class Optimizer(Stepping):
     cautious : bool
         Whether elements that would go up the gradient stay, and the others go further by the ratio of all to those that
         go (Liang et al. 2024), before what ``after`` does. Not with rules that have sums of their own.
+    ema : float or schedule, optional
+        Keep an average of the parameters, in one more state array and in the same pass: after each step
+        ema·average + (1 − ema)·params, after an array's first step params. A hyperparameter, at least 0 and less
+        than 1: ``opt.ema``, in groups too. It looks back over about 1/(1 − ema) steps.
+    average : "polyak", optional
+        Keep the mean of the parameters after each step so far (Polyak and Juditsky 1992) instead.
     **hyper : float or schedule
         The rule's hyperparameters (``betas=(beta1, beta2)`` for that pair). A schedule is a callable
         ``step -> float``; the first update asks for step 0. Every rule also takes ``weight_decay``: L2 decay, which
@@ -85,6 +92,9 @@ class Optimizer(Stepping):
     state : mapping
         From the name of each state array of the rule to arrays in the structure of ``params``; read-only. So are the
         numbers that a rule keeps from step to step, as arrays of no dimension; one for all where they are of all.
+    averaged : array or nest of arrays
+        The average of the parameters, in their structure: with ``ema``, ``average`` or a schedule-free rule. An array
+        without a step equals its parameter as it was at the start. ``with opt.swapped():`` puts it into ``params``.
     groups : tuple of Group
         The hyperparameters of each group, as attributes; of the one there is without groups.
     t : int
@@ -119,7 +129,7 @@ class Optimizer(Stepping):
     # Slots, so that a name that means nothing is refused, at no cost to the step.
     __slots__ = ("__weakref__", "_target")
 
-    step = Stepping.step  # among an optimiser's own, where the manual looks for it
+    step, swapped = Stepping.step, Averaging.swapped  # among an optimiser's own, where the manual looks for them
 
     def __init__(
         self,
@@ -137,6 +147,8 @@ class Optimizer(Stepping):
         before=None,
         after=None,
         cautious=False,
+        ema=None,
+        average=None,
         **hyper,
     ):
         if not isinstance(rule, Rule):
@@ -146,11 +158,12 @@ class Optimizer(Stepping):
             maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable, *changes
         )
         check_options(options)
+        self._grouped = is_groups(params)
         rule = with_changes(rule, *changes)
+        rule, hyper = with_average(rule, params if self._grouped else None, hyper, ema, average)
         kind: Any = type(self)
         self.__class__ = class_of(kind, rule)
         self._rule = rule
-        self._grouped = is_groups(params)
         roots = roots_of(params)
         self._hyper = hyper_of_groups(rule, params if self._grouped else None, hyper)
         self._params: Any = list(roots.values()) if self._grouped else roots["params"]

@@ -17,6 +17,20 @@ class Block(NamedTuple):
     kept: Any = None  # the numbers that a rule with sums keeps of it, as float64
 
 
+def state_of(target, rule, p, starts) -> tuple:
+    """New state arrays for flat parameters; that to evaluate at is those until there was a step."""
+    state = tuple(target.full(p.size, p.dtype, starts.get(slot, 0.0)) for slot in rule.state)
+    if rule.evaluates:
+        target.write(state[rule.state.index(rule.evaluates)], p)
+    return state
+
+
+def evaluated(rule, blocks) -> list:
+    """Of each block the parameters and, where the rule has one, the state array to evaluate at."""
+    at = [rule.state.index(rule.evaluates)] if rule.evaluates else []
+    return [(block.p, *(block.state[k] for k in at)) for block in blocks]
+
+
 def runs_of(members, missed, gradients=None) -> tuple[tuple[int, int, int], ...]:
     """Where one kernel call begins and ends, and how many steps its arrays have missed.
 

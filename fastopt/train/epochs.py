@@ -7,6 +7,7 @@ from ..arrays.nests import flatten
 from ..kernels import epoch as compiled_loop
 from ..kernels.loops import epoch
 from ..step.inside import layout_of, target_of
+from ..targets.blocks import evaluated
 from ..targets.packed import Packed, pack
 from .arguments import as_arguments, is_array, name_of
 
@@ -26,6 +27,8 @@ class Training:
         with self.target.current():
             self.batches = self.target.batches(loss_and_grad, data, self.size if self.size < n else None)
             self.params = as_arguments(self._handed_over(opt.params), opt.params)
+            at = opt.averaged if opt.rule.evaluates else opt.params
+            self.evaluated = as_arguments(self._handed_over(at), opt.params)  # with data that are held out
             zeros, self.buffers = self._gradients(opt.params)
             self.own = [leaf for _, leaf in flatten(zeros, "")]
             self.steps = self._handed_over(zeros) if self.library or is_array(zeros) else zeros  # given to ``step``
@@ -59,7 +62,7 @@ class Training:
     def evaluate(self, data, n) -> float:
         """The sum, or mean, of the losses of these data."""
         with self.target.current():
-            total = self.batches.total(self._loss_of(data))
+            total = self.batches.total(self._loss_of(self.evaluated, data))
         return total / n if self.mean else total
 
     def _handed_over(self, nest):
@@ -76,10 +79,10 @@ class Training:
         zeros = params.zeros_like() if isinstance(params, Packed) else pack(params, _fill=False)
         return zeros, zeros.buffers
 
-    def _loss_of(self, batch) -> float:
+    def _loss_of(self, params, batch) -> float:
         for g in self.buffers:
             self.target.fill(g, -0.0, self._stream())
-        return self.batches.value(self.loss_and_grad(self.params, self.grads, *batch))
+        return self.batches.value(self.loss_and_grad(params, self.grads, *batch))
 
     def _stream(self):
         """The stream of the caller, where the loss queues its work."""
@@ -88,7 +91,7 @@ class Training:
     # --- what the loop of kernels/loops/epoch.py calls ------------------------------------------------------------
 
     def _evaluate(self, order, start, end):
-        return self._loss_of(self.batches.picked(order, start, end))
+        return self._loss_of(self.params, self.batches.picked(order, start, end))
 
     def _is_written(self):
         """Raises if the loss left an array of the gradient as it was, as ``grads = X.T @ r`` does."""
@@ -120,11 +123,14 @@ class Training:
     # --- keeping the best -----------------------------------------------------------------------------------------
 
     def copy(self):
-        kept = [self.target.empty(block.p.size, block.p.dtype) for block in self.layout.all]
-        for a, block in zip(kept, self.layout.all):
-            self.target.write(a, block.p)
+        """Of the parameters, and of their average where there is one."""
+        kept = [
+            (self.target.empty(a.size, a.dtype), a)
+            for arrays in evaluated(self.opt.rule, self.layout.all)
+            for a in arrays
+        ]
+        self.layout.write(kept)
         return kept
 
     def restore(self, kept):
-        for a, block in zip(kept, self.layout.all):
-            self.target.write(block.p, a)
+        self.layout.write([(a, copied) for copied, a in kept])

@@ -64,10 +64,10 @@ def fit(
     accumulate : int
         How many batches to add up before each update.
     validation : array or tuple of arrays, optional
-        Data whose loss is recorded after each epoch.
+        Data whose loss is recorded after each epoch: that of ``opt.averaged`` where the optimiser has an average.
     patience : int, optional
         Stop after this many epochs in a row without a smaller validation loss, and restore the parameters of the best
-        epoch (the optimiser's state and ``t`` stay those of the last).
+        epoch, and their average (the optimiser's other state and ``t`` stay those of the last).
     callback : callable, optional
         ``callback(epoch, loss, opt)`` after each epoch; raising StopIteration ends the training.
     progress : bool

@@ -14,7 +14,7 @@ import fastopt
 from fastopt.cli import crossover
 from fastopt.cli.crossover import Crossover, beats_from, measure
 from fastopt.cli.crossover_report import draw, perform, verdicts
-from fastopt.cli.same_bytes import LIMITS, bytes_moved, limit_of
+from fastopt.cli.same_bytes import LIMITS, bytes_moved, limit_of, summed
 
 ADAM = next(rule for rule in fastopt.RULES if rule.name == "adam")
 SIZES = (64, 256, 1024)
@@ -160,7 +160,13 @@ def test_the_limit_moves_the_same_bytes(rule):
     before = [a.copy() for a in arrays]
     opt.step(g)
     written = sum(a.nbytes for a, was in zip(arrays, before) if not np.array_equal(a, was))
-    assert bytes_moved(rule, "float32", p.size) == 2 * written + g.nbytes
+    assert bytes_moved(rule, "float32", p.size) == 2 * written + (1 + summed(rule)) * g.nbytes
+
+
+def test_arrays_that_sums_read():
+    counts = {rule.name: summed(rule) for rule in fastopt.RULES if rule.reduces}
+    assert counts["novograd"] == 1  # the gradient
+    assert counts["lamb"] == 4  # and the parameters, m and v
 
 
 def test_limits_of_every_number_of_arrays():

@@ -5,7 +5,7 @@ Those that need some of its packages only name these, too: ``needs("peers", "tor
 
 import importlib.util
 
-PACKAGES = {"cuda": ("numba_cuda",), "peers": ("torch", "jax", "optax")}
+PACKAGES = {"cuda": ("numba_cuda",), "peers": ("torch", "jax", "optax"), "dialects": ("keras", "timm")}
 
 
 def is_installed(package):

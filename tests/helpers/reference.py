@@ -22,12 +22,19 @@ def gd(p, g, *, t, lr=1e-3):
 sgd = gd  # the same update; only the examples behind g differ
 
 
-def momentum(p, g, b, *, t, lr=1e-3, momentum=0.9, dampening=0.0):
-    b = g if t == 1 else momentum * b + (1 - dampening) * g
+def momentum(p, g, b, *, t, lr=1e-3, momentum=0.9, dampening=0.0, lr_in_velocity=False):
+    new = g if t == 1 else (1 - dampening) * g
+    if lr_in_velocity:
+        b = momentum * b + lr * new
+        return p - b, b
+    b = momentum * b + new
     return p - lr * b, b
 
 
-def nesterov(p, g, b, *, t, lr=1e-3, momentum=0.9):
+def nesterov(p, g, b, *, t, lr=1e-3, momentum=0.9, lr_in_velocity=False):
+    if lr_in_velocity:
+        b = momentum * b + lr * g
+        return p - lr * g - momentum * b, b
     b = momentum * b + g
     return p - lr * (g + momentum * b), b
 
@@ -65,61 +72,83 @@ def rmsprop_centered(p, g, v, a, *, t, lr=1e-2, alpha=0.99, eps=1e-8, eps_in_sqr
     return p - lr * g / root(variance, eps, eps_in_sqrt), v, a
 
 
-def rmsprop_momentum(p, g, v, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False):
+def rolled(p, b, direction, lr, momentum, lr_in_velocity):
+    if lr_in_velocity:
+        b = momentum * b + lr * direction
+        return p - b, b
+    b = momentum * b + direction
+    return p - lr * b, b
+
+
+def rmsprop_momentum(
+    p, g, v, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False, lr_in_velocity=False
+):
     v = alpha * v + (1 - alpha) * g**2
-    b = momentum * b + g / root(v, eps, eps_in_sqrt)
-    return p - lr * b, v, b
+    p, b = rolled(p, b, g / root(v, eps, eps_in_sqrt), lr, momentum, lr_in_velocity)
+    return p, v, b
 
 
-def rmsprop_centered_momentum(p, g, v, a, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False):
+def rmsprop_centered_momentum(
+    p, g, v, a, b, *, t, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9, eps_in_sqrt=False, lr_in_velocity=False
+):
     v = alpha * v + (1 - alpha) * g**2
     a = alpha * a + (1 - alpha) * g
     variance = np.maximum(v - a**2, 0)
-    b = momentum * b + g / root(variance, eps, eps_in_sqrt)
-    return p - lr * b, v, a, b
+    p, b = rolled(p, b, g / root(variance, eps, eps_in_sqrt), lr, momentum, lr_in_velocity)
+    return p, v, a, b
 
 
 # ---------------------------------------------------------------- the Adam family
 
 
-def adam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True):
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g**2
-    m_hat = m / (1 - beta1**t) if bias_correction else m
-    v_hat = v / (1 - beta2**t) if bias_correction else v
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+def adam_step(m, v, t, lr, beta1, beta2, eps, bias_correction, eps_before_correction):
+    """What is subtracted from the parameter."""
+    if not bias_correction:
+        return lr * m / (np.sqrt(v) + eps)
+    m_hat = m / (1 - beta1**t)
+    if eps_before_correction:
+        return lr * m_hat / ((np.sqrt(v) + eps) / np.sqrt(1 - beta2**t))
+    return lr * m_hat / (np.sqrt(v / (1 - beta2**t)) + eps)
 
 
-def adamw(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2):
-    p = p * (1 - lr * weight_decay)
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g**2
-    m_hat = m / (1 - beta1**t) if bias_correction else m
-    v_hat = v / (1 - beta2**t) if bias_correction else v
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-def amsgrad(p, g, m, v, vmax, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True):
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g**2
-    vmax = np.maximum(vmax, v)  # of the raw v; the correction comes after
-    m_hat = m / (1 - beta1**t) if bias_correction else m
-    v_hat = vmax / (1 - beta2**t) if bias_correction else vmax
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps), m, v, vmax
-
-
-def adamw_amsgrad(
-    p, g, m, v, vmax, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, weight_decay=1e-2
+def adam(
+    p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, bias_correction=True, eps_before_correction=False
 ):
-    p = p * (1 - lr * weight_decay)
-    hyper = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "bias_correction": bias_correction}
-    return amsgrad(p, g, m, v, vmax, t=t, **hyper)
-
-
-def adamax(p, g, m, u, *, t, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     m = beta1 * m + (1 - beta1) * g
-    u = np.maximum(beta2 * u, np.abs(g) + eps)
-    return p - lr / (1 - beta1**t) * m / u, m, u
+    v = beta2 * v + (1 - beta2) * g**2
+    return p - adam_step(m, v, t, lr, beta1, beta2, eps, bias_correction, eps_before_correction), m, v
+
+
+def amsgrad(
+    p,
+    g,
+    m,
+    v,
+    vmax,
+    *,
+    t,
+    lr=1e-3,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    bias_correction=True,
+    eps_before_correction=False,
+    max_corrected=False,
+):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    if max_corrected and bias_correction:  # as optax: the largest corrected v so far
+        vmax = np.maximum(vmax, v / (1 - beta2**t))
+        root = np.sqrt(vmax) + (eps / np.sqrt(1 - beta2**t) if eps_before_correction else eps)
+        return p - lr * m / (1 - beta1**t) / root, m, v, vmax
+    vmax = np.maximum(vmax, v)  # of the raw v; the correction comes after
+    return p - adam_step(m, vmax, t, lr, beta1, beta2, eps, bias_correction, eps_before_correction), m, v, vmax
+
+
+def adamax(p, g, m, u, *, t, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, eps_in_max=True):
+    m = beta1 * m + (1 - beta1) * g
+    u = np.maximum(beta2 * u, np.abs(g) + (eps if eps_in_max else 0.0))
+    return p - lr / (1 - beta1**t) * m / (u if eps_in_max else u + eps), m, u
 
 
 def nadam_mu(t, beta1, momentum_decay):
@@ -145,7 +174,7 @@ def nadam_decoupled(
     return nadam(p, g, m, v, t=t, mu_product=mu_product, **hyper)
 
 
-def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, eps_before_correction=True):
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**2
     m_hat = m / (1 - beta1**t)
@@ -154,13 +183,9 @@ def radam(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     if rho <= 5:  # too few samples for a variance: no adaptive step yet
         return p - lr * m_hat, m, v
     r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-    adaptive = np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps)
-    return p - lr * m_hat * r * adaptive, m, v
-
-
-def radam_decoupled(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    p = p * (1 - lr * weight_decay)
-    return radam(p, g, m, v, t=t, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+    if eps_before_correction:
+        return p - lr * m_hat * r * np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps), m, v
+    return p - lr * m_hat * r / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
 
 
 def lion(p, g, m, *, t, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
@@ -361,6 +386,39 @@ def signum(p, g, m, *, t, lr=1e-3, momentum=0.9):
     return p - lr * np.sign(m), m
 
 
+# ---------------------------------------------------------------- schedule-free
+
+
+def schedule_free_share(t, warmup_steps):
+    """The weight of step t over the sum of all so far, each the square of lr as it was, over that of lr."""
+    weights = [min(1.0, k / warmup_steps) ** 2 if warmup_steps else 1.0 for k in range(1, t + 1)]
+    return weights[-1] / sum(weights)
+
+
+def schedule_free(step, p, z, x, t, beta, warmup_steps):
+    """`p` is y; `step` makes of z the next one. Algorithm 1 of arXiv 2405.15682."""
+    z, x = (p, p) if t == 1 else (z, x)
+    z = step(z)
+    c = schedule_free_share(t, warmup_steps)
+    x = (1 - c) * x + c * z
+    return (1 - beta) * z + beta * x, z, x
+
+
+def schedule_free_sgd(p, g, z, x, *, t, lr=1.0, momentum=0.9, warmup_steps=0.0):
+    lr = lr * t / warmup_steps if t < warmup_steps else lr
+    return schedule_free(lambda z: z - lr * g, p, z, x, t, momentum, warmup_steps)
+
+
+def schedule_free_adamw(
+    p, g, v, z, x, *, t, lr=2.5e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, warmup_steps=0.0
+):
+    lr = lr * t / warmup_steps if t < warmup_steps else lr
+    v = beta2 * v + (1 - beta2) * g**2
+    direction = g / (np.sqrt(v / (1 - beta2**t)) + eps) + weight_decay * p
+    p, z, x = schedule_free(lambda z: z - lr * direction, p, z, x, t, beta1, warmup_steps)
+    return p, v, z, x
+
+
 # ---------------------------------------------------------------- lengths of whole arrays
 
 
@@ -477,14 +535,14 @@ def dog(p, g, x0, far, squares, *, t, lr=1.0, reps_rel=1e-6, eps=1e-8):
 # ---------------------------------------------------------------- decoupled decay
 
 
-def decoupled(rule, decayed_by=lambda t, lr, **_: lr):
+def decoupled(rule, decayed_by=lambda t, lr, **_: lr, default=0.0):
     """The rule after θ ← θ − lr·λθ."""
 
     def step(p, g, *state, t, weight_decay=0.0, **hyper):
         p = p * (1 - decayed_by(t, **hyper) * weight_decay)
         return rule(p, g, *state, t=t, **hyper)
 
-    step.__kwdefaults__ = rule.__kwdefaults__ | {"weight_decay": 0.0}
+    step.__kwdefaults__ = rule.__kwdefaults__ | {"weight_decay": default}
     step.__name__ = f"{rule.__name__}_decoupled"
     return step
 
@@ -496,6 +554,12 @@ rmsprop_centered_decoupled = decoupled(rmsprop_centered)
 rmsprop_momentum_decoupled = decoupled(rmsprop_momentum)
 rmsprop_centered_momentum_decoupled = decoupled(rmsprop_centered_momentum)
 adamax_decoupled = decoupled(adamax)
+sgd_decoupled = decoupled(sgd)
+momentum_decoupled = decoupled(momentum)
+nesterov_decoupled = decoupled(nesterov)
+radam_decoupled = decoupled(radam)
+adamw = decoupled(adam, default=1e-2)
+adamw_amsgrad = decoupled(amsgrad, default=1e-2)
 
 
 # ---------------------------------------------------------------- what all rules share
@@ -503,7 +567,10 @@ adamax_decoupled = decoupled(adamax)
 RULES = {  # name: (rule, its state slots)
     "gd": (gd, ()),
     "sgd": (sgd, ()),
+    "sgd_decoupled": (sgd_decoupled, ()),
     "momentum": (momentum, ("b",)),
+    "momentum_decoupled": (momentum_decoupled, ("b",)),
+    "nesterov_decoupled": (nesterov_decoupled, ("b",)),
     "nesterov": (nesterov, ("b",)),
     "adagrad": (adagrad, ("s",)),
     "adadelta": (adadelta, ("v", "u")),
@@ -551,6 +618,8 @@ RULES = {  # name: (rule, its state slots)
     "ftrl": (ftrl, ("s", "z")),
     "signsgd": (signsgd, ()),
     "signum": (signum, ("m",)),
+    "schedule_free_sgd": (schedule_free_sgd, ("z", "average")),
+    "schedule_free_adamw": (schedule_free_adamw, ("v", "z", "average")),
 }
 WHOLE = {  # those that look at whole arrays first
     "lamb": (lamb, ("m", "v")),
@@ -596,7 +665,19 @@ class Reference:
     `counts` those of each array: it does not age while it has no gradient. `kept[name]` is a list of a number for each
     array, or of one for all."""
 
-    def __init__(self, rule, params, *, weight_decay=None, maximize=False, clip_value=None, clip_norm=None, **hyper):
+    def __init__(
+        self,
+        rule,
+        params,
+        *,
+        weight_decay=None,
+        maximize=False,
+        clip_value=None,
+        clip_norm=None,
+        ema=None,
+        average=None,
+        **hyper,
+    ):
         self.rule, slots = (RULES | WHOLE)[rule]
         self.params = [np.array(p, dtype=np.float64) for p in params]
         self.state = {slot: [np.zeros_like(p) for p in self.params] for slot in slots}
@@ -604,6 +685,10 @@ class Reference:
             slot, default = STARTS[rule]
             start = hyper.pop("initial_accumulator_value", default)
             self.state[slot] = [np.full_like(p, start) for p in self.params]
+        self.averages, self.ema = ema is not None or average == "polyak", ema
+        self.paths = [[] for _ in self.params]  # where each array has been, for the mean
+        if self.averages or "average" in slots:
+            self.state["average"] = [p.copy() for p in self.params]
         self.across = rule in ACROSS
         owners = 1 if self.across else len(self.params)
         self.kept = {name: [0.0] * owners for name in ACROSS.get(rule, KEPT.get(rule, ()))}
@@ -637,6 +722,10 @@ class Reference:
             else:
                 for i, g in signed.items():
                     self.update(i, g, hyper)
+            if self.averages:
+                self.state["average"] = [
+                    self.averaged(i) if i in signed else a for i, a in enumerate(self.state["average"])
+                ]
 
     def clipped(self, grads):
         grads = [None if g is None else np.array(g, dtype=np.float64) for g in grads]
@@ -652,7 +741,7 @@ class Reference:
             self.mu_products[i] *= nadam_mu(self.counts[i], hyper["beta1"], hyper["momentum_decay"])
             hyper["mu_product"] = self.mu_products[i]
         hyper, g = self.decayed(hyper, g, self.params[i])
-        parts = [*self.state.values(), *self.kept.values()]
+        parts = [*self.own_state(), *self.kept.values()]
         new = self.rule(self.params[i], g, *(part[i] for part in parts), **hyper)
         for part, value in zip([self.params, *parts], new):
             part[i] = np.asarray(value)
@@ -664,7 +753,7 @@ class Reference:
             return np.concatenate([np.ravel(arrays[i]) for i in grads])
 
         t = joined({i: np.full(g.shape, self.counts[i]) for i, g in grads.items()})
-        p, slots = joined(self.params), [*self.state.values()]
+        p, slots = joined(self.params), self.own_state()
         hyper, g = self.decayed(hyper | {"t": t}, joined(grads), p)
         kept = [numbers[0] for numbers in self.kept.values()]
         new = self.rule(p, g, *map(joined, slots), *kept, **hyper)
@@ -681,3 +770,15 @@ class Reference:
             return hyper, g
         decay = hyper.pop("weight_decay", 0.0)
         return hyper, g + decay * p if decay else g
+
+    def own_state(self):
+        """What the rule itself keeps for each array."""
+        return [arrays for slot, arrays in self.state.items() if slot != "average" or not self.averages]
+
+    def averaged(self, i):
+        """What the average of array i is after a step."""
+        p = self.params[i]
+        self.paths[i].append(p)
+        if self.ema is None:
+            return np.mean(self.paths[i], axis=0)
+        return p if self.counts[i] == 1 else self.ema * self.state["average"][i] + (1 - self.ema) * p

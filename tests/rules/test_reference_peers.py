@@ -139,6 +139,9 @@ def test_against_pytorch(torch, rule, cls, hyper, extra, options):
 
 # What PyTorch has without decoupled decay: rule, class, hyperparameters, what PyTorch needs besides.
 DECAYED = [
+    ("sgd_decoupled", "SGD", {"lr": 0.05}, {}),
+    ("momentum_decoupled", "SGD", {"lr": 0.05, "momentum": 0.7, "dampening": 0.3}, {}),
+    ("nesterov_decoupled", "SGD", {"lr": 0.05, "momentum": 0.7}, {"nesterov": True}),
     ("adagrad_decoupled", "Adagrad", {"lr": 0.1, "lr_decay": 0.05}, {}),
     ("adadelta_decoupled", "Adadelta", {"lr": 0.5}, {}),
     ("rmsprop_decoupled", "RMSprop", {"lr": 0.05}, {}),
@@ -309,6 +312,10 @@ OPTAX += [
     # where its 1 − β₂ is β₂
     ("adan", {"lr": 0.05, "beta2": 0.5}, "adan", {"b2": 0.5, "eps_root": 0.0}),
     ("adan", SET | {"beta2": 0.5, "beta3": 0.9}, "adan", {**THEIRS, "b2": 0.5, "b3": 0.9, "eps_root": 0.0}),
+    ("schedule_free_sgd", {"lr": 0.05}, "schedule_free_sgd", {}),
+    ("schedule_free_sgd", {"lr": 0.05, "momentum": 0.7}, "schedule_free_sgd", {"b1": 0.7}),
+    ("schedule_free_adamw", {"lr": 0.05}, "schedule_free_adamw", {}),
+    ("schedule_free_adamw", SET | {"weight_decay": 0.1}, "schedule_free_adamw", {**THEIRS, "weight_decay": 0.1}),
 ]
 
 # Of whole arrays, and of all together; with decay optax's LARS has another length, and it always corrects d's rate.
@@ -398,6 +405,40 @@ def test_the_step_sizes_of_optax():
             expected = [np.where(gi * old < 0, 0.0, step) for gi, old, step in zip(g, prev, moved)]
             assert_same([np.asarray(u) for u in updates], expected, f"t={ref.t}")
             moved = [new - old for new, old in zip(ref.params, last)]
+
+
+# ---------------------------------------------------------------- against the authors of the schedule-free rules
+
+
+@pytest.mark.needs("peers", "torch", "schedulefree")
+@pytest.mark.parametrize(
+    ("rule", "cls", "hyper"),
+    [
+        ("schedule_free_sgd", "SGDScheduleFree", {}),
+        ("schedule_free_sgd", "SGDScheduleFree", {"lr": 0.1, "momentum": 0.7, "warmup_steps": 20, "weight_decay": 0.3}),
+        ("schedule_free_adamw", "AdamWScheduleFree", {}),
+        ("schedule_free_adamw", "AdamWScheduleFree", {"lr": 0.1, "eps": 1e-2, "warmup_steps": 100, **BETAS}),
+        ("schedule_free_adamw", "AdamWScheduleFree", {"lr": 0.1, "warmup_steps": 7, "weight_decay": 0.3}),
+    ],
+)
+def test_against_the_package_schedulefree(torch, rule, cls, hyper):
+    """Where gradients are taken, where it is evaluated, and z."""
+    import schedulefree
+
+    start, grads = random_problem()
+    ref = Reference(rule, start, **hyper)
+    params = [torch.tensor(p, requires_grad=True) for p in start]
+    opt = getattr(schedulefree, cls)(params, foreach=False, **spelt(hyper))
+    for g in grads:
+        opt.train()
+        ref.step(g)
+        torch_step(torch, opt, params, g)
+        assert_same(ref.params, [p.detach().numpy() for p in params], f"parameters, t={ref.t}")
+        assert_same(ref.state["z"], [opt.state[p]["z"].numpy() for p in params], f"z, t={ref.t}")
+        opt.eval()
+        averages = [p.detach().numpy() for p in params]
+        for mine, theirs in zip(ref.state["average"], averages):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)  # which they work out from y and z
 
 
 # ---------------------------------------------------------------- what no peer has

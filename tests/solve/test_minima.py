@@ -115,9 +115,10 @@ def test_reaches_the_minimum(problem, rule, rate):
 
 
 def test_every_constructor_is_here():
-    """But for those that have a neighbour here, and their own tests against it in tests/rules."""
-    near_adam = ["AdaBelief", "Yogi", "AdEMAMix", "ADOPT", "LaProp", "Adan"]
-    assert [*RATES, *near_adam] == sorted([rule.label for rule in fastopt.RULES], key=lambda name: name in near_adam)
+    """But for those that have a neighbour here, and their own tests against it in tests/rules, and averages, which come
+    near a minimum slowly."""
+    others = ["AdaBelief", "Yogi", "AdEMAMix", "ADOPT", "LaProp", "Adan", "ScheduleFreeSGD", "ScheduleFreeAdamW"]
+    assert [*RATES, *others] == sorted([rule.label for rule in fastopt.RULES], key=lambda name: name in others)
 
 
 # ---------------------------------------------------------------- on a quadratic, in its eigenvectors, all is linear

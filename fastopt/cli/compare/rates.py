@@ -9,7 +9,15 @@ from .task import Task
 
 # A step of these rules is as long as the gradient, so a rate that suits one data set is off in another by the ratio of
 # their curvatures. They are therefore in units of 1/curvature, see below. All rates are for mean gradients.
-BY_GRADIENT = {"gd": 1.0, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1, "qhm": 3.0, "asgd": 1.0}
+BY_GRADIENT = {
+    "gd": 1.0,
+    "sgd": 1.0,
+    "momentum": 0.1,
+    "nesterov": 0.1,
+    "qhm": 3.0,
+    "asgd": 1.0,
+    "schedule_free_sgd": 3.0,
+}
 
 # What takes all examples at once: for the one it is its name, the others count signs, which noise changes.
 ON_ALL = ("gd", "rprop", "rprop_minus")
@@ -42,6 +50,7 @@ CLASSES = {
     "ftrl": 1.0,
     "signsgd": 0.01,
     "signum": 0.01,
+    "schedule_free_adamw": 0.1,
 }
 POISSON = {  # a step too long makes exp(x·w) overflow
     "adagrad": 0.3,
@@ -65,6 +74,7 @@ POISSON = {  # a step too long makes exp(x·w) overflow
     "ftrl": 0.3,
     "signsgd": 0.003,
     "signum": 0.003,
+    "schedule_free_adamw": 0.1,
 }
 MLP = {
     "adagrad": 0.1,
@@ -88,6 +98,7 @@ MLP = {
     "ftrl": 0.1,
     "signsgd": 0.01,
     "signum": 0.01,
+    "schedule_free_adamw": 0.03,
 }
 WIDE = 64  # hidden units that these are for; with more of them the scores move farther in a step
 FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": CLASSES, "mlp": MLP}

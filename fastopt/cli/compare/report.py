@@ -94,7 +94,7 @@ def head(outcome: Outcome) -> list[str]:
         f"{NAMES[task.model]}{hidden} on {task.data}: {task.size} parameters",
         f"{len(task.examples.y)} examples to train on, {len(task.examples.y_held)} held out, seed {settings.seed}",
         f"{settings.epochs} epochs, {settings.per_epoch} updates in each, batches of {settings.batch_size}; "
-        "lr falls to 0 along a cosine",
+        "lr falls to 0 along a cosine, but for rules that average",
         f"objective: Σ losses + ½·{task.l2:g}·‖θ‖²",
     ]
     if optimum.loss is not None and not optimum.refusal:

@@ -1,5 +1,6 @@
 """Train a task's model with one rule on one target, and record what it took."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -75,7 +76,8 @@ def train(task: Task, rule: Rule, place, settings: Settings, tick: Tick) -> Run:
 
     def optimizer(params):
         made = CONSTRUCTORS[rule.label] if rule in RULES else partial(Optimizer, rule=rule)
-        return made(params, lr=cosine(lr, settings.updates), **place.options)
+        falling = lr if rule.evaluates else cosine(lr, settings.updates)  # the first do without
+        return made(params, lr=falling, **place.options)
 
     with np.errstate(all="ignore"):  # a run that diverges says so in its row
         fit_with(optimizer(place.moved(task.start())), place, settings, 1)  # compiles, starts threads
@@ -85,7 +87,8 @@ def train(task: Task, rule: Rule, place, settings: Settings, tick: Tick) -> Run:
         recorder = Recorder(task, place, run, params, every, tick)
         fit_with(opt, place, settings, settings.epochs * every, recorder)
     run.us_per_update = 1e6 * run.seconds[-1] / (run.epochs[-1] * settings.per_epoch)
-    run.score = None if run.diverged else task.score(place.on_host(params))
+    with at_its_point(opt):
+        run.score = None if run.diverged else task.score(place.on_host(params))
     return run
 
 
@@ -93,6 +96,11 @@ def fit_with(opt, place, settings: Settings, epochs: int, callback=None):
     batch_size = None if opt.rule.name in ON_ALL else settings.batch_size
     options = {"batch_size": batch_size, "epochs": epochs, "seed": settings.seed, "callback": callback}
     fit(place.loss, opt, place.data, reduction="mean", **options)
+
+
+def at_its_point(opt):
+    """A context in which the parameters are where the rule says that they are to be evaluated."""
+    return opt.swapped() if opt.rule.evaluates else contextlib.nullcontext()
 
 
 class Recorder:
@@ -110,7 +118,8 @@ class Recorder:
     def __call__(self, epoch, loss, opt):
         self.elapsed += time.perf_counter() - self.resumed
         if not math.isfinite(loss) or (epoch + 1) % self.every == 0:
-            self.record((epoch + self.every) // self.every)
+            with at_its_point(opt):
+                self.record((epoch + self.every) // self.every)
             if not math.isfinite(self.run.loss):
                 raise StopIteration
         self.resumed = time.perf_counter()

@@ -23,7 +23,8 @@ LOW, HIGH, SCALE, X, G, OLD, KEPT, STATE = range(8)
 # The numbers of a plan: what is evaluated, which problems, how far, what is done at all, and where the kept numbers of
 # the first problem are, and how far apart those of others.
 (EVALUATE, CONTEXT, STEP, CHANGE, CORRECT, BEGIN, END, CHUNKS, UNTIL, MOST, REASON, FIRST, READS_VALUE, KEEPS_BEST,
- STAGED, CLIPS_NORM, BOUNDED, SCALED, MEASURES_STEPS, TICKS, LAST_TICK, KEPT, APART, PLANNED) = range(24)  # fmt: skip
+ STAGED, CLIPS_NORM, BOUNDED, SCALED, MEASURES_STEPS, TICKS, LAST_TICK,
+ FIRST_KEPT, APART, PLANNED) = range(24)  # fmt: skip
 
 # What is counted in lanes: the problem, or -1, its iterations, whether it was evaluated, and whether it is yet to be
 # loaded; and of all of them, in ALL, which problem is next, how many lanes have one that was evaluated, how many none,

@@ -25,9 +25,9 @@ from .lanes import (
     EVALUATE,
     EVALUATED,
     FIRST,
+    FIRST_KEPT,
     GOING,
     ITERATIONS,
-    KEPT,
     LAST_TICK,
     LEFT,
     LOW,
@@ -115,7 +115,7 @@ def advance(job, lanes, c, at, table, changing, plan):
     prepare(lanes, c, at, table, changing, plan)
     if plan[CHANGE]:
         call(plan[CHANGE], (job,))
-    kept = plan[KEPT] + at[WHO, 0] * plan[APART]  # of one lane: rules that keep numbers have no more
+    kept = plan[FIRST_KEPT] + at[WHO, 0] * plan[APART]  # of one lane: rules that keep numbers have no more
     call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1], kept))
     if plan[CORRECT]:
         call(plan[CORRECT], (job,))

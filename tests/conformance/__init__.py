@@ -1,0 +1,1 @@
+"""The dialects of frameworks, against the frameworks themselves."""
