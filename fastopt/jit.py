@@ -40,7 +40,7 @@ import numpy as np
 from numba import njit
 
 from .errors import describe
-from .kernels import modifiers, norms
+from .kernels import asked, modifiers, norms
 from .kernels.bind import OPTIONS, callee
 from .kernels.inside import flat, number
 from .kernels.inside_step import run_of
@@ -78,6 +78,8 @@ def step(rule: Rule):
     """
     if not isinstance(rule, Rule):
         raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
+    if rule not in ALL_RULES:
+        asked.check(rule)  # now: within the caller's code it would be a page
     return _function(rule)
 
 

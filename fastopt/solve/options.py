@@ -162,6 +162,9 @@ def _remembered(method, tol, *items):
 def _settings(method, options, tol):
     rule = rule_named(default.NAME if method is None else method)
     refuse_unknown(options, rule, method)
+    taken = next(iter(rule.hyper.keys() & DEFAULTS), None)
+    if taken is not None:
+        raise ValueError(f"a hyperparameter of rule {rule.name!r} must not be named like an option, got {taken!r}")
     if method is None:
         options = default.OPTIONS | dict(options)
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}

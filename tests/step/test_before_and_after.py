@@ -22,7 +22,7 @@ def double(p, g):
 
 
 def not_negative(p, new, g):
-    return new if new > p * 0 else p * 0
+    return new if new > p - p else p - p
 
 
 def half_way(p, new, g):

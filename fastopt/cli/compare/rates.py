@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from ...rules import RULES
 from .task import Task
 
 # A step of these rules is as long as the gradient, so a rate that suits one data set is off in another by the ratio of
@@ -116,9 +117,10 @@ FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": C
 
 
 def rate(rule, task: Task) -> float:
-    """The rate that a rule starts with, in two digits; a rule without a committed one gets its constructor's."""
-    if rule.rate_free:
-        return 1.0
+    """The rate that a rule starts with, in two digits; a rule without a committed one gets its constructor's, and a
+    user's its own."""
+    if rule not in RULES or rule.rate_free:
+        return rule.hyper["lr"]
     if rule.name in BY_GRADIENT:
         value = BY_GRADIENT[rule.name] / curvature(task)
     else:
