@@ -99,7 +99,7 @@ class Part:
         *numbers, decay = map(number, names, read)
         if not isinstance(maximize, bool):
             raise TypeError(f"maximize must be True or False, got {describe(maximize)}")
-        self.stage = maximize or decay != 0.0
+        self.stage = maximize or decay != 0.0 or self.spelled.rule.before is not None
         stage = (UNCLIPPED, scale_of(maximize, False), decay) if self.stage else ()
         self.numbers = (*numbers, *stage)
 
