@@ -105,7 +105,7 @@ class Found(NamedTuple):
 
 
 def _refusal(function, name):
-    (made,) = (made for args, made in inlined(function).overloads.items() if args[0] == types.float32)
+    *_, made = (made for args, made in inlined(function).overloads.items() if args[0] == types.float32)
     found = _first_wide(made)
     of = f"{shorten(found.function, 30)} of rule {shorten(plain_name(name), 30)!r}"
     by = f" by the number {found.number}" if found.number else ""
