@@ -48,6 +48,8 @@ class Layout:
         self._block_of: dict[int, int] = {}  # by parameter
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, hyper[group])
+        if self._rule.across and len(self.leaves) == 1:
+            self.all = [block._replace(alone=True) for block in self.all]
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
         owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]
@@ -74,7 +76,7 @@ class Layout:
         for p, members in self._split(root if packed else None, first):
             state = state_of(target, self._rule, p, hyper.start)
             self._block_of |= {index: len(self.all) for index, _, _ in members}
-            block = Block(None, p, state, group, tuple(members), packed, kept=self._kept(hyper))
+            block = Block(None, p, state, group, tuple(members), packed, kept=self._kept(hyper), alone=self._one_by_one)
             self.all.append(with_runs(block, self.missed))
 
     def _kept(self, hyper):
@@ -108,7 +110,7 @@ class Layout:
     def bind(self, staged, options):
         """Give each block its kernel, with the modifiers of the gradient or without them."""
         for k, block in enumerate(self.all):
-            run = self._target.sweep(self._rule, block.p, staged, options)
+            run = self._target.sweep(self._rule, block, staged, options)
             self.all[k] = block._replace(run=run)
 
     # --- gradients -------------------------------------------------------------------------------------------------

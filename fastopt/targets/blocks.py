@@ -1,5 +1,6 @@
 """What one kernel call works on."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 
@@ -15,6 +16,7 @@ class Block(NamedTuple):
     runs: tuple[tuple[int, int, int], ...] = ()  # see ``runs_of``
     missed: int | None = None  # how many steps all of it has missed, where that is one run
     kept: Any = None  # the numbers that a rule with sums keeps of it, as float64
+    alone: bool = False  # whether a rule sums over it alone
 
 
 def state_of(target, rule, p, starts) -> tuple:
@@ -29,6 +31,11 @@ def evaluated(rule, blocks) -> list:
     """Of each block the parameters and, where the rule has one, the state array to evaluate at."""
     at = [rule.state.index(rule.evaluates)] if rule.evaluates else []
     return [(block.p, *(block.state[k] for k in at)) for block in blocks]
+
+
+def sums_itself(block) -> bool:
+    """Whether one call of compiled code sums over a block and steps it: not where the rule must be told its sums."""
+    return isinstance(block.run, partial)
 
 
 def runs_of(members, missed, gradients=None) -> tuple[tuple[int, int, int], ...]:
