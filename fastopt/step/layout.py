@@ -12,7 +12,7 @@ from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
 from ..kernels.counts import Counts
-from ..targets.blocks import Block, of_gradient, state_of, with_runs
+from ..targets.blocks import Block, kept_of, of_gradient, state_of, with_runs
 from ..targets.packed import Packed
 
 
@@ -76,16 +76,9 @@ class Layout:
         for p, members in self._split(root if packed else None, first):
             state = state_of(target, self._rule, p, hyper.start)
             self._block_of |= {index: len(self.all) for index, _, _ in members}
-            block = Block(None, p, state, group, tuple(members), packed, kept=self._kept(hyper), alone=self._one_by_one)
-            self.all.append(with_runs(block, self.missed))
-
-    def _kept(self, hyper):
-        """Where a block keeps its rule's numbers: all blocks at one place if sums are over all arrays."""
-        if self._rule.across and self.all:
-            return self.all[0].kept
-        kept = self._target.zeros(len(self._rule.keeps), np.dtype(np.float64))
-        self._target.write(kept, np.array(hyper.kept))
-        return kept
+            block = Block(None, p, state, group, tuple(members), packed, alone=self._one_by_one)
+            kept = kept_of(target, self._rule, hyper, self.all)
+            self.all.append(with_runs(block._replace(kept=kept), self.missed))
 
     def _split(self, packed, first):
         """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""

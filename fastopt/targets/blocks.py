@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
+
 
 class Block(NamedTuple):
     """The arrays of one kernel call: those of one parameter, or of the buffer that holds many."""
@@ -31,6 +33,15 @@ def evaluated(rule, blocks) -> list:
     """Of each block the parameters and, where the rule has one, the state array to evaluate at."""
     at = [rule.state.index(rule.evaluates)] if rule.evaluates else []
     return [(block.p, *(block.state[k] for k in at)) for block in blocks]
+
+
+def kept_of(target, rule, hyper, blocks):
+    """Where a block keeps its rule's numbers: at the place of the others if sums are over all arrays."""
+    if rule.across and blocks:
+        return blocks[0].kept
+    kept = target.zeros(len(rule.keeps), np.dtype(np.float64))
+    target.write(kept, np.array(hyper.kept))
+    return kept
 
 
 def sums_itself(block) -> bool:
