@@ -148,6 +148,8 @@ def settings(method, options, tol=None) -> Settings:
     if not isinstance(options, Mapping):
         raise TypeError(f"options must be a mapping, got {describe(options)}")
     try:
+        if "before" in options or "after" in options:  # what they depend on is looked at each time
+            return _settings(method, options, tol)
         return _remembered(method, tol, *options.keys(), *options.values())
     except TypeError:  # an option that cannot be hashed, or one that is refused
         return _settings(method, options, tol)
