@@ -154,3 +154,16 @@ def test_numbers_that_all_groups_share():
     opt.d_coef = 2.0
     opt.groups[1].lr = 0.25
     assert (opt.groups[0].d_coef, opt.groups[1].d_coef, opt.groups[0].lr) == (2.0, 2.0, 1.0)
+
+
+@each_rule
+def test_one_array_with_a_stage(rule):
+    """Which takes its sums in the call that steps."""
+    (p,), grads = params(shapes={"W": (3, 4)}).values(), gradients(5)
+    oracle = Reduced(rule, [p])
+    opt = fastopt.Optimizer(p, rule, weight_decay=0.1)
+    for g in grads:
+        oracle.step([g["W"] + 0.1 * oracle.params[0]])
+        opt.step(g["W"])
+    np.testing.assert_allclose(p, oracle.params[0], rtol=1e-11)
+    np.testing.assert_allclose(float(opt.state["length"]), oracle.kept["length"][0], rtol=1e-11)
