@@ -37,6 +37,8 @@ def evaluated(rule, blocks) -> list:
 
 def kept_of(target, rule, hyper, blocks):
     """Where a block keeps its rule's numbers: at the place of the others if sums are over all arrays."""
+    if not rule.reduces:
+        return None
     if rule.across and blocks:
         return blocks[0].kept
     kept = target.zeros(len(rule.keeps), np.dtype(np.float64))
