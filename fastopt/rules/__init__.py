@@ -111,6 +111,7 @@ RULES: tuple[Rule, ...] = tuple(
         "prodigy",
         "dadapt_adam",
         "dog",
+        "memoryless_bfgs",
     )
 )
 
