@@ -63,7 +63,7 @@ RULE = Rule(
     combine=combine,
     keeps=("step", "low", "down", "high", "up", "start", "tries"),
     across=True,
-    hyper={"lr": 1e-3, "sigma": 0.5},
+    hyper={"lr": 1e-3, "sigma": 0.3},
     ranges={"lr": "(0, inf)", "sigma": "(0, 1)"},
     equation="θ moves along d until |⟨g, d⟩| ≤ sigma·|⟨g₀, d⟩|; then s = θ − θ₀, y = g − g₀, ω = ⟨y, y/b⟩/⟨s, y⟩, "
     "H = BFGS(diag ωb; s, y), d = −H⁻¹g, b = diag H",

@@ -535,7 +535,7 @@ def dog(p, g, x0, far, squares, *, t, lr=1.0, reps_rel=1e-6, eps=1e-8):
 # ---------------------------------------------------------------- a line search, of all arrays together
 
 
-def memoryless_bfgs(p, g, d, g0, b, step, low, down, high, up, start, tries, *, t, lr=1e-3, sigma=0.5):
+def memoryless_bfgs(p, g, d, g0, b, step, low, down, high, up, start, tries, *, t, lr=1e-3, sigma=0.3):
     """Shanno's (1978) direction from the diagonal of Gilbert and Lemaréchal (1989), and a search by slopes alone.
 
     The line begins where the gradient was `g0`; this point is `step` times `d` from there. `start` is the slope there,
