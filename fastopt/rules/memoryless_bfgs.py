@@ -1,18 +1,19 @@
-"""Memoryless BFGS (Shanno 1978): conjugate gradients without exact searches, and what bends how much is learnt.
+"""Memoryless BFGS (Shanno 1978): conjugate gradients that need no exact search, from a diagonal that is learnt.
 
-Steps are tried along a line until the slope there is small against that at its start; gradients tell, not values. From
-there the next line goes along −H⁻¹·g, where H is what BFGS makes of a diagonal by the last line alone. The diagonal is
-that of the H before (Gilbert and Lemaréchal 1989), so variables may be of any scale. No rate is tuned.
-For smooth functions, with their whole gradient in every step: what noise or minibatches change looks like curvature.
-Every step is one evaluation, the search included, so parameters are those of a trial, not the best so far.
-Variant: one pair of M1QN3's, whose diagonal has the update by the last pair too; there the search asks for values.
-Slopes, lengths and products are over all arrays together. A NaN in a gradient makes every parameter NaN.
+Steps are tried along a line until the slope there is small against that at its start: gradients tell, not values. The
+next line goes along −H⁻¹·g, where H is what BFGS makes of a diagonal by the last line alone; and the diagonal of H is
+the next one's (Gilbert and Lemaréchal 1989), so variables may be of any scale.
+Every step is one evaluation of the whole gradient, and θ is then a trial, not the best point so far. Noise and
+minibatches look like curvature: not for them. Nor where bounds hold a variable, which the slope does not know.
+Variant: M1QN3 of one pair, but that a line's diagonal is that before its pair, and that no value is looked at.
+Agrees: the second line's direction is that of any L-BFGS of one pair, for the diagonal is one number until then.
+Sums are over all arrays together. A NaN in a gradient makes every parameter NaN.
 
 Parameters
 ----------
 lr
-    How far the first trial goes, in the parameter's unit. Only read in an array's first step; later trials may go
-    three times as far as the one before, so too small costs few steps, and too large may leave the nearest valley.
+    How far the first trial goes, in the parameter's unit. Only read in an array's first step. The next goes up to three
+    times as far, so too small costs a few steps; too large may leave the valley.
 sigma
     How small the slope must become along a line, as a part of that at its start: 0.1 searches longer, 0.9 hardly.
 

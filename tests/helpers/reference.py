@@ -566,7 +566,7 @@ def memoryless_bfgs(p, g, d, g0, b, step, low, down, high, up, start, tries, *, 
         d, b_new = -g / b, b
         lengths = np.sqrt(np.sum(b * s**2)), np.sqrt(np.sum(b * d**2))
         step = (
-            lengths[0] / lengths[1] if lengths[0] > 0 else 1 / np.sqrt(np.sum(g**2 / b) / lr) if length(g) > 0 else 0.0
+            lengths[0] / lengths[1] if lengths[0] > 0 else 0.0 if length(g) == 0 else 1 / np.sqrt(np.sum(g**2 / b) / lr)
         )
     start = np.sum(g * d)
     return p + step * d, d, g, b_new, step, 0.0, start, 0.0, 0.0, start, 0.0
