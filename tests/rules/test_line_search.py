@@ -67,12 +67,13 @@ def test_steps_grow_threefold_where_nothing_bends():
     np.testing.assert_allclose(went, [0.1, 0.3, 0.9, 2.7])
 
 
-def test_a_kink_is_found():
+def test_a_kink_is_found_and_its_line_left():
     x = np.array([1.0])
     opt = BFGS(x, lr=0.1)
     for _ in range(200):
         opt.step(np.sign(x))
         assert np.isfinite(x).all()
+        assert opt.state["tries"] <= TRIES
     assert abs(x[0]) < 1e-4
     assert opt.state["b"] > 0
 
