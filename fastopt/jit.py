@@ -3,11 +3,12 @@
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
 rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam radam lion rprop rprop_minus
 asgd adabelief yogi ademamix adopt laprop adan qhm qhadam madgrad ftrl signsgd signum schedule_free_sgd
-schedule_free_adamw``, and those with ``_decoupled`` added to the name of a rule that has this variant
-(``dir(fastopt.jit)``).
-Each takes the parameters, the gradient, the state arrays (zeros at the start), the step ``t`` (1 at the first), and the
-hyperparameters, by position or keyword, of which all but ``lr`` have the constructors' defaults;
-``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype (float32 or float64) and one size.
+schedule_free_adamw lamb lars novograd stableadamw prodigy dadapt_adam dog``, and those with ``_decoupled`` added to the
+name of a rule that has this variant (``dir(fastopt.jit)``).
+Each takes the parameters, the gradient, the state arrays (zeros at the start), the numbers ``kept`` of a rule that
+keeps some, the step ``t`` (1 at the first), and the hyperparameters, by position or keyword, of which all but ``lr``
+have the constructors' defaults; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype
+(float32 or float64) and one size.
 They work in ``@njit``, ``@njit(parallel=True)`` (serial inside your ``prange``) and with ``cache=True``, also
 across processes; a cached function is recompiled when a rule has changed, and in every process where it calls a rule of
 your own whose functions cannot be looked up by their names (a lambda, or made inside a function).
@@ -40,7 +41,7 @@ import numpy as np
 from numba import njit
 
 from .errors import describe
-from .kernels import modifiers, norms
+from .kernels import asked, modifiers, norms
 from .kernels.bind import OPTIONS, callee
 from .kernels.inside import flat, number
 from .kernels.inside_step import run_of
@@ -78,6 +79,8 @@ def step(rule: Rule):
     """
     if not isinstance(rule, Rule):
         raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
+    if rule not in ALL_RULES:
+        asked.check(rule)  # now: within the caller's code it would be a page
     return _function(rule)
 
 

@@ -80,7 +80,15 @@ signsgd  x, g, t, lr
 signum  x, g, m, t, lr, momentum=0.9
 schedule_free_sgd  x, g, z, average, t, lr, momentum=0.9, warmup_steps=0.0
 schedule_free_adamw  x, g, v, z, average, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, warmup_steps=0.0
-"""
+lamb  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-06, weight_decay=0.01, bias_correction=True
+lars  x, g, b, t, lr, momentum=0.9, trust_coefficient=0.001, weight_decay=0.0
+novograd  x, g, m, kept, t, lr, beta1=0.95, beta2=0.98, eps=1e-08, weight_decay=0.0
+stableadamw  x, g, m, v, t, lr, beta1=0.9, beta2=0.99, eps=1e-06, weight_decay=0.01
+prodigy  x, g, m, v, s, p0, kept, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, d_coef=1.0, weight_decay=0.0, bias_correction=False, safeguard_warmup=False
+dadapt_adam  x, g, m, v, s, kept, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=False
+dadapt_adam_decoupled  x, g, m, v, s, kept, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, bias_correction=False
+dog  x, g, x0, kept, t, lr, reps_rel=1e-06, eps=1e-08
+"""  # noqa: E501
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]
 SIGNATURES = {name: takes for names, takes in LINES for name in names.split(" | ")}
@@ -112,10 +120,11 @@ def stepped(rule, G, **hyper):
 @cache
 def user_loop(function, rule):
     """A user's loop that passes arguments by position at odd steps, by keyword in another order at even ones."""
-    values = {"x": "x", "g": "G[t - 1]", **{s: f"state[{k}]" for k, s in enumerate(rule.state)}, "t": "t"}
+    values = {"x": "x", "g": "G[t - 1]", **{s: f"state[{k}]" for k, s in enumerate(rule.state)}}
+    values |= ({"kept": "kept"} if rule.keeps else {}) | {"t": "t"}
     values |= {name: f"h[{k}]" for k, name in enumerate(rule.hyper)}
     by_position, by_keyword = ", ".join(values.values()), ", ".join(f"{k}={v}" for k, v in reversed(values.items()))
-    source = f"""def loop_{rule.name}(x, G, state, h):
+    source = f"""def loop_{rule.name}(x, G, state, kept, h):
     for t in range(1, len(G) + 1):
         if t % 2: f({by_position})
         else: f({by_keyword})"""
@@ -143,10 +152,15 @@ def test_the_steps_of_the_optimizer_to_the_bit(name, hyper, dtype):
     rule, hyper, G = BY_NAME[name], dict(hyper), gradients(dtype)
     expected = stepped(name, G, **hyper)
     x, *state = np.ones_like(G[0]), *(np.zeros_like(G[0]) for _ in rule.state)
+    kept = np.zeros(len(rule.keeps))
     for keyword, (slot, default) in rule.initial.items():
-        state[rule.state.index(slot)][:] = hyper.pop(keyword, default)
-    user_loop(getattr(jit, name), rule)(x, G, tuple(state), tuple({**rule.hyper, **hyper}.values()))
-    assert bits(x, *state) == expected
+        start = hyper.pop(keyword, default)
+        if slot in rule.state:
+            state[rule.state.index(slot)][:] = start
+        else:
+            kept[rule.keeps.index(slot)] = start
+    user_loop(getattr(jit, name), rule)(x, G, tuple(state), kept, tuple({**rule.hyper, **hyper}.values()))
+    assert bits(x, *state, *kept) == expected
 
 
 @pytest.mark.parametrize("name", BY_NAME)

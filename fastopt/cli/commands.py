@@ -54,7 +54,9 @@ def compare(
     ] = None,
     hidden: Annotated[int | None, Option(help="Hidden units of the network (mlp).", show_default="64")] = None,
     l2: Annotated[float, Option(help="λ in the penalty λ/2·‖θ‖² on all parameters.")] = 1.0,
-    rule: Annotated[list[str] | None, Option(help="A rule to run; repeatable.", show_default="all")] = None,
+    rule: Annotated[
+        list[str] | None, Option(help="A rule, or module:name of yours; repeatable.", show_default="all")
+    ] = None,
     device: Annotated[list[str] | None, Option(help="cpu or cuda; repeatable.", show_default="cpu")] = None,
     epochs: Annotated[
         int | None, Option(help="Passes over the data.", show_default="about 1380 updates: 60 on digits")

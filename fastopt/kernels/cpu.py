@@ -6,11 +6,13 @@ from functools import cache
 import numba
 import numpy as np
 from numba import types
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from ..linking import link
 from .bind import compiled, first_reason
 from .loops import step as templates
-from .modifiers import informed, staged
+from .modifiers import informed, plain_name, staged
+from .narrow import update_of
 from .threads import in_threads
 
 # A parallel launch costs some microseconds: below about this many bytes moved per step, one thread is faster. With two
@@ -21,7 +23,7 @@ BYTES_PER_LAUNCH = 800_000
 @cache
 def elements(rule):
     """The loop over elements of a rule: one function for all kernels, so that Numba compiles it once."""
-    return link(templates.elements, update=rule.update)
+    return link(templates.elements, update=update_of(rule))
 
 
 @cache
@@ -57,8 +59,10 @@ def refused_by_compiler(rule, dtype):
     """Says in one sentence why a rule does not compile."""
     try:
         yield
-    except numba.core.errors.NumbaError as error:
-        raise TypeError(f"rule {rule.name!r} must compile for {dtype} arrays: {first_reason(error)}") from error
+    except (NumbaError, UnsupportedBytecodeError) as error:
+        raise TypeError(
+            f"rule {plain_name(rule.name)!r} must compile for {dtype} arrays: {first_reason(error)}"
+        ) from error
 
 
 def threshold(rule, dtype):

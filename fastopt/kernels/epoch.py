@@ -6,6 +6,7 @@ from numba import types
 
 from ..linking import link, link_read
 from . import addresses, cpu, sums
+from .asked import blaming
 from .bind import compiled
 from .loops import epoch as loop
 from .modifiers import HYPER, rescaled, staged
@@ -56,7 +57,8 @@ def kernel(rule, flags, loss_returns, params, grads, data, scratch, blocks, memo
     batches = types.Tuple((types.int64, params, grads, memory, bounds, data, scratch))
     steps = types.Tuple((blocks, tables, like, rows, types.int64, types.int64))
     arguments = batches, types.UniTuple(memory, 2), steps, integers, types.UniTuple(types.int64, 6), floats, integers
-    return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))
+    with blaming(rule):
+        return compiled(template, f"{rule.name}_epoch", types.void(*arguments), besides=str(loss_returns))
 
 
 def steps_of(rule, clips):

@@ -11,6 +11,7 @@ from . import minimize as looped
 from . import sums
 from .across import gather_into, largest_over, sweep_over
 from .addresses import by_address
+from .asked import blaming
 from .bind import compiled, inlined, link_throughout
 from .described import reader, vectors
 from .digest import digest
@@ -20,6 +21,7 @@ from .loops.lanes import HIGH, LOW, OLD, SCALE, STATE, STEEPEST, G, X
 from .loops.sums import item
 from .loops.vectors import largest
 from .modifiers import STAGES, stage_of
+from .narrow import guarded, update_of
 
 PLAIN = RULES[0]  # a rule without ``before``
 WORDS = (types.int64,) * 4  # of a step: where lanes and coefficients are, how many variables, where kept numbers are
@@ -107,7 +109,7 @@ def changer(name, rule, dtype, lanes):
     """What comes before the step, ``change``, or after it, ``correct``; of all rules the same, but for ``before``."""
     if rule.before is None and rule is not PLAIN:
         return changer(name, PLAIN, dtype, lanes)
-    in_stage = link(staged, stage=stage_of(rule))
+    in_stage = guarded(link(staged, stage=stage_of(rule)), rule.name)
     own = {
         "to_scale": (in_scale, (X, G, SCALE), (X, G), 0),
         "stage": (in_stage, (X, G), (G,), STAGES),
@@ -118,19 +120,24 @@ def changer(name, rule, dtype, lanes):
     used = {key: sweep(*what, dtype, lanes) for key, what in own.items() if key in template.__code__.co_names}
     bound = link_throughout(template, LANES=lanes, read=reader(*job_of(dtype)), **used)
     seen = digest(in_stage)
-    return compiled(bound, f"many_{name}_{dtype}_{lanes}", types.void(*JOB), cached=seen is not None, besides=f"{seen}")
+    with blaming(rule):
+        name = f"many_{name}_{dtype}_{lanes}"
+        return compiled(bound, name, types.void(*JOB), cached=seen is not None, besides=f"{seen}")
 
 
 @cache
 def step(rule, dtype, lanes):
     """A rule's step, of all lanes; of a rule with sums there is one."""
     if rule.reduces:
-        return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
+        with blaming(rule):
+            return compiled(_once_by_sums(rule, dtype), f"{rule.name}_many_{dtype}_sums", types.void(*WORDS))
     slots, count = tuple(range(STATE, STATE + len(rule.state))), rule.width
-    bound = link(once, sweep_of=sweep(rule.update, (X, G, *slots), (X, *slots), count, dtype, lanes))
+    bound = link(once, sweep_of=sweep(update_of(rule), (X, G, *slots), (X, *slots), count, dtype, lanes))
     seen = digest(rule.update)  # which the walk from the kernel does not find
     name = f"{rule.name}_many_{dtype}_{lanes}"
-    return compiled(bound, name, types.void(*WORDS), cached=seen is not None, besides=f"{seen} {len(slots)} {count}")
+    besides = f"{seen} {len(slots)} {count}"
+    with blaming(rule):
+        return compiled(bound, name, types.void(*WORDS), cached=seen is not None, besides=besides)
 
 
 @stand_in

@@ -7,10 +7,11 @@ from numba import types
 
 from ..linking import link, link_read, stand_in
 from . import cpu, sums
+from .asked import blaming
 from .bind import compiled, jitted
 from .loops import minimize as loop
 from .loops import objective
-from .loops.minimize import evaluate
+from .loops.minimize import KEPT, evaluate  # by name: through its module the digest would see the loop, unbound
 from .loops.rows import store, take
 from .loops.step import coefficients, elements
 from .modifiers import BOUND, HYPER, rescaled, staged
@@ -97,7 +98,7 @@ def advance_told(x, g, state, c, kept):
 
 
 def advance_by_sums(x, g, state, c, numbers):
-    advance_told(x, g, state, c, numbers[loop.KEPT :])
+    advance_told(x, g, state, c, numbers[KEPT:])
 
 
 def advance_of(rule):
@@ -153,7 +154,8 @@ def kernel(rule, evaluate, flags, x, args, *, what="", cached=True):
     problem = types.Tuple((x, x, x, x, types.UniTuple(x, len(rule.state)), numbers, counts))
     course = types.Tuple((TABLE, types.UniTuple(types.float64, width), NUMBERS, LIMIT))
     signature = types.void(of_objective(x, args), problem, course)
-    return compiled(template, f"{rule.name}_loop", signature, cached=cached, besides=what)
+    with blaming(rule):
+        return compiled(template, f"{rule.name}_loop", signature, cached=cached, besides=what)
 
 
 # --- the Numba types of what loops/minimize.py describes ---------------------------------------------------------
@@ -189,7 +191,8 @@ def table_kernel(rule, stage):
     template = link(fill, coefficients=(staged(rule) if stage else rule).coefficients)
     table = types.Array(types.float64, 2, "C")
     like = types.UniTuple(types.float64, len(rule.hyper) + len(HYPER) * stage)
-    return compiled(template, f"{rule.name}_table_{stage}", types.void(table, like, types.int64, table))
+    with blaming(rule):
+        return compiled(template, f"{rule.name}_table_{stage}", types.void(table, like, types.int64, table))
 
 
 def fill(table, like, first, out):
@@ -214,7 +217,7 @@ def interpreted(rule, form, fun, jac, flags, dtype):
     def advance_by_calls(x, g, state, c, numbers):
         t, h = c
         if rule.reduces:
-            extra, numbers[loop.KEPT :] = sums.extra_of(bound_rule, (x, g, state), t, h, numbers[loop.KEPT :])
+            extra, numbers[KEPT:] = sums.extra_of(bound_rule, (x, g, state), t, h, numbers[KEPT:])
             h += extra
         step(x, g, state, 0, t, h)
 

@@ -97,6 +97,11 @@ def staged(rule):
     )
 
 
+def plain_name(name) -> str:
+    """The name of the rule that ``staged`` and ``informed`` made one of this name of."""
+    return name.removesuffix("_informed").removesuffix("_staged")
+
+
 # --- sums ------------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from ..linking import both, each, join, joined, link
 from . import cpu
 from .bind import compiled
 from .loops import sums as loops
+from .modifiers import staged
 from .threads import in_threads
 
 PARALLEL_FROM = 1 << 17  # elements
@@ -36,16 +37,33 @@ def linked(rule) -> dict:
     return {"serial": serial, "parallel": parallel, "advance": advance, **found}
 
 
+@cache
+def step(rule, dtype, *, stage=False):
+    """The serial step of an array by its own sums: ``(kept, p, g, state, counts, t, h) -> code``, as ``kernel`` of
+    cpu.py."""
+    rule = staged(rule) if stage else rule
+    template = link(loops.step, coefficients=rule.coefficients, advance=linked(rule)["advance"])
+    kept, hyper = types.Array(types.float64, 1, "C"), types.UniTuple(types.float64, len(rule.hyper))
+    arguments = kept, *arrays_of(rule, dtype), types.int64, types.int64, hyper
+    with cpu.refused_by_compiler(rule, dtype):
+        return compiled(template, f"{rule.name}_step_{dtype}", types.int64(*arguments))
+
+
+def arrays_of(rule, dtype) -> tuple:
+    """The Numba types of parameters, gradient and state."""
+    array, gradient = (types.Array(numba.from_dtype(dtype), 1, "C", readonly=readonly) for readonly in (False, True))
+    return array, gradient, types.UniTuple(array, len(rule.state))
+
+
 # --- of an optimiser's arrays, from Python ---------------------------------------------------------------------------
 
 
 @cache
 def kernel(rule, dtype, *, in_parallel=False):
     """``(p, g, state, numbers, sums)``, and the number of threads if parallel: adds to the sums those of an array."""
-    array, gradient = (types.Array(numba.from_dtype(dtype), 1, "C", readonly=readonly) for readonly in (False, True))
     numbers = types.UniTuple(types.float64, rule.width + len(rule.keeps))
     sums = types.Array(types.float64, 1, "C")
-    arguments = array, gradient, types.UniTuple(array, len(rule.state)), numbers, sums
+    arguments = *arrays_of(rule, dtype), numbers, sums
     form = "parallel" if in_parallel else "serial"
     with cpu.refused_by_compiler(rule, dtype):
         return compiled(

@@ -23,7 +23,7 @@ Examples
 >>> x = np.array([4.0, -3.0])
 >>> opt = fastopt.DAdaptAdam(x)
 >>> for _ in range(300):
-...     opt.step(x)  # the gradient of ½‖x‖²
+...     opt.step(1.0 * x)  # the gradient of ½‖x‖²
 >>> bool(abs(x).max() < 0.01)
 True
 """

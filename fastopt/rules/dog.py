@@ -24,7 +24,7 @@ Examples
 >>> x = np.array([4.0, -3.0])
 >>> opt = fastopt.DoG(x)
 >>> for _ in range(200):
-...     opt.step(x)  # the gradient of ½‖x‖²
+...     opt.step(1.0 * x)  # the gradient of ½‖x‖²
 >>> bool(abs(x).max() < 0.01)
 True
 """

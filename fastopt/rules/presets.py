@@ -66,6 +66,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "Prodigy": {"optax": CORRECTED},
     "DAdaptAdam": {"optax": CORRECTED | DECOUPLED},
     "DoG": {"optax": SAME},
+    "ScheduleFreeSGD": {"optax": SAME},
+    "ScheduleFreeAdamW": {"optax": SAME, "keras": SAME},
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import describe, listing, quote, shorten
 from .ranges import ANYWHERE, NOT_NEGATIVE, Range, check_number, parse
+from .tried import check_functions, check_names, is_name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,14 +22,17 @@ class Rule:
         An identifier: the name in ``fastopt.jit``, in ``minimize(method=...)`` and in checkpoints.
     update : callable
         ``update(p, g, *state, *c) -> (p, *state)`` on scalars: one parameter, its gradient, its state, and what
-        ``coefficients`` returned. Plain Python that Numba can compile; without numeric literals (they would
-        turn a float32 kernel into a float64 one) and without ``max`` and ``min`` (which treat NaN differently on
-        CPU and GPU). It returns a tuple even if there is no state.
+        ``coefficients`` returned. Plain Python that Numba can compile, without numbers in its arithmetic: ``0.5 * g``
+        or ``1 - b`` would turn a float32 kernel into a float64 one, and is refused for float32 arrays (the exponent in
+        ``g**2`` and what something is compared with are not). ``max`` and ``min`` treat NaN differently on CPU and GPU:
+        write ``a if a > b else b``. It returns a tuple even if there is no state.
     coefficients : callable
         ``coefficients(t, *hyper) -> tuple`` of floats: everything that depends only on the step ``t`` (1, 2, ...) and
-        the hyperparameters. Computed once per step in float64, with nothing but ``math``.
+        the hyperparameters. Computed once per step in float64, with nothing but ``math``, and handed on in the dtype
+        of the arrays.
     state : tuple of str
-        The names of the state arrays, in the order of ``update``'s arguments. They start at zero.
+        The names of the state arrays, in the order of ``update``'s arguments. They start at zero. No name of state,
+        ``keeps`` and ``hyper`` may occur twice, or be x, g, t or kept.
     hyper : mapping of str to float or bool
         The hyperparameters and their defaults, in the order of ``coefficients``'s arguments after ``t``.
         ``beta1`` and ``beta2`` are spelt ``betas=(beta1, beta2)`` wherever keywords are given, ``etaminus`` and
@@ -37,18 +41,20 @@ class Rule:
         Constructor keywords that set what a state array, or a kept number, starts from: keyword -> (its name, default).
     reduces : mapping of str to callable, optional
         What is summed over the elements before the update: ``f(p, g, *state, *c, *kept)``, a number of one element, in
-        float64. Sums are added up in a fixed order: they do not depend on the number of threads.
+        float64, with the state before this step. Sums are added up in a fixed order: they do not depend on the number
+        of threads.
     combine : callable
         With ``reduces``: ``combine(c, sums, kept) -> (extra, kept)``, on tuples of floats: the sums in the order of
-        ``reduces``, and the numbers kept from step to step. ``update`` gets ``extra`` behind its coefficients.
+        ``reduces``, and the numbers kept from step to step. ``update`` gets ``extra`` behind its coefficients, in the
+        dtype of the arrays; it does not get ``kept``. Plain Python that Numba can compile.
     keeps : tuple of str
-        The names of the kept numbers, which start at zero.
+        The names of the kept numbers, which start at zero; ``opt.state`` has them.
     across : bool
         Whether sums are over all arrays of an optimiser together, and its kept numbers those of all (``c`` is then that
         of the first group), instead of each array's own.
     before : callable, optional
         ``before(p, g) -> g``: what is done to a gradient, behind clipping and before decay, as ``before=`` of
-        constructors adds it.
+        constructors adds it. A number in it is written ``numpy.float32(0.5)``.
     rate_free : bool
         Whether lr is a factor on a rate that the rule finds itself, so that nobody tunes it.
     evaluates : str
@@ -64,7 +70,8 @@ class Rule:
     Raises
     ------
     TypeError, ValueError
-        If the parts do not fit together; the message says which.
+        If the parts do not fit together, which is tried on numbers; the message says which. Where a rule is first used,
+        a TypeError says what Numba cannot compile, or which number would make float64 of float32 arrays.
 
     Examples
     --------
@@ -104,7 +111,7 @@ class Rule:
     extra: int = field(init=False)  # and ``combine``, for ``update``
 
     def __post_init__(self):
-        if not (isinstance(self.name, str) and self.name.isidentifier()):
+        if not is_name(self.name):
             raise ValueError(f"name must be an identifier, got {quote(self.name)}")
         asked = {"combine": bool(self.reduces), "before": self.before is not None}
         for part in ("update", "coefficients", *(part for part, is_asked in asked.items() if is_asked)):
@@ -126,7 +133,9 @@ class Rule:
         object.__setattr__(self, "ranges", MappingProxyType(parsed))
         for name, default in defaults.items():
             self.check(name, default)
-        self._check_shapes()
+        check_names(self)
+        for part, count in zip(("width", "extra"), check_functions(self)):
+            object.__setattr__(self, part, count)
 
     def range_of(self, name) -> Range:
         """Where a number of this rule or of its variants may lie; L2 weight decay too, which all rules have."""
@@ -147,15 +156,18 @@ class Rule:
         """Raise unless state is a tuple of names and the mappings map names."""
         for part in ("state", "keeps"):
             names = getattr(self, part)
-            if not isinstance(names, (tuple, list)) or not all(map(_is_name, names)):
-                raise TypeError(f"{part} must be a tuple of names, got {describe(names)}")
+            if not isinstance(names, (tuple, list)) or not all(map(is_name, names)):
+                raise TypeError(f"{part} must be a tuple of names, got {quote(names)}")
+        for part in ("across", "rate_free"):
+            if not isinstance(getattr(self, part), bool):
+                raise TypeError(f"{part} must be True or False, got {describe(getattr(self, part))}")
         if not self.reduces and (self.combine is not None or self.keeps or self.across):
             raise ValueError("combine, keeps and across must come with reduces, got no sums")
         for part in ("hyper", "initial", "ranges", "variants", "reduces"):
             mapping = getattr(self, part)
             if not isinstance(mapping, Mapping):
                 raise TypeError(f"{part} must be a mapping, got {describe(mapping)}")
-            if part != "variants" and not all(map(_is_name, mapping)):
+            if part != "variants" and not all(map(is_name, mapping)):
                 raise TypeError(f"{part} must map names, got the keys {listing(mapping)}")
         for variant in self.variants.values():
             if not isinstance(variant, Rule):
@@ -165,52 +177,6 @@ class Rule:
         for keyword, start in self.initial.items():
             if not isinstance(start, tuple) or len(start) != 2:
                 raise TypeError(f"initial[{quote(keyword, 40)}] must be (state name, default), got {describe(start)}")
-
-    def _check_shapes(self):
-        """Run the functions once on numbers, to say now what would be a page of typing errors later."""
-        one, more = np.float64(1.0), ()
-        with np.errstate(all="ignore"):
-            c = self._tried("coefficients", ("t", *self.hyper), 1, *map(float, self.hyper.values()))
-            if not isinstance(c, tuple):
-                raise TypeError(f"coefficients of rule {quote(self.name, 40)} must return a tuple, got {describe(c)}")
-            numbers = [one, one, *(one for _ in self.state), *map(np.float64, c)]
-            if self.reduces:
-                more = self._tried_sums(numbers, c)
-            out = self._tried("update", ("p", "g", *self.state, "*coefficients"), *numbers, *map(np.float64, more))
-        if not isinstance(out, tuple) or len(out) != 1 + len(self.state):
-            wanted = "(" + ", ".join(("p", *self.state)) + ("," if not self.state else "") + ")"
-            raise TypeError(
-                f"update of rule {quote(self.name, 40)} must return the tuple {shorten(wanted)}, got {quote(out)}"
-            )
-        object.__setattr__(self, "width", len(c))
-        object.__setattr__(self, "extra", len(more))
-
-    def _tried_sums(self, numbers, c):
-        """What ``combine`` adds to the coefficients."""
-        kept = (1.0,) * len(self.keeps)
-        for name, function in self.reduces.items():
-            takes = ("p", "g", *self.state, "*coefficients", *self.keeps)
-            found = self._tried(f"reduces[{name!r}]", takes, *numbers, *kept, function=function)
-            if isinstance(found, tuple) or np.ndim(found) != 0:
-                raise TypeError(
-                    f"reduces[{name!r}] of rule {quote(self.name, 40)} must return a number, got {quote(found)}"
-                )
-        sums = (1.0,) * len(self.reduces)
-        out = self._tried("combine", ("coefficients", "sums", "kept"), tuple(map(float, c)), sums, kept)
-        fits = isinstance(out, tuple) and len(out) == 2 and all(isinstance(one, tuple) for one in out)
-        if not fits or len(out[1]) != len(kept):
-            wanted = f"two tuples, of more coefficients and of ({', '.join(self.keeps)})"
-            raise TypeError(f"combine of rule {quote(self.name, 40)} must return {shorten(wanted)}, got {quote(out)}")
-        return out[0]
-
-    def _tried(self, part, takes, *args, function=None):
-        try:
-            return (function or getattr(self, part))(*args)
-        except (TypeError, NameError) as error:
-            raise TypeError(
-                f"rule {quote(self.name, 40)} must have {part}({shorten(', '.join(takes), 60)}), but it raised "
-                f"{shorten(str(error), 60)}"
-            ) from error
 
     def __repr__(self):
         return f"<Rule {self.name}>"
@@ -225,7 +191,3 @@ def _plain(part, function):
     if not hasattr(function, "__code__"):
         raise TypeError(f"{part} must be a Python function, got {describe(function)}")
     return function
-
-
-def _is_name(name):
-    return isinstance(name, str) and name.isidentifier()

@@ -160,14 +160,10 @@ def _remembered(method, tol, bounded, *items):
 
 
 def _settings(method, options, tol, bounded):
-    if method is None:
-        name, own_options, whose = default.chosen(bounded)
-        rule = rule_named(name)
-        refuse_unknown(options, rule, whose)
-        options = own_options | dict(options)
-    else:
-        rule = rule_named(method)
-        refuse_unknown(options, rule)
+    rule, options = _chosen(method, options, bounded)
+    taken = next(iter(rule.hyper.keys() & DEFAULTS), None)
+    if taken is not None:
+        raise ValueError(f"a hyperparameter of rule {rule.name!r} must not be named like an option, got {taken!r}")
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
     own: dict[str, Any] = {name: value for name, value in options.items() if name not in DEFAULTS}
     lr = own.get("lr", 0.0)
@@ -194,6 +190,18 @@ def _settings(method, options, tol, bounded):
     hyper = Hyper(rule, own, rule.name)
     rule = with_changes(rule, given["before"], given["after"], given["cautious"])
     return Settings(rule=rule, hyper=hyper, **given)
+
+
+def _chosen(method, options, bounded):
+    """The rule, and its options."""
+    if method is not None:
+        rule = rule_named(method)
+        refuse_unknown(options, rule)
+        return rule, options
+    name, own_options, whose = default.chosen(bounded)
+    rule = rule_named(name)
+    refuse_unknown(options, rule, whose)
+    return rule, own_options | dict(options)
 
 
 def _number(name, value, least) -> float:

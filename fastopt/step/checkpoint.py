@@ -14,7 +14,8 @@ from .optimizer import Optimizer
 from .replacing import checked_path, replacing, shown
 from .state_dict import check_rule
 
-FORMATS = ("fastopt checkpoint 1", "fastopt checkpoint 2")  # the first has names instead of paths, and no sums
+# The first has names instead of paths, and no sums; in the first two a rule may lack hyperparameters that came later.
+FORMATS = ("fastopt checkpoint 1", "fastopt checkpoint 2", "fastopt checkpoint 3")
 
 
 def save(path, opt) -> None:
@@ -114,7 +115,7 @@ def _check(opt):
 
 def _read(archive, opt, path) -> tuple[dict, list]:
     """The state dict in a checkpoint, and the parameters in the order of the optimiser's."""
-    header, layout = _header(archive, path), layout_of(opt)
+    header, layout = _header(archive, path, opt.rule), layout_of(opt)
     places, sums = matched(layout, header, path), header.get("sums", {})
 
     def read(what, member, likes, places=places):
@@ -137,7 +138,7 @@ def _read(archive, opt, path) -> tuple[dict, list]:
     return d, params
 
 
-def _header(archive, path) -> dict:
+def _header(archive, path, rule) -> dict:
     """What is in the file beside arrays, of the right kinds."""
     text = archive.text("header")
     try:
@@ -155,7 +156,16 @@ def _header(archive, path) -> dict:
     header = {key: header[key] for key in (*needed, "counts") if key in header}
     if not _fits_together(header, names):
         raise archive.foreign()
+    if known != FORMATS[-1]:
+        header["hyper"] = _completed(rule, header["hyper"])
     return header
+
+
+def _completed(rule, hyper):
+    """Numbers that the rule did not have when the file was written are what they are by default."""
+    groups = hyper if isinstance(hyper, list) else [hyper]
+    groups = [{**rule.hyper, **own} if isinstance(own, dict) else own for own in groups]
+    return groups if isinstance(hyper, list) else groups[0]
 
 
 def _fits_together(header, names) -> bool:

@@ -19,7 +19,7 @@ def constructor(rule):
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            takes = ", ".join(signature.parameters)
+            takes = shorten(", ".join(signature.parameters), 190)
             if len(args) > 2:  # PyTorch's order differs from rule to rule, and silence would hide it
                 takes = "params and lr by position, everything else by keyword"
             raise TypeError(f"{rule.label} must be given {takes}; {shorten(str(error), 80)}") from None

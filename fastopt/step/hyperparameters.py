@@ -18,6 +18,9 @@ class Hyper:
         unknown = [name for name in given if name not in known]
         if unknown:
             raise TypeError(f"{where} must be given only {shorten(', '.join(known), 160)}, got {quote(unknown[0], 40)}")
+        if both := rule.hyper.keys() & rule.initial.keys():
+            name, twice = shorten(rule.name, 40), quote(min(both), 40)
+            raise ValueError(f"a hyperparameter of rule {name!r} must not start a state array too, got {twice}")
         values = {**known, **given}
         self.rule = rule
         self.dtype = np.dtype(np.float64)  # that numbers are cast to; of a group's, the narrowest

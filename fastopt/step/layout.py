@@ -12,7 +12,7 @@ from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
 from ..errors import describe, listing
 from ..kernels.counts import Counts
-from ..targets.blocks import Block, of_gradient, state_of, with_runs
+from ..targets.blocks import Block, kept_of, of_gradient, state_of, with_runs
 from ..targets.packed import Packed
 
 
@@ -48,6 +48,8 @@ class Layout:
         self._block_of: dict[int, int] = {}  # by parameter
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, hyper[group])
+        if self._rule.across and len(self.leaves) == 1:
+            self.all = [block._replace(alone=True) for block in self.all]
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
         owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]
@@ -74,16 +76,9 @@ class Layout:
         for p, members in self._split(root if packed else None, first):
             state = state_of(target, self._rule, p, hyper.start)
             self._block_of |= {index: len(self.all) for index, _, _ in members}
-            block = Block(None, p, state, group, tuple(members), packed, kept=self._kept(hyper))
-            self.all.append(with_runs(block, self.missed))
-
-    def _kept(self, hyper):
-        """Where a block keeps its rule's numbers: all blocks at one place if sums are over all arrays."""
-        if self._rule.across and self.all:
-            return self.all[0].kept
-        kept = self._target.zeros(len(self._rule.keeps), np.dtype(np.float64))
-        self._target.write(kept, np.array(hyper.kept))
-        return kept
+            block = Block(None, p, state, group, tuple(members), packed, alone=self._one_by_one)
+            kept = kept_of(target, self._rule, hyper, self.all)
+            self.all.append(with_runs(block._replace(kept=kept), self.missed))
 
     def _split(self, packed, first):
         """The flat arrays that kernels are called on, with the leaves that each holds: one, or those of a buffer."""
@@ -108,7 +103,7 @@ class Layout:
     def bind(self, staged, options):
         """Give each block its kernel, with the modifiers of the gradient or without them."""
         for k, block in enumerate(self.all):
-            run = self._target.sweep(self._rule, block.p, staged, options)
+            run = self._target.sweep(self._rule, block, staged, options)
             self.all[k] = block._replace(run=run)
 
     # --- gradients -------------------------------------------------------------------------------------------------

@@ -64,11 +64,11 @@ class Optimizer(Stepping, Averaging):
     before : function or tuple of functions, optional
         ``before(p, g) -> g`` of one element: what is done to each gradient, behind clipping (and the sign of
         ``maximize``) and before decay. A plain function that Numba can compile, or a Numba function; several are
-        called one after the other. It is compiled into the step, and costs no pass over memory. Numbers written in it
-        make float32 arithmetic float64: see ``numpy.float32``.
+        called one after the other. It is compiled into the step, and costs no pass over memory. A number written in
+        it would make float32 arithmetic float64, and is refused for float32 arrays: write ``numpy.float32(0.5)``.
     after : function or tuple of functions, optional
         ``after(p, new, g) -> new``: what is done to each new parameter: p is the one before, g the gradient that the
-        rule saw. ``lambda p, new, g: new if new > 0 else p * 0`` keeps parameters from being negative.
+        rule saw. ``lambda p, new, g: new if new > 0 else p - p`` keeps parameters from being negative.
     cautious : bool
         Whether elements that would go up the gradient stay, and the others go further by the ratio of all to those that
         go (Liang et al. 2024), before what ``after`` does. Not with rules that have sums of their own.

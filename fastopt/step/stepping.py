@@ -8,6 +8,7 @@ import numpy as np
 from ..arrays.host import order_of
 from ..kernels.counts import LEFT, SKIPPED, T
 from ..kernels.modifiers import ONE, PART
+from ..targets.blocks import sums_itself
 from .attributes import Attributes
 from .held import STEP, held
 from .interrupts import to_the_end
@@ -31,7 +32,8 @@ class Stepping(Attributes):
         """Hold what the step of a single NumPy array needs, where nothing has to be done to its gradient."""
         block, leaf = self._layout.all[0], self._layout.leaves[0]
         self._kind = None
-        plain = not (self._staged or self._options.check_finite or block.missed or self._rule.reduces)
+        plain = not (self._staged or self._options.check_finite or block.missed)
+        plain &= not self._rule.reduces or sums_itself(block)
         if self._params is leaf and plain:
             self._kind = np.ndarray
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
@@ -100,8 +102,8 @@ class Stepping(Attributes):
             scale = scale * PART * factor  # in this order: both are in that unit
         numbers = () if self._options.capturable else self._numbers(t, scale)
         cells[LEFT] = len(pieces) or 1
-        one_call = len(pieces) == 1 and not (absent or self._target.is_gpu or self._rule.reduces)
-        if one_call:  # that steps and counts
+        one_call = len(pieces) == 1 and not (absent or self._target.is_gpu)
+        if one_call and (not self._rule.reduces or sums_itself(pieces[0][0])):  # that steps and counts
             self._steps.run(pieces, t, numbers)
         else:
             missed = self._layout.without(absent) if absent else None

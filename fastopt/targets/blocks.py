@@ -1,6 +1,9 @@
 """What one kernel call works on."""
 
+from functools import partial
 from typing import Any, NamedTuple
+
+import numpy as np
 
 
 class Block(NamedTuple):
@@ -15,6 +18,7 @@ class Block(NamedTuple):
     runs: tuple[tuple[int, int, int], ...] = ()  # see ``runs_of``
     missed: int | None = None  # how many steps all of it has missed, where that is one run
     kept: Any = None  # the numbers that a rule with sums keeps of it, as float64
+    alone: bool = False  # whether a rule sums over it alone
 
 
 def state_of(target, rule, p, starts) -> tuple:
@@ -29,6 +33,20 @@ def evaluated(rule, blocks) -> list:
     """Of each block the parameters and, where the rule has one, the state array to evaluate at."""
     at = [rule.state.index(rule.evaluates)] if rule.evaluates else []
     return [(block.p, *(block.state[k] for k in at)) for block in blocks]
+
+
+def kept_of(target, rule, hyper, blocks):
+    """Where a block keeps its rule's numbers: at the place of the others if sums are over all arrays."""
+    if rule.across and blocks:
+        return blocks[0].kept
+    kept = target.zeros(len(rule.keeps), np.dtype(np.float64))
+    target.write(kept, np.array(hyper.kept))
+    return kept
+
+
+def sums_itself(block) -> bool:
+    """Whether one call of compiled code sums over a block and steps it: not where the rule must be told its sums."""
+    return isinstance(block.run, partial)
 
 
 def runs_of(members, missed, gradients=None) -> tuple[tuple[int, int, int], ...]:

@@ -1,6 +1,7 @@
 """The place of NumPy's arrays."""
 
 import contextlib
+from functools import partial
 
 import numpy as np
 
@@ -8,7 +9,9 @@ from ..arrays import host
 from ..arrays.placed import Placed, check_like, check_writable
 from ..errors import describe
 from ..kernels import cpu as kernels
+from ..kernels import sums
 from .available import require
+from .blocks import sums_itself
 from .cpu_gradients import Gradients
 from .cpu_steps import Steps
 from .cpu_sums import StepsOfAll, StepsOfEach
@@ -127,10 +130,17 @@ class Cpu:
         if options.capturable:
             raise ValueError("capturable must be False for NumPy arrays, got True: CUDA graphs replay steps on a GPU")
 
-    def sweep(self, rule, p, staged, options):
-        """The kernel that steps a flat array."""
-        parallel, threads = options.parallel, options.threads
-        return kernels.step(rule, p.dtype, p.size, stage=staged, parallel=parallel, threads=threads)
+    def sweep(self, rule, block, staged, options):
+        """What steps a block; one call, too, where the sums are over it alone, and threads would not pay."""
+        p, parallel, threads = block.p, options.parallel, options.threads
+        run = kernels.step(rule, p.dtype, p.size, stage=staged, parallel=parallel, threads=threads)
+        if block.alone and run is kernels.kernel(rule, p.dtype, stage=staged):
+            return partial(sums.step(rule, p.dtype, stage=staged), block.kept)
+        return run
+
+    def is_serial(self, rule, block, staged) -> bool:
+        """Whether a block is stepped by one call of compiled code, on one thread."""
+        return sums_itself(block) or block.run is kernels.kernel(rule, block.p.dtype, stage=staged)
 
     def gradients(self, layout, options) -> Gradients:
         return Gradients(layout.names, layout.leaves, layout.all, layout.missed, layout.spans)

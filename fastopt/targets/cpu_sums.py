@@ -8,11 +8,12 @@ import numpy as np
 
 from ..kernels import sums as kernels
 from ..kernels.counts import LEFT
+from .blocks import sums_itself
 from .cpu_steps import Steps, check
 
 
 class StepsOfEach(Steps):
-    """Each array by its own sums. A piece is a whole array."""
+    """Each array by its own sums. A piece is a whole array; what is not parallel sums in the call that steps."""
 
     def __init__(self, rule, blocks, options, counts):
         super().__init__(rule, blocks, options, counts)
@@ -31,8 +32,9 @@ class StepsOfEach(Steps):
             kept[:] = new
 
     def _told(self, pieces, t, numbers):
-        combined = [self._of_one(piece, t, numbers) for piece in pieces]
-        return [extra for extra, _ in combined], [(piece[0].kept, new) for piece, (_, new) in zip(pieces, combined)]
+        combined = [None if sums_itself(piece[0]) else self._of_one(piece, t, numbers) for piece in pieces]
+        kept = [(piece[0].kept, told[1]) for piece, told in zip(pieces, combined) if told is not None]
+        return [() if told is None else told[0] for told in combined], kept
 
     def _of_one(self, piece, t, numbers):
         c, found = self._coefficients(piece, t, numbers), self._no_sums()
@@ -55,6 +57,8 @@ class StepsOfAll(StepsOfEach):
     """All arrays by their sums together, with the coefficients of the first group."""
 
     def _told(self, pieces, t, numbers):
+        if sums_itself(self._first):
+            return super()._told(pieces, t, numbers)
         found = self._no_sums()
         for piece in pieces:
             self._add_sums(piece, self._coefficients(piece, t, numbers), found)

@@ -184,11 +184,11 @@ class Cuda:
             if value is not None:
                 raise ValueError(f"{name} must be None for arrays on the GPU, got {describe(value)}")
 
-    def sweep(self, rule, p, staged, options):
-        """The kernel that steps a flat array."""
+    def sweep(self, rule, block, staged, options):
+        """The kernel that steps a block."""
         with self.current():
             held, scaled = options.capturable, options.clip_norm is not None
-            return kernels.sweep(rule, p.dtype, stage=staged, held=held, scaled=scaled)
+            return kernels.sweep(rule, block.p.dtype, stage=staged, held=held, scaled=scaled)
 
     def gradients(self, layout, options) -> Gradients:
         return Gradients(self, layout, ordered=not options.capturable)  # a graph holds no work of other streams

@@ -20,7 +20,7 @@ Every rule of fastopt has a class here. Those with a name of ``torch.optim`` (SG
 Adadelta, RMSprop, NAdam, RAdam, Rprop, ASGD) are that class with another ``step``: the same arguments, defaults and
 groups, the same state, so that a ``state_dict`` of either is loaded by the other, in the midst of a training too.
 Schedulers, hooks, closures, ``GradScaler``, ``add_param_group``, named parameters and ``torch.save`` work as they do
-there. The others (Lion, AMSGrad, Momentum, Adan and so on) take the numbers of the rule in PyTorch's style, and
+there. The others (Lion, AMSGrad, Momentum, Prodigy and so on) take the numbers of the rule in PyTorch's style, and
 `class_of` makes a class of your own rule.
 
 A step is one compiled call for all tensors of a group: the moments, the decay and the write of the parameter in one
@@ -45,6 +45,24 @@ what moves or replaces the model's memory (``model.to``, ``model.double``, ``sha
 the next step, since a view of the old memory would be trained in silence. A ``.grad`` that was replaced is found where
 it is. What that gives is gradients that stay where they are, all in one piece; a whole training loop is no faster than
 with separate tensors. ``torch.save`` of one parameter alone writes its whole buffer: save the model's ``state_dict``.
+
+## Rules with sums
+
+LAMB, LARS, NovoGrad and StableAdamW look at a whole tensor before they step it; Prodigy, DAdaptAdam and DoG at all
+parameters of all groups, with the numbers of the first group where those are meant for all. Tensors are summed and
+stepped one after the other, with threads for large ones; nothing is written before everything is summed. On a CUDA
+device a step waits for the sums, once for each group.
+
+>>> from fastopt.torch import Prodigy
+>>> opt = Prodigy(model.parameters())  # lr is a factor on a rate that it finds: leave it at 1
+>>> (model(x) - x[:, :1] * x[:, 1:]).square().mean().backward()
+>>> opt.step()
+>>> opt.state[model.weight]["d"] == opt.state[model.bias]["d"] == 1e-6
+True
+
+What a rule keeps beside its tensors is in the state of each parameter, as floats (a tensor would be rounded to the
+parameter's dtype by ``load_state_dict``): ``v`` of NovoGrad; of the last three the same in all: ``d`` and ``r``, or
+``far`` and ``squares``, and in how many ``steps`` there was a gradient at all. States that disagree are refused.
 
 ## What is refused, and what means nothing
 

@@ -11,6 +11,7 @@ from ..rules.keywords import together
 
 BY_LABEL = {rule.label: rule for rule in RULES}
 PLAIN = ("GD", "SGD", "Momentum", "Nesterov")  # which keep no count of steps in their state
+STEP, STEPS = "step", "steps"  # of the tensor, and of all tensors where a rule looks at all of them
 
 SLOTS = {"m": "exp_avg", "v": "exp_avg_sq", "vmax": "max_exp_avg_sq", "b": "momentum_buffer", "s": "sum"}
 SLOTS_OF = {
@@ -22,6 +23,8 @@ SLOTS_OF = {
     "Adan": {"v": "exp_avg_diff", "n": "exp_avg_sq", "last": "pre_grad"},
     "QHM": {"m": "momentum_buffer"},  # qhoptim's names
     "MADGRAD": {"v": "grad_sum_sq", "s": "s"},  # and madgrad's
+    "Prodigy": {"s": "s"},  # prodigyopt's
+    "DAdaptAdam": {"s": "s"},  # and dadaptation's
 }
 OPTIONS = {"decoupled": "decoupled_weight_decay"}  # ours by PyTorch's
 
@@ -68,6 +71,8 @@ class Spelled(NamedTuple):
         The numbers that each tensor has of its own.
     slots : tuple of (str, str or None)
         The name of each state tensor, and the option that sets what it starts from, if one does.
+    keeps : tuple of (str, str or None)
+        The same of each number that a rule with sums keeps.
     """
 
     rule: Any
@@ -76,11 +81,12 @@ class Spelled(NamedTuple):
     counted: bool
     own: Any
     slots: tuple
+    keeps: tuple
 
     def keys(self) -> tuple:
         """The names in a tensor's state: of its step and own numbers, None where it has none, then of the slots."""
         own = [*self.own.starts, *[None] * OWNS][:OWNS]
-        return "step" if self.counted else None, *own, *(name for name, _ in self.slots)
+        return STEP if self.counted else None, *own, *(name for name, _ in self.slots)
 
 
 def spelled(rule, group, known) -> Spelled:
@@ -108,8 +114,9 @@ def _spelled(rule, on):
     own = RUNNING.get(chosen, Own())
     starts = {slot: keyword for keyword, (slot, _) in (own.rule or rule).initial.items()}
     names = SLOTS | SLOTS_OF.get(rule.label, {}) if rule.label in BY_LABEL else {}  # your own keeps its names
-    if "step" in chosen.state:
-        raise ValueError(f"state arrays of {rule.name} must not have the name step, under which steps are counted")
+    for count in (STEP, STEPS) if chosen.across else (STEP,):
+        if count in (*chosen.state, *chosen.keeps):
+            raise ValueError(f"state of {rule.name} must not have the name {count}, under which steps are counted")
     return Spelled(
         rule=own.rule or chosen,
         numbers=_places(chosen.hyper),
@@ -117,6 +124,7 @@ def _spelled(rule, on):
         counted=rule.label not in PLAIN,
         own=own,
         slots=tuple((names.get(slot, slot), starts.get(slot)) for slot in chosen.state),
+        keeps=tuple((name, starts.get(name)) for name in (*chosen.keeps, *[STEPS] * chosen.across)),
     )
 
 

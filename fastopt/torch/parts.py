@@ -49,8 +49,9 @@ class Part:
             (key if key in optimizer.defaults else None, at, default) for key, at, default in self.spelled.numbers
         ]
         self._decays = "weight_decay" in optimizer.defaults and not self.spelled.decays
-        self.keys = self.spelled.keys()
-        self.nothing = dict.fromkeys(self.keys, ...)  # the state of a tensor that has none yet
+        self.keys, self.kept = self.spelled.keys(), tuple(name for name, _ in self.spelled.keeps)
+        self._needs = [key for key in (*self.keys, *self.kept) if key]
+        self.nothing = dict.fromkeys((*self.keys, *self.kept), ...)  # the state of a tensor that has none yet
         self.states = [self.state_of(p) for p in params]
         self.taken = [s is not self.nothing and p not in fresh for s, p in zip(self.states, params)]
         self._seen: Any = None  # the values of the group when it was read, but for "params"
@@ -62,7 +63,7 @@ class Part:
     def state_of(self, p):
         """The state of a tensor, if it is complete: old checkpoints have None for a buffer that is not there yet."""
         s = self.state.get(p, self.nothing)
-        return s if all(s.get(key) is not None for key in self.keys if key) else self.nothing
+        return s if all(s.get(key) is not None for key in self._needs) else self.nothing
 
     # --- numbers ----------------------------------------------------------------------------------------------------
 
@@ -98,7 +99,7 @@ class Part:
         *numbers, decay = map(number, names, read)
         if not isinstance(maximize, bool):
             raise TypeError(f"maximize must be True or False, got {describe(maximize)}")
-        self.stage = maximize or decay != 0.0
+        self.stage = maximize or decay != 0.0 or self.spelled.rule.before is not None
         stage = (UNCLIPPED, scale_of(maximize, False), decay) if self.stage else ()
         self.numbers = (*numbers, *stage)
 
@@ -113,11 +114,10 @@ class Part:
 
     def make_states(self) -> list:
         """Make what is missing in the state of tensors with a gradient; returns these, each with the names made."""
-        keys = [key for key in self.keys if key]
         missing = [
             p
             for p, s in zip(self.params, self.states)
-            if p.grad is not None and any(s[key] in (None, ...) for key in keys)
+            if p.grad is not None and any(s[key] in (None, ...) for key in self._needs)
         ]
         return [(p, self._make_state(p)) for p in missing]
 
@@ -213,9 +213,13 @@ def pair(name, value):
 
 def count_of(name, state, key) -> int:
     """How many steps a tensor has taken, as its state says; raises unless that is a count."""
-    t = float(on_host(state, key))
+    return whole(f"the state {key!r} of {name}", float(on_host(state, key)))
+
+
+def whole(what, t) -> int:
+    """A count; raises unless it is one."""
     if not (0.0 <= t < MOST and t == int(t)):
-        raise RuntimeError(f"the state {key!r} of {name} must be a whole number from 0, got {t:g}")
+        raise RuntimeError(f"{what} must be a whole number from 0, got {t:g}")
     return int(t)
 
 

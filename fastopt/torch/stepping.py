@@ -7,11 +7,12 @@ import torch
 from torch.optim import optimizer as torchs
 
 from ..errors import describe
-from ..targets.available import require
 from .checks import check_parameter, name_of
 from .compiler import not_compiled
-from .cpu import CpuPart
 from .flat import clear, laid_out
+from .kinds import part_of
+from .names import spelled
+from .sums import take_sums
 
 
 class Stepping(torch.optim.Optimizer):
@@ -110,6 +111,8 @@ class Stepping(torch.optim.Optimizer):
                 asking = [part for part in self._parts if part.read() and part.look()]
             for part in asking:
                 part.settle()
+            if any(part.spelled.rule.reduces for part in asking):
+                take_sums(self._parts)
         except BaseException:
             for p, names in made:
                 for name in names:
@@ -149,7 +152,8 @@ class Stepping(torch.optim.Optimizer):
             for name, p in zip(names, params):
                 check_parameter(name, p)
             places = [self._homes[p].address if p in self._homes else 0 for p in params]
-            yield part_of(device)(self, group, names, params, places, fresh)
+            kind = part_of(device, spelled(self.rule, group, self.defaults).rule)
+            yield kind(self, group, names, params, places, fresh)
 
     # --- groups -----------------------------------------------------------------------------------------------------
 
@@ -237,13 +241,3 @@ class Stepping(torch.optim.Optimizer):
         if "flat" in state:  # a copy, whose parameters are copies that lie apart
             self._homes = {}
             self._lay_out()
-
-
-def part_of(device):
-    """The class for tensors on this device."""
-    if device.type != "cuda":
-        return CpuPart
-    require(f"parameters on {device}")
-    from .gpu import GpuPart
-
-    return GpuPart

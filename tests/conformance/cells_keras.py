@@ -49,6 +49,14 @@ KERAS_CELLS += [
         ((ALL, KERAS),),
         note="Without decay. Keras's shrinks the parameter before the step, the paper's is a part of the direction.",
     ),
+    Cell(
+        "ScheduleFreeAdamW",
+        "keras",
+        "ScheduleFreeAdamW",
+        {},
+        ((ALL, KERAS),),
+        note="Without warm-up and decay. Keras decays the parameters, its authors where z goes.",
+    ),
 ]
 SKLEARN = [
     Cell("GD", "sklearn", "SGDOptimizer", {"momentum": 0.0, "nesterov": False}),

@@ -84,4 +84,6 @@ OPTAX = [
     Cell(
         "DoG", "optax", "dog", {}, (({"reps_rel": 1e-2, "eps": 1.0}, {"init_step": ("heuristic", 1e-2), "eps": 1.0}),)
     ),
+    Cell("ScheduleFreeSGD", "optax", "schedule_free_sgd", {}, (L2, ({"momentum": 0.7}, {"b1": 0.7}))),
+    Cell("ScheduleFreeAdamW", "optax", "schedule_free_adamw", {}, (L2,)),
 ]

@@ -15,8 +15,8 @@ import fastopt
 from fastopt.errors import shorten
 
 
-def write_first_format(path, opt, names=None):
-    """What ``save`` wrote before keys were kept in full."""
+def write_first_format(path, opt, names=None, without=()):
+    """What ``save`` wrote before keys were kept in full, and before rules had these hyperparameters."""
     fastopt.save(path, opt)
     with np.load(path) as archive:
         arrays = dict(archive)
@@ -24,6 +24,9 @@ def write_first_format(path, opt, names=None):
     cut = [cut_name(place) for place in header.pop("paths")]
     header |= {"format": "fastopt checkpoint 1", "names": names or cut}
     del header["sums"]
+    for group in header["hyper"] if isinstance(header["hyper"], list) else [header["hyper"]]:
+        for name in without:
+            del group[name]
     with open(path, "wb") as file:
         np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 

@@ -360,7 +360,8 @@ Result cuLibraryLoadData(void **library, const void *image, void *a, void *b, un
   *library = malloc(1);
   return OK;
 }
-Result cuLibraryUnload(void *library) { free(library); return OK; }
+/* Keeps the handle: as a process ends, Numba unloads some that cuda.core has unloaded, which a driver just refuses */
+Result cuLibraryUnload(void *library) { return OK; }
 Result cuLibraryGetKernel(Kernel **k, void *library, const char *name) {
   REQUIRE(strlen(name) < sizeof (*k)->name, INVALID_VALUE);
   *k = malloc(sizeof **k);

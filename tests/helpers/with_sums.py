@@ -48,5 +48,28 @@ def ruled(name, **more):
     )
 
 
+def weighted(p, g, a, b, c, d, lr, mean):
+    return g * d
+
+
+def of_four(c, sums, kept):
+    return (1.0 / (1.0 + sums[0] * sums[0]),), (0.5 * kept[0] + sums[0],)
+
+
+def in_turn(p, g, a, b, c, d, lr, factor):
+    return p - lr * factor * (g + d), b, c, d, a + g
+
+
+FOUR = fastopt.Rule(
+    name="four_states",
+    update=in_turn,
+    coefficients=lambda t, lr: (lr,),
+    state=("a", "b", "c", "d"),
+    hyper={"lr": 0.05},
+    reduces={"weighted": weighted},
+    combine=of_four,
+    keeps=("mean",),
+    across=True,
+)
 EACH, ALL = ruled("each_by_sums"), ruled("all_by_sums", across=True)
 BOTH = (EACH, ALL)

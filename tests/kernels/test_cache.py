@@ -171,6 +171,86 @@ def test_a_changed_rule_never_runs_old_code(place):
     assert not [name for name in again["compiled"] if "_float64_" in name]
 
 
+SUMS = """
+import fastopt
+
+def coefficients(t, lr): return (lr,)
+def size(x): return x * x
+def squares(p, g, a, b, c, d, lr, weight): return size(g) * weight
+def scale(x): return 2.0 / (1.0 + x)
+def combine(c, sums, kept): return (scale(sums[0]),), (kept[0] + 1.0,)
+def update(p, g, a, b, c, d, lr, ratio): return p - lr * (ratio * g + d), b, c, d, a + g
+
+def ruled(name, across):
+    return fastopt.Rule(
+        name=name, update=update, coefficients=coefficients, state=("a", "b", "c", "d"), hyper={"lr": 0.1},
+        reduces={"squares": squares}, combine=combine, keeps=("weight",), across=across,
+    )
+
+each, together = ruled("each", False), ruled("together", True)
+"""
+USER_OF_SUMS = """
+from numba import njit
+from fastopt import jit
+from sums import each
+
+step = jit.step(each)
+
+@njit(cache=True)
+def square(x, grad):
+    grad[:] = 2.0 * x
+    return (x * x).sum()
+
+@njit(cache=True)
+def run(x, g, a, b, c, d, kept):
+    for t in range(1, 4):
+        step(x, g, a, b, c, d, kept, t, 0.1)
+
+@njit(cache=True)
+def loss(p, g, X):
+    for i in range(X.size):
+        g += p * X[i]
+    return 1.0
+"""
+
+
+def test_rules_with_sums_in_a_second_process_and_after_an_edit(place):
+    """Of ``combine`` and of a function in ``reduces``, both by a helper of theirs."""
+    place.write({"sums.py": SUMS, "user.py": USER_OF_SUMS})
+    code = """
+import warnings
+from numba import config
+from sums import each, together
+from user import loss, run, square
+warnings.simplefilter("ignore", RuntimeWarning)
+how = dict(jac="inplace", options=dict(maxiter=4, gtol=0.0))
+y, g = np.ones(3), np.ones(3)
+opt = fastopt.Optimizer(y, each)
+for _ in range(3):
+    opt.step(g)
+answers["jit"] = y
+if not config.DISABLE_JIT:  # which fastopt.jit cannot do without
+    x = np.ones(3)
+    run(x, g, *np.zeros((4, 3)), np.zeros(1))
+    answers["jit"] = x
+for name, rule in (("each", each), ("together", together)):
+    answers[f"step {name}"] = stepped(rule)
+    answers[f"minimize {name}"] = fastopt.minimize(square, np.ones(2), method=rule, **how).x
+    answers[f"many {name}"] = fastopt.minimize_many(square, np.ones((2, 2)), method=rule, **how).x
+    p = np.ones(2)
+    fastopt.fit(loss, fastopt.Optimizer(p, rule), (np.ones(4),), batch_size=2, epochs=2)
+    answers[f"fit {name}"] = p
+"""
+    first = place.run(code)
+    assert place.run(code) == {"answers": first["answers"], "compiled": []}
+    place.edit("sums.py", "return x * x\n", "return x * x * x\n")
+    place.edit("sums.py", "return 2.0 /", "return 3.0 /")
+    after, right = place.run(code)["answers"], place.run(code, NUMBA_DISABLE_JIT="1")["answers"]
+    for name, numbers in right.items():
+        np.testing.assert_allclose(after[name], numbers, rtol=1e-12, err_msg=name)
+        assert np.abs(np.subtract(numbers, first["answers"][name])).max() > 1e-3, name
+
+
 def run_edits(place):
     """What the functions of helpers/edits.py give when called and in kernels, and the names of those compiled anew."""
     done = place.run(edits.CODE)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from extras import why_not
 from stepping import BY_NAME, COMPILED, DTYPES, ONE_OF_EACH, name_of
+from with_sums import EACH as WITH_SUMS
 
 import fastopt
 
@@ -21,6 +22,7 @@ from fastopt.kernels.cuda import gpu as target
 from fastopt.kernels.cuda import kernels as cuda_kernels
 from fastopt.kernels.cuda import matrices as cuda_matrix
 from fastopt.kernels.cuda import minimize as cuda_many
+from fastopt.kernels.cuda import sums as cuda_sums
 from fastopt.kernels.cuda.bind import device_function
 from fastopt.kernels.cuda.loops import step as grid
 from fastopt.kernels.minimize import Flags
@@ -111,6 +113,22 @@ def test_sweep(name, template, dtype, card):
 def test_advance(name, dtype, card):
     kernel = cuda_kernels.advance.__wrapped__(BY_NAME[name], np.dtype(dtype))
     check_memory(*compiled(kernel, CARDS[DTYPES.index(dtype)], card))
+
+
+@pytest.mark.parametrize(("dtype", "cc"), list(zip(DTYPES, CARDS)), ids=name_of)
+@pytest.mark.parametrize("rule", [BY_NAME["lamb"], BY_NAME["prodigy"], WITH_SUMS], ids=name_of)
+def test_sums(rule, dtype, cc, card):
+    """Sums are in float64; the step itself is not, and has what they became in its own dtype."""
+    dtype, forms = np.dtype(dtype), ({}, {"stage": True, "scaled": True})
+    for form in forms:
+        kernels = [cuda_sums.add.__wrapped__(rule, dtype, which, **form) for which in range(cuda_sums.rounds(rule))]
+        for kernel in (*kernels, cuda_sums.conclude.__wrapped__(rule, dtype, **form)):
+            check_memory(*compiled(kernel, cc, card))
+        ptx, log = compiled(cuda_kernels.sweep.__wrapped__(rule, dtype, **form), cc, card)
+        check_memory(ptx, log)
+        assert dtype == np.float64 or ".f64" not in ptx
+    check_memory(*compiled(cuda_sums.note.__wrapped__(rule, dtype), cc, card))
+    check_memory(*compiled(cuda_sums.total.__wrapped__(), cc, card))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
@@ -216,9 +234,12 @@ def rule_of(update):
     return fastopt.Rule(name="mine", update=update, coefficients=lambda t, lr: (lr,), hyper={"lr": 1.0})
 
 
-def test_a_literal_is_found(card):
-    """The check of float64 in float32 kernels fails where it must."""
+def test_a_literal_is_found(card, monkeypatch):
+    """It is refused; if it were not, the check of float64 in float32 kernels would fail, as it must."""
     rule = rule_of(lambda p, g, lr: (p - lr * (1.0 - g),))
+    with pytest.raises(TypeError, match=r"<lambda> of rule 'mine' must keep float32 arrays in float32, got .* 1\.0 in"):
+        cuda_kernels.sweep.__wrapped__(rule, np.dtype(np.float32))
+    monkeypatch.setattr(cuda_kernels, "check", lambda rule, dtype: None)
     kernel = cuda_kernels.sweep.__wrapped__(rule, np.dtype(np.float32))
     assert ".f64" in compiled(kernel, (9, 0), card)[0]
 

@@ -22,7 +22,7 @@ def double(p, g):
 
 
 def not_negative(p, new, g):
-    return new if new > p * 0 else p * 0
+    return new if new > p - p else p - p
 
 
 def half_way(p, new, g):
@@ -129,7 +129,7 @@ def slope(x):
     return 2.0 * np.arange(1, x.size + 1) * (x - 1.0)
 
 
-@pytest.mark.parametrize("options", [{"before": double}, {"after": half_way}, {"cautious": True}], ids=str)
+@pytest.mark.parametrize("options", [{"before": double}, {"after": half_way}, {"cautious": True}], ids=" ".join)
 def test_in_minimize(options):
     options = {"maxiter": 15, "gtol": 0, "lr": 0.1, **options}
     x0, x = np.arange(5.0) + 3.0, np.arange(5.0) + 3.0

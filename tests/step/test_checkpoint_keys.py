@@ -161,6 +161,16 @@ def test_old_files_of_other_parameters(tmp_path):
     refuse(lambda: fastopt.load(tmp_path / "run", other), ValueError, "params['a']", unchanged=[other])
 
 
+@pytest.mark.parametrize("hold", [lambda w: {"w": w}, lambda w: [{"params": w, "lr": 0.5}, {"params": w + 1}]])
+def test_old_files_of_rules_with_fewer_hyperparameters(hold, tmp_path):
+    """What they did not have yet has its default, whatever the optimiser that loads was made with."""
+    opt = fastopt.Adam(hold(np.ones(2)), lr=0.1)
+    write_first_format(tmp_path / "run", opt, without=["eps_before_correction"])
+    other = fastopt.Adam(hold(np.zeros(2)), eps_before_correction=True)
+    fastopt.load(tmp_path / "run", other)
+    assert other.state_dict()["hyper"] == opt.state_dict()["hyper"]
+
+
 @pytest.mark.parametrize("name", [5, None, ["a"], True])
 def test_names_of_old_files_are_text(name, tmp_path):
     other = fastopt.SGD(filled("a"))

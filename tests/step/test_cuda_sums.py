@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from numba import cuda
+from refusals import refuse
 from stepping import name_of
-from with_sums import BOTH
+from with_sums import BOTH, FOUR
 
 import fastopt
 
 NAMES = ("lamb", "prodigy", "memoryless_bfgs")
-RULES = (*BOTH, *(rule for rule in fastopt.RULES if rule.name in NAMES))
+RULES = (*BOTH, FOUR, *(rule for rule in fastopt.RULES if rule.name in NAMES))
 pytestmark = pytest.mark.skipif(not cuda.is_available(), reason="no GPU, and no simulator")
 OPTIONS = ({}, {"clip_norm": 0.5, "weight_decay": 0.1}, {"capturable": True})
 
@@ -40,6 +41,26 @@ def test_as_on_the_cpu(rule, options, packed):
         pairs = [(mine[name], theirs[name])] if rule.across else [(mine[name][k], theirs[name][k]) for k in start]
         for a, b in pairs:
             np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_number_in_a_users_rule_is_refused():
+    """As on the CPU, and in ``minimize_many``."""
+
+    def update(p, g, lr):
+        return (p - lr * 0.5 * g,)
+
+    @cuda.jit(device=True)
+    def bowl(x, g):
+        g[0] = x[0]
+        return x[0] * x[0]
+
+    rule = fastopt.Rule(name="mine", update=update, coefficients=lambda t, lr: (lr,), hyper={"lr": 0.1})
+    p = cuda.to_device(np.ones(2, "f4"))
+    refuse(
+        lambda: fastopt.Optimizer(p, rule), TypeError, "got float64 by the number 0.5 in `return (p - lr * 0.5 * g,)`"
+    )
+    X0 = cuda.to_device(np.ones((2, 1), "f4"))
+    refuse(lambda: fastopt.minimize_many(bowl, X0, jac="inplace", method=rule), TypeError, "by the number 0.5 in")
 
 
 def test_in_a_thread_of_minimize_many():

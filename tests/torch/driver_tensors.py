@@ -14,15 +14,18 @@ from fake_gpu import calls, launches
 from interrupts_everywhere import Places
 from numba import cuda
 from on_cuda import gpu
+from stepping import name_of
+from with_sums import BOTH
 
 import fastopt.torch
 from fastopt.torch import stepping
 from fastopt.torch.gpu import GpuPart
+from fastopt.torch.gpu_sums import GpuSumsPart
 
 GPUS = range(len(cuda.gpus))
 
 
-class There(GpuPart):
+class Moved:
     """Of tensors on the GPU that they were made for."""
 
     def __init__(self, *given):
@@ -31,6 +34,20 @@ class There(GpuPart):
 
     def moved(self):
         return False
+
+
+class There(Moved, GpuPart):
+    pass
+
+
+class SumsThere(Moved, GpuSumsPart):
+    def _there(self, rows, dtype):
+        return there(torch.tensor(rows, dtype=dtype), self.device.index)
+
+    def _here(self, t):
+        with cuda.gpus[t.gpu]:
+            cuda.synchronize()
+        return t.numpy()
 
 
 def there(t, index):
@@ -55,7 +72,7 @@ def streams(monkeypatch):
             made.append(device.create_stream(options={"nonblocking": True}))
     now = [SimpleNamespace(cuda_stream=int(stream.handle)) for stream in made]
     full_like = torch.full_like
-    monkeypatch.setattr(stepping, "part_of", lambda device: There)
+    monkeypatch.setattr(stepping, "part_of", lambda device, rule: SumsThere if rule.reduces else There)
     monkeypatch.setattr(torch, "full_like", lambda p, *args, **options: there(full_like(p, *args, **options), p.gpu))
     monkeypatch.setattr(torch.cuda, "current_stream", now.__getitem__)
     monkeypatch.setattr(torch.cuda, "device", lambda device: cuda.gpus[device.index])
@@ -104,6 +121,25 @@ def test_a_step_is_launches(dtype, options, streams):
             assert [(launch.device, launch.stream) for launch in launches[begin:]] == [(index, streams[index])] * 2
             ref.step()
         assert_same(mine, theirs)
+
+
+@pytest.mark.parametrize(("dtype", "options"), CASES)
+@pytest.mark.parametrize("rule", BOTH, ids=name_of)
+def test_sums_are_taken_first(rule, dtype, options, streams):
+    """On the stream of each GPU; of all parameters on both together, where the rule asks for that."""
+    mine, theirs, give = pairs(dtype, GPUS)
+    groups = [{"params": [p for p in mine if p.gpu == index]} for index in GPUS]
+    opt = fastopt.torch.class_of(rule)(groups, **options)
+    ref = fastopt.Optimizer([q.detach().numpy() for q in theirs], rule, **options)
+    for step in range(3):
+        give(step)
+        begin = len(launches)
+        opt.step()
+        found = [(launch.device, launch.stream) for launch in launches[begin:]]
+        of_each = 4, 2  # two launches that sum a tensor, and one that steps it
+        assert found == [(index, streams[index]) for count in of_each for index in GPUS for _ in range(count)]
+        ref.step([q.grad.numpy() for q in theirs])
+    assert_same(mine, theirs)
 
 
 def test_an_interrupt_at_any_place_of_a_step():

@@ -91,7 +91,7 @@ def seen(monkeypatch):
             seen.devices.append(device)
             return SimpleNamespace(cuda_stream=77)
 
-        monkeypatch.setattr(stepping, "part_of", lambda device: part)
+        monkeypatch.setattr(stepping, "part_of", lambda device, rule: part)
         monkeypatch.setattr(gpu, "stream", lambda handle, device: handle)
         monkeypatch.setattr(torch.cuda, "current_stream", current_stream)
         monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)

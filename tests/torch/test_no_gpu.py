@@ -5,13 +5,15 @@ import importlib.util
 import pytest
 from refusals import refuse
 
+from fastopt.rules import RULES
 from fastopt.targets import missing
 
 pytestmark = pytest.mark.needs("peers", "torch")
 
 
 @pytest.mark.parametrize("package", [True, False])
-def test_what_is_missing_is_said(package, monkeypatch):
+@pytest.mark.parametrize("label", ["Adam", "LAMB"])
+def test_what_is_missing_is_said(label, package, monkeypatch):
     import torch
 
     from fastopt.torch.stepping import part_of
@@ -21,5 +23,5 @@ def test_what_is_missing_is_said(package, monkeypatch):
     if missing() is None:
         pytest.skip("nothing is missing")
     words = missing() if package else 'the package numba-cuda is missing: pip install "fastopt[cuda]"'
-    where = torch.device("cuda", 1)
-    refuse(lambda: part_of(where), RuntimeError, f"parameters on cuda:1 must have CUDA, got none: {words}")
+    where, rule = torch.device("cuda", 1), next(rule for rule in RULES if rule.label == label)
+    refuse(lambda: part_of(where, rule), RuntimeError, f"parameters on cuda:1 must have CUDA, got none: {words}")

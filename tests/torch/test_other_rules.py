@@ -96,5 +96,5 @@ def test_own_rule():
     assert optimizer.state[optimizer.param_groups[0]["params"][0]].keys() == {"step", "m"}
     assert_bits(bits(copy.deepcopy(optimizer)), bits(optimizer))
     wrong = fastopt.Rule(name="wrong", **given | {"state": ("step",)})
-    with pytest.raises(ValueError, match=r"^state arrays of wrong must not have the name step"):
+    with pytest.raises(ValueError, match=r"^state of wrong must not have the name step"):
         steps(fastopt.torch.class_of(wrong)(leaves()), [0])

@@ -13,7 +13,7 @@ from .task import NAMES
 
 # Okabe and Ito's colours, told apart with any colour vision; each seven rules have lines of another kind.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
-DASHES = ("-", (0, (4, 1.6)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (2, 1)))
+DASHES = ("-", (0, (4, 1.6)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (2, 1)), (0, (9, 2, 2, 2)))
 ROW = 0.25  # inches of a line of the legend
 FLOOR, TINY = 1e-3, 1e-300  # a gap, in %, and an objective that are less are drawn there: the axis has no 0
 SMALL = {"loc": "left", "fontsize": 10, "color": "0.35"}

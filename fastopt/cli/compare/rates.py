@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from ...rules import RULES
 from .task import Task
 
 # A step of these rules is as long as the gradient, so a rate that suits one data set is off in another by the ratio of
@@ -51,6 +52,10 @@ CLASSES = {
     "signsgd": 0.01,
     "signum": 0.01,
     "schedule_free_adamw": 0.1,
+    "lamb": 0.03,
+    "lars": 10.0,
+    "novograd": 0.03,
+    "stableadamw": 0.05,
 }
 POISSON = {  # a step too long makes exp(x·w) overflow
     "adagrad": 0.3,
@@ -75,6 +80,10 @@ POISSON = {  # a step too long makes exp(x·w) overflow
     "signsgd": 0.003,
     "signum": 0.003,
     "schedule_free_adamw": 0.1,
+    "lamb": 0.003,
+    "lars": 3.0,
+    "novograd": 0.01,
+    "stableadamw": 0.05,
 }
 MLP = {
     "adagrad": 0.1,
@@ -99,13 +108,20 @@ MLP = {
     "signsgd": 0.01,
     "signum": 0.01,
     "schedule_free_adamw": 0.03,
+    "lamb": 0.01,
+    "lars": 10.0,
+    "novograd": 0.03,
+    "stableadamw": 0.03,
 }
 WIDE = 64  # hidden units that these are for; with more of them the scores move farther in a step
 FREE = {"linear": CLASSES, "poisson": POISSON, "logistic": CLASSES, "softmax": CLASSES, "mlp": MLP}
 
 
 def rate(rule, task: Task) -> float:
-    """The rate that a rule starts with, in two digits; a rule without a committed one gets its constructor's."""
+    """The rate that a rule starts with, in two digits; a rule without a committed one gets its constructor's, and a
+    user's its own."""
+    if rule not in RULES or rule.rate_free:
+        return rule.hyper["lr"]
     if rule.name in BY_GRADIENT:
         value = BY_GRADIENT[rule.name] / curvature(task)
     else:

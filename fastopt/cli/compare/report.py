@@ -12,6 +12,7 @@ from .task import NAMES
 
 KEYS = ("rule", "target")
 MARK, NONE = "✗", "–"
+OWN = "own"  # the rate of a rule that finds it itself
 
 
 def show(outcome: Outcome, console: Console):
@@ -34,7 +35,7 @@ def cells(outcome: Outcome, run: Run) -> dict[str, str]:
     return {
         "rule": run.rule.name,
         "target": run.target,
-        "lr": f"{run.lr:g}",
+        "lr": rate_of(run),
         "loss": "diverged" if run.diverged else number(run.loss),
         # + 0.0 for -0.000, where a rule ends below SciPy's optimum by rounding
         "gap %  ": (NONE if gap is None else f"{round(gap, 3) + 0.0:.3f}") + mark,
@@ -42,6 +43,12 @@ def cells(outcome: Outcome, run: Run) -> dict[str, str]:
         "µs/update": f"{run.us_per_update:.1f}",
         "µs/step": f"{run.us_per_step:.1f}",
     }
+
+
+def rate_of(run: Run) -> str:
+    if run.rule.rate_free:
+        return OWN if run.lr == 1.0 else f"{run.lr:g}·{OWN}"
+    return f"{run.lr:g}"
 
 
 def number(x: float) -> str:

@@ -9,14 +9,15 @@ from pathlib import Path
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from ...rules import Rule
+from ...errors import shorten
+from ...rules import RULES, Rule
 from . import BadInput, chosen
 from .data import MODELS, default_model, load
 from .devices import check_devices, places
 from .outcome import Outcome, as_json
 from .progress import Live
 from .report import show
-from .run import settings_for, train
+from .run import Run, settings_for, train
 from .task import Task, make_task
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -62,9 +63,18 @@ def run_all(task: Task, rules: list[Rule], request: Request) -> Outcome:
         _ = task.optimum
         for rule, place in pairs:
             live.begin(rule.name, place.target)
-            runs.append(train(task, rule, place, settings, live.tick))
+            runs.append(trained(task, rule, place, settings, live.tick))
             live.finish(runs[-1])
     return Outcome(task, settings, runs)
+
+
+def trained(task: Task, rule: Rule, *others) -> Run:
+    try:
+        return train(task, rule, *others)
+    except TypeError as error:
+        if rule in RULES:
+            raise
+        raise BadInput(str(error)) from error  # a user's rule that does not compile
 
 
 def write(outcome: Outcome, request: Request):
@@ -104,7 +114,12 @@ def check(request: Request) -> list[Rule]:
         check_picture(request.plot)
     if request.json is not None:
         check_path("--json", Path(request.json))
-    return chosen(request.rules)
+    rules = chosen(request.rules)
+    for rule in rules:
+        if "lr" not in rule.hyper:
+            numbers = shorten(", ".join(rule.hyper), 80) or "nothing"
+            raise BadInput(f"a rule must have lr to be compared, got {shorten(rule.name, 40)} with {numbers}")
+    return rules
 
 
 def check_picture(path: str):

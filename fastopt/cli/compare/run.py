@@ -5,12 +5,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from ...rules import Rule
+from ...rules import RULES, Rule
 from ...schedules import cosine
 from ...step.constructors import CONSTRUCTORS
+from ...step.optimizer import Optimizer
 from ...train.fit import fit
 from .rates import ON_ALL, rate
 from .task import Task
@@ -73,8 +75,9 @@ def train(task: Task, rule: Rule, place, settings: Settings, tick: Tick) -> Run:
     run = Run(rule, place.target, lr)
 
     def optimizer(params):
+        made = CONSTRUCTORS[rule.label] if rule in RULES else partial(Optimizer, rule=rule)
         falling = lr if rule.evaluates else cosine(lr, settings.updates)  # the first do without
-        return CONSTRUCTORS[rule.label](params, lr=falling, **place.options)
+        return made(params, lr=falling, **place.options)
 
     with np.errstate(all="ignore"):  # a run that diverges says so in its row
         fit_with(optimizer(place.moved(task.start())), place, settings, 1)  # compiles, starts threads

@@ -6,11 +6,12 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from ...linking import both, each, join, link, link_read, none
 from ..bind import first_reason
-from ..modifiers import staged
+from ..modifiers import plain_name, staged
+from ..narrow import check
 from . import gpu
 from .bind import bound
 from .loops import memory, norms, step, tuples
@@ -30,6 +31,7 @@ def sweep(rule, dtype, *, stage=False, held=False, scaled=False) -> gpu.Kernel:
     ``held``, and if ``scaled`` the factor of ``clip_norm``. Those of a rule with sums are there, and ``given`` is where
     they are, and where what it made of its sums. TypeError if the rule does not compile for CUDA."""
     rule = staged(rule) if stage else rule
+    check(rule, dtype)
     count, scalar, pointer = rule.width, numba.from_dtype(dtype), pointer_to(dtype)
     held = held or bool(rule.reduces)
     given = [pointer if held else types.UniTuple(scalar, count)] + [pointer] * scaled
@@ -68,12 +70,12 @@ def advance(rule, dtype, *, stage=False) -> gpu.Kernel:
 def compiled(rule, dtype, function, *kinds) -> gpu.Kernel:
     try:
         return gpu.Kernel(function, *kinds)
-    except NumbaError as error:
+    except (NumbaError, UnsupportedBytecodeError) as error:
         raise refusal(rule, dtype, error) from error
 
 
 def refusal(rule, dtype, error) -> TypeError:
-    return TypeError(f"rule {rule.name!r} must compile for CUDA and {dtype} arrays: {first_reason(error)}")
+    return TypeError(f"rule {plain_name(rule.name)!r} must compile for CUDA and {dtype} arrays: {first_reason(error)}")
 
 
 @cache

@@ -4,6 +4,7 @@ from functools import cache, lru_cache
 
 import numba
 from numba import types
+from numba.np.numpy_support import as_dtype
 
 from ...linking import both, each, join, link, link_read
 from .. import minimize as looped
@@ -12,6 +13,7 @@ from ..loops import minimize as loop
 from ..loops import objective, vectors
 from ..loops import step as templates
 from ..modifiers import staged
+from ..narrow import check
 from . import gpu
 from .bind import bound
 from .loops import minimize as loops
@@ -90,6 +92,7 @@ def loop_kernel(rule, form, function, flags, scalar, args, shared, size=None) ->
     ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples; ``size`` is that of
     x, for the form "forward".
     """
+    check(staged(rule) if flags.stage else rule, as_dtype(scalar))
     one = bound_loop(rule, form, function, flags, size)
     kernel = bound(loops.many, rows=rows(len(args)), of_state=rows(len(rule.state)), one=one)
     xs, numbers, counts = matrix(scalar), matrix(types.float64), matrix(types.int64)

@@ -111,12 +111,11 @@ def go_on(job, lanes, c, row, found, at, table, tests, changing, plan):
 
 
 def advance(job, lanes, c, at, table, changing, plan):
-    """A step of all lanes."""
+    """A step of all lanes. Rules that keep numbers have one: its problem says where they are."""
     prepare(lanes, c, at, table, changing, plan)
     if plan[CHANGE]:
         call(plan[CHANGE], (job,))
-    kept = plan[FIRST_KEPT] + at[WHO, 0] * plan[APART]  # of one lane: rules that keep numbers have no more
-    call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1], kept))
+    call(plan[STEP], (lanes.ctypes.data, c.ctypes.data, lanes.shape[1], plan[FIRST_KEPT] + at[WHO, 0] * plan[APART]))
     if plan[CORRECT]:
         call(plan[CORRECT], (job,))
 
@@ -173,8 +172,7 @@ def evaluated(lanes, row, found, at, plan):
 def prepare(lanes, c, at, table, changing, plan):
     """The coefficients of each lane's next step. A lane without a problem does as the others do, and nobody looks."""
     keep_old(lanes.ctypes.data, 0, lanes.shape[1])
-    size = table.itemsize
-    row = table.shape[1] * size
+    size, row = table.itemsize, table.shape[1] * table.itemsize
     base, numbers = (at[ALL, SINCE] - plan[FIRST]) * row, at.ctypes.data + ITERATIONS * at.shape[1] * at.itemsize
     for n in range(changing.size):
         k = changing[n]

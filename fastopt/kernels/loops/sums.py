@@ -9,7 +9,7 @@ from ..norms import CHUNK, LANES
 from ..subnormals import flush_off, flush_on
 from ..threads import limit_threads, restore_threads
 from ..tuples import at, cast_like, part
-from .step import elements
+from .step import BUSY, begin, coefficients, elements, end, fault
 
 AT = UNBOUND  # which of the sums, or of the numbers
 SUMS = UNBOUND  # how many there are
@@ -108,6 +108,20 @@ def combined(c, sums, kept):
     extra, new = combine(cast_like(c, kept), items_of_sums(sums), items(kept))
     keep(kept, new)
     return extra
+
+
+def step(kept, p, g, state, counts, t, h):
+    """The same as ``serial`` of step.py, with the sums of this array alone before."""
+    bad = fault(p, g, state)
+    if bad == 0:
+        count = begin(counts, t)
+        if count == 0:
+            return BUSY
+        control = flush_on()
+        advance(p, g, state, cast_like(coefficients(count, *h), p), kept)
+        flush_off(control)
+        end(counts, t)
+    return bad
 
 
 def advance(p, g, state, c, kept):
