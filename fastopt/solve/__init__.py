@@ -67,6 +67,9 @@ Within bounds it is "rprop" with ``step_sizes=(1e-14, 1e6)``, by the signs of th
 that bounds hold other variables; a slope along a line would be wrong there. Name another rule where values or gradients
 are noisy or of minibatches ("adam"), for noise misleads both defaults.
 
+Neither knows where a function is not defined, and trials may go far: x − c·log x of twenty variables led 17 of 20 runs
+of memoryless BFGS from random starts to x < 0, and 9 of Rprop's. Give bounds, or minimise over log x.
+
 Of the rules that want an lr start with "nesterov" and about one over the largest curvature, or with "adam" and about a
 hundredth of the distance to go. Adam circles the minimum at a distance of about lr: to
 converge to a tight ``gtol`` let lr fall, as a schedule (`fastopt.schedules`).
