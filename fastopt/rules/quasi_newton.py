@@ -15,27 +15,27 @@ def known(b, first, zero):
     return b if b != zero else first
 
 
-def slope(p, g, d, g0, b, first, sigma, zero, step, low, down, high, up, start, tries):
+def slope(p, g, d, g0, b, first, sigma, zero, trial, low, down, high, up, start, tries):
     return g * d
 
 
-def bend(p, g, d, g0, b, first, sigma, zero, step, low, down, high, up, start, tries):
+def bend(p, g, d, g0, b, first, sigma, zero, trial, low, down, high, up, start, tries):
     return (g - g0) * d
 
 
-def gg(p, g, d, g0, b, first, sigma, zero, step, low, down, high, up, start, tries):
+def gg(p, g, d, g0, b, first, sigma, zero, trial, low, down, high, up, start, tries):
     return g * g / known(b, first, zero)
 
 
-def yg(p, g, d, g0, b, first, sigma, zero, step, low, down, high, up, start, tries):
+def yg(p, g, d, g0, b, first, sigma, zero, trial, low, down, high, up, start, tries):
     return (g - g0) * g / known(b, first, zero)
 
 
-def yy(p, g, d, g0, b, first, sigma, zero, step, low, down, high, up, start, tries):
+def yy(p, g, d, g0, b, first, sigma, zero, trial, low, down, high, up, start, tries):
     return (g - g0) * (g - g0) / known(b, first, zero)
 
 
-def dd(p, g, d, g0, b, first, sigma, zero, step, low, down, high, up, start, tries):
+def dd(p, g, d, g0, b, first, sigma, zero, trial, low, down, high, up, start, tries):
     return d * d * known(b, first, zero)
 
 

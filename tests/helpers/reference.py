@@ -690,7 +690,7 @@ ACROSS = {  # or of all arrays together
     "dadapt_adam": ("d", "r"),
     "dadapt_adam_decoupled": ("d", "r"),
     "dog": ("far", "squares"),
-    "memoryless_bfgs": ("step", "low", "down", "high", "up", "start", "tries"),
+    "memoryless_bfgs": ("trial", "low", "down", "high", "up", "start", "tries"),
 }
 STARTS = {  # what a keyword sets to other than 0: slot, default
     "adagrad": ("s", 0.0),
