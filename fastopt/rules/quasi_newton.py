@@ -45,9 +45,9 @@ SUMS = {"slope": slope, "bend": bend, "gg": gg, "yg": yg, "yy": yy, "dd": dd}
 def turned(step, first, sums):
     """The coefficients of the next direction, and its line."""
     slope, bend, gg, yg, yy, dd = sums
-    length = step * sqrt(dd)
-    if step * bend > 0.0 and yy > 0.0 and dd > 0.0:
-        a, r = slope / bend, step * bend / yy
+    length, r = step * sqrt(dd), step * bend / yy if yy > 0.0 else 0.0
+    if r > 0.0 and dd > 0.0:
+        a = slope / bend
         k = (2.0 * a - yg / yy) * step
         start = -r * (gg - a * yg) - k * slope
         size = sqrt(abs(r * r * (gg - 2.0 * a * yg + a * a * yy) + k * k * dd))
