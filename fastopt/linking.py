@@ -104,6 +104,35 @@ def globals_in(function) -> list[str]:
     return _globals_in(function.__code__)
 
 
+LIBRARIES = ("numpy", "scipy", "numba", "fastopt")
+
+
+def raising(function, seen=()) -> int | None:
+    """The line of a ``raise`` or ``assert`` in a function or in one that it calls by a global name, if there is one."""
+    for i in dis.get_instructions(function):
+        if i.opname == "RAISE_VARARGS":
+            return i.positions.lineno if i.positions else 0
+    called = (getattr(value, "py_func", value) for value in map(function.__globals__.get, globals_in(function)))
+    lines = (raising(one, (function, *seen)) for one in called if is_users(one) and one not in (function, *seen))
+    return next((line for line in lines if line is not None), None)
+
+
+def is_users(value) -> bool:
+    """Whether it is a plain function, and none of a library's."""
+    return isinstance(value, FunctionType) and (value.__module__ or "").partition(".")[0] not in LIBRARIES
+
+
+def renewed(function, seen=()):
+    """A copy, of the plain functions that it calls too: nothing was compiled of these, whatever the globals were."""
+    called = {name: function.__globals__.get(name) for name in globals_in(function)}
+    new = {
+        name: renewed(value, (function, *seen))
+        for name, value in called.items()
+        if is_users(value) and value not in (function, *seen)
+    }
+    return link(function, **new)
+
+
 @lru_cache(maxsize=1024)
 def _globals_in(code: CodeType) -> list[str]:
     found = (i for inside in codes_in(code) for i in dis.get_instructions(inside))

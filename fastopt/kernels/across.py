@@ -46,7 +46,7 @@ def sweep_over(function, reads, writes, count, lanes, scalar):
 
 def gathered(context, builder, kinds, values) -> list:
     """The values as a function of these types takes them: one that takes any number has the rest as a tuple."""
-    if len(values) == len(kinds):
+    if not isinstance(kinds[-1], types.BaseTuple):
         return [*values]
     own = len(kinds) - 1
     return [*values[:own], context.make_tuple(builder, kinds[own], values[own:])]

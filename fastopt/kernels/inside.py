@@ -94,6 +94,17 @@ def _form(a):
     return a.dtype, a.ndim, a.layout if a.ndim > 1 else ""
 
 
+def check_kept(kept):
+    """Raises unless what a rule keeps is in one array of float64."""
+
+
+@emitted_form(check_kept)
+def _check_kept(typingctx, kept):
+    if not isinstance(kept, types.Array) or (kept.dtype, kept.ndim, kept.layout) != (types.float64, 1, "C"):
+        raise TypeError(f"kept must be a contiguous array of float64 of one dimension, got {kept}")
+    return types.void(kept), lambda context, builder, signature, args: context.get_dummy_value()
+
+
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 

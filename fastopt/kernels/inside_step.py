@@ -4,7 +4,7 @@ import numpy as np
 
 from ..linking import UNBOUND, link, link_read, stand_in
 from . import cpu, sums
-from .inside import all_of_size, flat, flat_like
+from .inside import all_of_size, check_kept, flat, flat_like
 from .loops.step import coefficients, sweep
 from .loops.sums import advance
 from .stamp import mark_of
@@ -57,6 +57,7 @@ def by_sums(x, g, state, c):
 
 
 def by_sums_and_kept(x, g, state, c, kept):
+    check_kept(kept)
     if kept.size != KEEPS:
         raise ValueError("kept must have one number for each that the rule keeps")
     control = flush_on()

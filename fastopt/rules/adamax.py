@@ -52,4 +52,4 @@ RULE = Rule(
     equation="m = β₁m+(1−β₁)g; u = max(β₂u, |g|+eps); θ ← θ − lr/(1−β₁ᵗ)·m/u",
     doc=__doc__,
 )
-RULE = decayable(RULE)
+RULE = decayable(RULE, before="eps_in_max")

@@ -7,10 +7,10 @@ of the step here.
 """
 
 from dataclasses import replace
-from functools import cache, reduce
+from functools import reduce
 from typing import Any
 
-from ..linking import link, stand_in
+from ..linking import link, renewed, stand_in
 from .rule import Rule
 
 P, STATE = 0, 1  # in what an update returns
@@ -19,6 +19,8 @@ ZERO: Any = None
 SCALE: Any = None
 LEAST = 1e-3  # of the part of elements that go
 MADE: dict[Rule, Rule] = {}  # of the rules made here what they were made of
+KNOWN: dict[tuple, Rule] = {}  # those made last
+MOST = 128  # of them
 
 
 @stand_in
@@ -50,9 +52,14 @@ def changed_update(p, g, *rest):
 # --- cautious --------------------------------------------------------------------------------------------------------
 
 
+def stays(step, g, zero):
+    """Not by the product, which may be 0 where neither is; and where one is NaN it goes, to be seen."""
+    return (step >= zero and g >= zero) or (step <= zero and g <= zero)
+
+
 def going(p, g, *rest):
     new = inner(p, g, *rest[:OWN])
-    return 0.0 if (new[P] - p) * g >= 0.0 else 1.0
+    return 0.0 if stays(new[P] - p, g, 0.0) else 1.0
 
 
 def one(p, g, *rest):
@@ -67,7 +74,7 @@ def combine(c, sums, kept):
 def cautious_update(p, g, *rest):
     new = inner(p, g, *rest[:OWN])
     step = new[P] - p
-    return (p if step * g >= rest[ZERO] else p + rest[SCALE] * step, *new[STATE:])
+    return (p if stays(step, g, rest[ZERO]) else p + rest[SCALE] * step, *new[STATE:])
 
 
 def with_zero(t, *h):
@@ -85,16 +92,34 @@ def cautiously(rule):
     )
 
 
-@cache
-def changed(rule: Rule, before: tuple, after: tuple, cautious: bool) -> Rule:
-    """The rule with these functions around it, which goes by its name; itself where there are none."""
+def changed(rule: Rule, before: tuple, after: tuple, cautious: bool, seen) -> Rule:
+    """The rule with these functions around it, which goes by its name; itself where there are none.
+
+    ``seen`` is what the functions depend on, as a text, by which a rule that was made before is found again; None where
+    that cannot be said.
+    """
+    if not (before or after or cautious):
+        return rule
+    key = rule, cautious, seen
+    if seen is None or key not in KNOWN:
+        made = _made(rule, before, after, cautious)
+        MADE[made] = rule
+        if seen is None:
+            return made
+        while len(KNOWN) >= MOST:
+            del KNOWN[next(iter(KNOWN))]
+        KNOWN[key] = made
+    return KNOWN[key]
+
+
+def _made(rule, before, after, cautious):
+    before, after = (tuple(map(renewed, functions)) for functions in (before, after))
     made = cautiously(rule) if cautious else rule
     if after:
         made = replace(made, update=link(changed_update, inner=made.update, change=in_turn(and_then, after)))
     if before:
-        made = replace(made, before=in_turn(then, before))
-    if made is not rule:
-        MADE[made] = rule
+        own = () if rule.before is None else (rule.before,)
+        made = replace(made, before=in_turn(then, (*own, *before)))
     return made
 
 

@@ -55,7 +55,7 @@ def decoupled(rule: Rule, keep=shrunk, form=decayed_before, before="", ranges=Ma
     names what ``weight_decay`` stands before among the hyperparameters, where that is not the end.
     """
     names, at = list(rule.hyper), len(rule.state) + rule.width
-    place = names.index(before) if before else len(names)
+    place = names.index(before) if before in names else len(names)
     hyper = {name: rule.hyper[name] for name in names[:place]} | {"weight_decay": 0.0} | dict(rule.hyper)
     places = {"LR": list(hyper).index("lr"), "DECAY": place, "BEHIND": place + 1}
     made = replace(

@@ -12,7 +12,8 @@ Parameters
 ----------
 lr
     A factor on the ratio: without momentum an array moves by lr·trust_coefficient of its own length in a step, and by
-    1/(1−momentum) times that where gradients agree. Has no unit. 1 is timm's default.
+    1/(1−momentum) times that where gradients agree. Has no unit. 1 is timm's default. An array of zeros, as biases
+    start, moves by lr·g: give such arrays a group with an lr like SGD's.
 momentum
     How much of the last step b is kept: it looks back over about 1/(1−momentum) steps, 10 by default.
 trust_coefficient

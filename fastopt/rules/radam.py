@@ -65,4 +65,4 @@ RULE = Rule(
     equation="ρₜ > 5: θ ← θ − lr·m̂·r·√(1−β₂ᵗ)/(√v + eps), else θ ← θ − lr·m̂",
     doc=__doc__,
 )
-RULE = decayable(RULE)
+RULE = decayable(RULE, before="eps_before_correction")

@@ -77,4 +77,4 @@ RULE = variant(
     variants={options: variant(options) for options in UPDATES if options},
     equation="v = αv+(1−α)g²; d = √v + eps; θ ← θ − lr·g/d",
 )
-RULE = decayable(RULE)
+RULE = decayable(RULE, before="lr_in_velocity")

@@ -5,6 +5,7 @@ import keyword
 import numpy as np
 
 from ..errors import quote, shorten
+from ..linking import raising
 
 TAKEN = ("x", "g", "t", "kept")  # what a rule's function in fastopt.jit has besides state and hyperparameters
 NUMBER = (bool, int, float, np.bool_, np.integer, np.floating)
@@ -48,6 +49,10 @@ def check_functions(rule) -> tuple[int, int]:
     if not _is_numbers(out) or len(out) != 1 + len(rule.state):
         wanted = "(" + ", ".join(("p", *rule.state)) + ("," if not rule.state else "") + ")"
         raise TypeError(f"update of rule {name} must return the tuple {shorten(wanted)} of numbers, got {quote(out)}")
+    for part, function in {"update": rule.update, "before": rule.before, **rule.reduces}.items():
+        line = function and raising(function)
+        if line is not None:
+            raise TypeError(f"{part} of rule {name} must not raise, which compiled steps cannot tell, got line {line}")
     if not isinstance(g, NUMBER):
         raise TypeError(f"before of rule {name} must return a number, got {quote(g)}")
     return len(c), len(more)

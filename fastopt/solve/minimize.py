@@ -66,6 +66,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, *, bounds=None, tol=None, 
         - maxfun (None): the most calls of ``fun``, exceeded by those of one gradient at most; where it is given, a
           value that is not finite ends the run on its way, as with ``ftol`` and ``best``,
         - maximize (False): go uphill, to the largest value,
+        - before, after, cautious: what is done to each gradient and each new x, as in :class:`fastopt.Optimizer`,
         - x_scale (None): the size of each variable, an array like x0; steps are taken in x / x_scale, with one lr for
           all, while tolerances, bounds and ``jac`` are those of x,
         - best (False): return the best iterate, not the last,

@@ -148,6 +148,8 @@ def settings(method, options, tol=None, bounded=False) -> Settings:
     if not isinstance(options, Mapping):
         raise TypeError(f"options must be a mapping, got {describe(options)}")
     try:
+        if "before" in options or "after" in options:  # what they depend on is looked at each time
+            return _settings(method, options, tol, bounded)
         return _remembered(method, tol, bounded, *options.keys(), *options.values())
     except TypeError:  # an option that cannot be hashed, or one that is refused
         return _settings(method, options, tol, bounded)

@@ -13,7 +13,7 @@ from ..kernels.counts import SKIPPED, T
 from ..kernels.modifiers import scale_of
 from ..rules import Rule, texts
 from ..rules.keywords import keywords
-from .hyperparameters import Hyper
+from .hyperparameters import Hyper, check_alike
 from .interrupts import to_the_end
 from .layout import Layout
 from .options import check_options
@@ -152,6 +152,7 @@ class Attributes:
         values, *_ = [mine.checked(name, value) for mine in groups]
         if self._options.capturable and any(map(callable, values.values())):
             raise ValueError(NO_SCHEDULES)
+        check_alike(self._rule, [mine.values | (values if mine in groups else {}) for mine in self._hyper])
         to_the_end(self._take_values, groups, values)
 
     def _take_values(self, groups, values):

@@ -103,6 +103,8 @@ class Swapped:
 
     def __exit__(self, *error):
         """An interrupt that comes before any of this runs leaves all as it was inside: it may be called again."""
+        if self._done == END:  # not entered, or left
+            return
         try:
             try:
                 to_the_end(self._exchange, END)

@@ -3,6 +3,8 @@
 import numpy as np
 
 from ..errors import describe, shorten
+from ..kernels.digest import digest
+from ..linking import raising
 from ..rules.changes import changed
 
 TAKES = {"before": ("p", "g"), "after": ("p", "new", "g")}
@@ -16,7 +18,11 @@ def with_changes(rule, before=None, after=None, cautious=False):
         name = rule.label or rule.name
         raise ValueError(f"cautious must be False with {name}, whose steps are not known before its sums are, got True")
     before, after = (_functions(name, given) for name, given in (("before", before), ("after", after)))
-    return changed(rule, before, after, bool(cautious))
+    if rule.evaluates and (after or cautious):
+        name = rule.label or rule.name
+        raise ValueError(f"after and cautious must be left out with {name}, whose average would not know of them")
+    seen = digest(before, after) if before or after else ""
+    return changed(rule, before, after, bool(cautious), seen)
 
 
 def _functions(name, given) -> tuple:
@@ -37,4 +43,7 @@ def _checked(name, function):
         raise TypeError(f"{takes}, got one that raised {shorten(str(error), 80)}") from error
     if isinstance(found, (bool, np.bool_)) or not isinstance(found, (int, float, np.integer, np.floating)):
         raise TypeError(f"{takes}, got one that returned {describe(found)}")
+    line = raising(plain)
+    if line is not None:
+        raise TypeError(f"{name} must not raise, which compiled steps cannot tell, got a raise in line {line}")
     return plain

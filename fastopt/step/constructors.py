@@ -159,7 +159,7 @@ def preset_entry(rule) -> str:
         return f"preset : None\n    Of {', '.join(FRAMEWORKS)} none has this rule as it is here."
     sets = [f"    ``{name!r}``: {table.numbers(found) or 'nothing'}" for name, found in known.items()]
     return f"""preset : {" or ".join(map(repr, known))}, optional
-    Whose dialect to speak: sets those of these keywords that are not given, and that the variant has.
+    Whose dialect to speak: sets those of these keywords that are not given, and that the variant has; it picks none.
 {f";{NEWLINE}".join(sets)}."""
 
 

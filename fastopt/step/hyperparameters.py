@@ -141,12 +141,28 @@ class Hyper:
         return ", ".join(f"{name}={value!r}" for name, value in spelt(self.values).items())
 
 
+OWN = ("lr", "weight_decay", "ema")  # what groups may have of their own, whatever the rule
+
+
 def hyper_of_groups(rule, groups, shared: dict) -> list[Hyper]:
     """Of each group: what all share, and its own; ``groups`` is None where there are none."""
     if groups is None:
         return [Hyper(rule, shared, rule.label or rule.name)]
     own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
-    return [Hyper(rule, {**shared, **mine}, f"group {i}") for i, mine in enumerate(own)]
+    found = [Hyper(rule, {**shared, **mine}, f"group {i}") for i, mine in enumerate(own)]
+    check_alike(rule, [mine.initial | mine.values for mine in found])
+    return found
+
+
+def check_alike(rule, groups: list[dict]):
+    """Raise where groups differ in a number that the rule combines sums of all arrays with: it has but one of each."""
+    for name, value in groups[0].items() if rule.across else ():
+        others = [group[name] for group in groups[1:] if group[name] is not value and group[name] != value]
+        if others and name not in OWN:
+            raise ValueError(
+                f"{name} must be the same in all groups with {rule.label or rule.name}, whose sums are over all, "
+                f"got {describe(value)} and {describe(others[0])}"
+            )
 
 
 def _states(schedule):

@@ -57,7 +57,7 @@ class StepsOfAll(StepsOfEach):
     """All arrays by their sums together, with the coefficients of the first group."""
 
     def _told(self, pieces, t, numbers):
-        if sums_itself(self._first):
+        if sums_itself(pieces[0][0]):
             return super()._told(pieces, t, numbers)
         found = self._no_sums()
         for piece in pieces:

@@ -111,3 +111,6 @@ def test_jit():
     assert "length (1.5 before the first step), weight (0 before the first step)" in step.__doc__
     with pytest.raises(ValueError, match="kept must have one number for each that the rule keeps"):
         step(x, x.copy(), x.copy(), np.zeros(1), 1, 0.1)
+    for kept in (np.zeros(2, int), np.zeros((2, 1)), np.zeros(4)[::2]):
+        with pytest.raises(TypeError, match="kept must be a contiguous array of float64 of one dimension"):
+            step(x, x.copy(), x.copy(), kept, 1, 0.1)

@@ -170,3 +170,83 @@ def test_refused(options, error, says):
 def test_cautious_needs_a_rule_without_sums():
     with pytest.raises(ValueError, match="cautious must be False with LAMB"):
         fastopt.LAMB(np.ones(3), cautious=True)
+
+
+# --- found by a review -----------------------------------------------------------------------------------------------
+
+FACTOR = 1.0
+
+
+def by_factor(p, g):
+    return FACTOR * g
+
+
+def test_what_a_function_reads_is_read_anew(monkeypatch):
+    """By each new optimiser, in one process."""
+    for factor in (1.0, 5.0):
+        monkeypatch.setattr(f"{__name__}.FACTOR", factor)
+        x, y = np.zeros(1), np.zeros(1)
+        fastopt.SGD(x, lr=1.0, before=by_factor).step(np.ones(1))
+        assert x[0] == -factor
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            options = {"before": by_factor, "lr": 0.25, "maxiter": 1}
+            y = fastopt.minimize(njit(bowl), [0.0], method="sgd", options=options).x
+        assert y[0] == 0.5 * factor
+
+
+def test_the_same_functions_make_one_rule():
+    rules = {id(fastopt.SGD(np.zeros(1), before=lambda p, g: g + g).rule) for _ in range(5)}
+    assert len(rules) == 1
+
+
+def test_a_rules_own_before_comes_first():
+    rule = fastopt.Rule(
+        name="halving",
+        update=lambda p, g, lr: (p - lr * g,),
+        coefficients=lambda t, lr: (lr,),
+        hyper={"lr": 1.0},
+        before=lambda p, g: g - np.float64(0.75) * g,
+    )
+    x = np.zeros(1)
+    fastopt.Optimizer(x, rule, before=double).step(np.ones(1))
+    assert x[0] == -0.5
+
+
+def fussy(p, g):
+    if g != g:
+        raise ValueError("not a number")
+    return g
+
+
+def test_functions_that_raise_are_refused():
+    for function in (fussy, lambda p, g: fussy(p, g), njit(fussy)):
+        with pytest.raises(
+            TypeError, match="before must not raise, which compiled steps cannot tell, got a raise in line"
+        ):
+            fastopt.SGD(np.zeros(2), before=function)
+
+
+def test_averages_that_a_rule_keeps_itself_refuse_after():
+    for options in ({"after": not_negative}, {"cautious": True}):
+        with pytest.raises(ValueError, match="after and cautious must be left out with ScheduleFreeSGD"):
+            fastopt.ScheduleFreeSGD(np.zeros(2), **options)
+
+
+def test_cautious_with_gradients_whose_product_with_the_step_is_zero():
+    x = np.ones(3, np.float32)
+    fastopt.SignSGD(x, lr=1e-3, cautious=True).step(np.full(3, 1e-36, np.float32))
+    np.testing.assert_allclose(x, 0.999)
+
+
+@pytest.mark.parametrize("method", ["sgd", "adam"])
+def test_after_in_lanes(method):
+    """Also of a rule without state, and with one coefficient."""
+    options = {"after": not_negative, "maxiter": 5, "gtol": 0, "lr": 0.1}
+    X0 = np.linspace(1.5, 3.0, 18).reshape(9, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        many = fastopt.minimize_many(njit(bowl), X0, method=method, options=options)
+        one = fastopt.minimize(njit(bowl), X0[4], method=method, options=options)
+    assert many.lanes > 1
+    np.testing.assert_array_equal(many.x[4], one.x)

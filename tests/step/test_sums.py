@@ -140,3 +140,30 @@ def test_nan_reaches_the_whole_array(rule):
     opt.step(grads)
     assert np.isnan(own["W"]).all()
     assert np.isnan(own["b"]).all() == (rule is ALL)
+
+
+def test_numbers_that_all_groups_share():
+    """An across rule combines sums with those of the first group: others may not differ where that would be lost."""
+    a, b = np.ones(2), np.ones(2)
+    for different in ({"d0": 0.1}, {"d_coef": 5.0}, {"betas": (0.8, 0.99)}):
+        with pytest.raises(ValueError, match="must be the same in all groups with Prodigy, whose sums are over all"):
+            fastopt.Prodigy([{"params": a}, {"params": b, **different}])
+    opt = fastopt.Prodigy([{"params": a}, {"params": b, "lr": 0.5, "weight_decay": 0.1}])
+    with pytest.raises(ValueError, match="d_coef must be the same"):
+        opt.groups[1].d_coef = 5.0
+    opt.d_coef = 2.0
+    opt.groups[1].lr = 0.25
+    assert (opt.groups[0].d_coef, opt.groups[1].d_coef, opt.groups[0].lr) == (2.0, 2.0, 1.0)
+
+
+@each_rule
+def test_one_array_with_a_stage(rule):
+    """Which takes its sums in the call that steps."""
+    (p,), grads = params(shapes={"W": (3, 4)}).values(), gradients(5)
+    oracle = Reduced(rule, [p])
+    opt = fastopt.Optimizer(p, rule, weight_decay=0.1)
+    for g in grads:
+        oracle.step([g["W"] + 0.1 * oracle.params[0]])
+        opt.step(g["W"])
+    np.testing.assert_allclose(p, oracle.params[0], rtol=1e-11)
+    np.testing.assert_allclose(float(opt.state["length"]), oracle.kept["length"][0], rtol=1e-11)
