@@ -17,6 +17,9 @@ import fastopt
 from fastopt import problems
 
 CANDIDATES = [
+    ("memoryless_bfgs", {}),
+    *(("memoryless_bfgs", {"sigma": sigma}) for sigma in (0.1, 0.5, 0.7, 0.9)),
+    *(("memoryless_bfgs", {"lr": lr}) for lr in (1e-4, 1e-2, 0.1)),
     ("rprop", {}),
     *(("rprop", {"lr": lr, "step_sizes": (1e-14, 1e6)}) for lr in (1e-3, 1e-2, 0.1)),
     ("rprop", {"step_sizes": (1e-14, 50)}),

@@ -3,8 +3,8 @@
 There is one function per rule and variant: ``gd sgd momentum nesterov adagrad adadelta rmsprop rmsprop_centered
 rmsprop_momentum rmsprop_centered_momentum adam amsgrad adamw adamw_amsgrad adamax nadam radam lion rprop rprop_minus
 asgd adabelief yogi ademamix adopt laprop adan qhm qhadam madgrad ftrl signsgd signum schedule_free_sgd
-schedule_free_adamw lamb lars novograd stableadamw prodigy dadapt_adam dog``, and those with ``_decoupled`` added to the
-name of a rule that has this variant (``dir(fastopt.jit)``).
+schedule_free_adamw lamb lars novograd stableadamw prodigy dadapt_adam dog memoryless_bfgs``, and those with
+``_decoupled`` added to the name of a rule that has this variant (``dir(fastopt.jit)``).
 Each takes the parameters, the gradient, the state arrays (zeros at the start), the numbers ``kept`` of a rule that
 keeps some, the step ``t`` (1 at the first), and the hyperparameters, by position or keyword, of which all but ``lr``
 have the constructors' defaults; ``help(fastopt.jit.adam)`` explains them. All arrays are contiguous, of one dtype

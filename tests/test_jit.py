@@ -88,6 +88,7 @@ prodigy  x, g, m, v, s, p0, kept, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, d_co
 dadapt_adam  x, g, m, v, s, kept, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, bias_correction=False
 dadapt_adam_decoupled  x, g, m, v, s, kept, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, bias_correction=False
 dog  x, g, x0, kept, t, lr, reps_rel=1e-06, eps=1e-08
+memoryless_bfgs  x, g, d, g0, b, kept, t, lr, sigma=0.3
 """  # noqa: E501
 MATHEMATICS = ["cos", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin", "softplus", "tanh"]
 LINES = [line.split("  ") for line in TABLE.strip().splitlines()]

@@ -61,7 +61,7 @@ def compare(
     epochs: Annotated[
         int | None, Option(help="Passes over the data.", show_default="about 1380 updates: 60 on digits")
     ] = None,
-    batch_size: Annotated[int, Option(help="Examples per update (gd and Rprop take all).")] = 64,
+    batch_size: Annotated[int, Option(help="Examples per update (gd, Rprop, MemorylessBFGS take all).")] = 64,
     lr: Annotated[float | None, Option(help="Learning rate to start with.", show_default="each rule's own")] = None,
     seed: Annotated[
         int, Option(help="Decides what is held out, the order of the examples, and where the network starts.")

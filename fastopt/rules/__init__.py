@@ -18,7 +18,8 @@ agree and which differ.
 - **Sparse features, convex: Adagrad**, with a large lr and no schedule; **FTRL**, if most weights are to be exactly 0.
 - **No idea of the parameters' scale: Adadelta**, whose lr has no unit. 1 is the paper's; more is often faster.
 - **Training that breaks down in its first steps: RAdam**, which needs no warm-up, or a warm-up of lr.
-- **A full gradient whose scale is unknown, or unlike from parameter to parameter: Rprop**, of which nothing is tuned.
+- **A full gradient of a smooth function: MemorylessBFGS**, of which nothing is tuned, and which is far ahead of all
+  others there; **Rprop**, where the function has kinks, or bounds.
 - **No idea how long to train: ScheduleFreeSGD, ScheduleFreeAdamW**: no lr has to fall. Evaluate ``opt.averaged``.
 - **Very long training: AdEMAMix**, whose second average remembers some 10 000 steps.
 - **Noise that never ends, drifting targets: RMSprop**, which forgets soonest.
@@ -29,8 +30,8 @@ agree and which differ.
   Momentum.
 - **A textbook: GD on all data, SGD on samples, Adagrad(eps=0), Adam(bias_correction=False).**
 
-LAMB and those after it look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG): a
-NaN in a gradient then makes all of that NaN, where with the others it stays in its place.
+LAMB and those after it look at a whole array before they change it, or at all together (Prodigy, DAdaptAdam, DoG,
+MemorylessBFGS): a NaN in a gradient then makes all of that NaN, where with the others it stays in its place.
 
 ## Dialects
 
@@ -133,6 +134,7 @@ RULES: tuple[Rule, ...] = tuple(
         "prodigy",
         "dadapt_adam",
         "dog",
+        "memoryless_bfgs",
     )
 )
 

@@ -42,7 +42,7 @@ def judged_by_value(s):
 def faster(s):
     """What to raise where a run was too short."""
     lr = s.hyper.values.get("lr")
-    finds_steps = "etaplus" in s.hyper.values  # Rprop's lr is that of its first step
+    finds_steps = {"etaplus", "sigma"} & s.hyper.values.keys()  # whose lr is that of the first step
     return (
         "raise maxiter"
         if lr is None or finds_steps

@@ -108,7 +108,7 @@ def minimize_many(
            [2. , 1. ],
            [3. , 1.5]])
     """
-    s = settings(method, options, tol)
+    s = settings(method, options, tol, bounds is not None)
     for name, out in (("disp", False), ("return_all", False), ("inline", None)):
         if getattr(s, name) is not out:
             raise ValueError(f"{name} must be left out for many problems, got {getattr(s, name)}")

@@ -34,9 +34,9 @@ def minimize(fun, x0, args=(), method=None, jac=None, *, bounds=None, tol=None, 
     args : tuple
         Further arguments of ``fun`` and ``jac``; arrays and numbers, if these are Numba functions.
     method : str, Rule or None
-        None is "rprop" with ``step_sizes=(1e-14, 1e6)``, which finds its own steps: measured as the best without tuning
-        (:mod:`fastopt.solve` says where it is not). Or "adam", "nesterov" and so on (``fastopt rules`` lists them), or
-        a rule of your own. There what decides is ``lr``: for
+        None is "memoryless_bfgs", and where ``bounds`` are given "rprop" with ``step_sizes=(1e-14, 1e6)``, which find
+        their own steps: measured as the best without tuning (:mod:`fastopt.solve` says where they are not). Or "adam",
+        "nesterov" and so on (``fastopt rules`` lists them), or a rule of your own. There what decides is ``lr``: for
         "adam" begin with about a hundredth of the distance to go, for "gd", "momentum" and "nesterov" with one over the
         largest curvature. Divide it by 3 where a run diverges or goes up and down, multiply it by 3 where it is still
         falling at ``maxiter``.
@@ -55,12 +55,13 @@ def minimize(fun, x0, args=(), method=None, jac=None, *, bounds=None, tol=None, 
         ``intermediate_result``. It is given copies. Raising StopIteration ends the minimisation with status 99.
     options : dict, optional
         The constructor's keywords (``lr``, ``betas``, ``weight_decay``, ``clip_norm``, schedules, ...; with
-        ``method=None`` those of "rprop"), and
+        ``method=None`` those of the rule that it is), and
 
         - gtol (1e-5): stop when max|g| is at most this (with bounds of the projected gradient),
         - ftol (0): stop when \\|f - f_before| <= ftol*max(1, \\|f|),
         - xtol (0): stop when max|x - x_before| <= xtol*max(1, max|x|); both from the second iteration on, for there are
-          rules that only look around in the first,
+          rules that only look around in the first (trials of "memoryless_bfgs" count, of which some are short: of the
+          problems in :mod:`fastopt.solve` ftol=1e-9 alone solves 33, xtol=1e-8 28),
         - maxiter (10000), maxtime (None, in seconds),
         - maxfun (None): the most calls of ``fun``, exceeded by those of one gradient at most; where it is given, a
           value that is not finite ends the run on its way, as with ``ftol`` and ``best``,
@@ -112,7 +113,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, *, bounds=None, tol=None, 
     >>> res.success, res.x.round(3)
     (True, array([ 1., -2.]))
     """
-    s = settings(method, options, tol)
+    s = settings(method, options, tol, bounds is not None)
     if s.lanes is not None:
         raise ValueError(f"lanes must be left out for one problem, got {s.lanes}")
     given = objective_of(fun, jac)

@@ -129,46 +129,43 @@ def known_options(rule) -> dict:
     return {**keywords(rule), **variant_keywords(rule), **DEFAULTS}
 
 
-def refuse_unknown(options, rule, method):
-    """Raise where the rule does not have an option."""
+def refuse_unknown(options, rule, whose=None):
+    """Raise where the rule does not have an option; ``whose`` is what the default rule is called."""
     known = known_options(rule)
     for name in options:
         if name not in known:
-            whose = default.NAMED if method is None else shorten(rule.name, 40)
-            better = default.advice(name, RULES_BY_NAME.values(), known_options) if method is None else None
+            better = default.advice(name, RULES_BY_NAME.values(), known_options) if whose else None
+            whose = whose or shorten(rule.name, 40)
             raise TypeError(
                 f"options of {whose} must be {shorten(', '.join(known), 160)}; got {quote(name, 60)}"
                 + (f": {better}" if better else "")
             )
 
 
-def settings(method, options, tol=None) -> Settings:
+def settings(method, options, tol=None, bounded=False) -> Settings:
     """The rule and the options of a call; raises where something is unknown or out of range."""
     options = {} if options is None else options
     if not isinstance(options, Mapping):
         raise TypeError(f"options must be a mapping, got {describe(options)}")
     try:
         if "before" in options or "after" in options:  # what they depend on is looked at each time
-            return _settings(method, options, tol)
-        return _remembered(method, tol, *options.keys(), *options.values())
+            return _settings(method, options, tol, bounded)
+        return _remembered(method, tol, bounded, *options.keys(), *options.values())
     except TypeError:  # an option that cannot be hashed, or one that is refused
-        return _settings(method, options, tol)
+        return _settings(method, options, tol, bounded)
 
 
 @lru_cache(maxsize=256, typed=True)  # typed: 1 and True are equal
-def _remembered(method, tol, *items):
+def _remembered(method, tol, bounded, *items):
     half = len(items) // 2
-    return _settings(method, dict(zip(items[:half], items[half:])), tol)
+    return _settings(method, dict(zip(items[:half], items[half:])), tol, bounded)
 
 
-def _settings(method, options, tol):
-    rule = rule_named(default.NAME if method is None else method)
-    refuse_unknown(options, rule, method)
+def _settings(method, options, tol, bounded):
+    rule, options = _chosen(method, options, bounded)
     taken = next(iter(rule.hyper.keys() & DEFAULTS), None)
     if taken is not None:
         raise ValueError(f"a hyperparameter of rule {rule.name!r} must not be named like an option, got {taken!r}")
-    if method is None:
-        options = default.OPTIONS | dict(options)
     given = DEFAULTS | ({} if tol is None else {"gtol": tol}) | {k: v for k, v in options.items() if k in DEFAULTS}
     own: dict[str, Any] = {name: value for name, value in options.items() if name not in DEFAULTS}
     lr = own.get("lr", 0.0)
@@ -195,6 +192,18 @@ def _settings(method, options, tol):
     hyper = Hyper(rule, own, rule.name)
     rule = with_changes(rule, given["before"], given["after"], given["cautious"])
     return Settings(rule=rule, hyper=hyper, **given)
+
+
+def _chosen(method, options, bounded):
+    """The rule, and its options."""
+    if method is not None:
+        rule = rule_named(method)
+        refuse_unknown(options, rule)
+        return rule, options
+    name, own_options, whose = default.chosen(bounded)
+    rule = rule_named(name)
+    refuse_unknown(options, rule, whose)
+    return rule, own_options | dict(options)
 
 
 def _number(name, value, least) -> float:

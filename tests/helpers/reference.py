@@ -532,6 +532,56 @@ def dog(p, g, x0, far, squares, *, t, lr=1.0, reps_rel=1e-6, eps=1e-8):
     return p - lr * far / np.sqrt(squares + eps) * g, x0, far, squares
 
 
+# ---------------------------------------------------------------- a line search, of all arrays together
+
+
+def memoryless_bfgs(p, g, d, g0, b, step, low, down, high, up, start, tries, *, t, lr=1e-3, sigma=0.3):
+    """Shanno's (1978) direction from the diagonal of Gilbert and Lemaréchal (1989), and a search by slopes alone.
+
+    The line begins where the gradient was `g0`; this point is `step` times `d` from there. `start` is the slope there,
+    0 where there is no line; `high` is 0 while no step of it went up.
+    """
+    slope = np.sum(g * d)
+    if start != 0 and np.abs(slope) > sigma * np.abs(start) and tries < 20:
+        before = step
+        if slope >= 0:
+            high, up = step, slope
+        else:
+            if high == 0:
+                rise = (slope - down) / (step - low)
+                ahead = -slope / rise if rise > 0 else np.inf
+                step = step + np.clip(ahead, step - low, 2 * step)
+            low, down = before, slope
+        if high != 0:
+            zero = low - down * (high - low) / (up - down)
+            step = np.clip(zero, low + 0.1 * (high - low), high - 0.1 * (high - low))
+            tries = tries + 1
+        return p + (step - before) * d, d, g0, b, step, low, down, high, up, start, tries
+    b = np.where(b == 0, 1 / lr, b)  # where nothing is known yet
+    s, y = step * d, g - g0
+    if np.sum(s * y) > 0:
+        d, b_new = quasi_newton(g, s, y, b)
+        step = np.minimum(1, 2 * np.sqrt(np.sum(b * s**2) / np.sum(b * d**2)))
+    else:
+        d, b_new = -g / b, b
+        lengths = np.sqrt(np.sum(b * s**2)), np.sqrt(np.sum(b * d**2))
+        step = (
+            lengths[0] / lengths[1] if lengths[0] > 0 else 0.0 if length(g) == 0 else 1 / np.sqrt(np.sum(g**2 / b) / lr)
+        )
+    start = np.sum(g * d)
+    return p + step * d, d, g, b_new, step, 0.0, start, 0.0, 0.0, start, 0.0
+
+
+def quasi_newton(g, s, y, b):
+    """-H g, where H is the inverse of what BFGS makes of the matrix diag(ωb) by (s, y); and the diagonal of H⁻¹."""
+    sy = np.sum(s * y)
+    b = np.sum(y**2 / b) / sy * b
+    q = g - np.sum(s * g) / sy * y
+    r = q / b
+    d = -(r - np.sum(y * r) / sy * s) - np.sum(s * g) / sy * s
+    return d, b - (b * s) ** 2 / np.sum(b * s**2) + y**2 / sy
+
+
 # ---------------------------------------------------------------- decoupled decay
 
 
@@ -630,6 +680,7 @@ WHOLE = {  # those that look at whole arrays first
     "dadapt_adam": (dadapt_adam, ("m", "v", "s")),
     "dadapt_adam_decoupled": (dadapt_adam_decoupled, ("m", "v", "s")),
     "dog": (dog, ("x0",)),
+    "memoryless_bfgs": (memoryless_bfgs, ("d", "g0", "b")),
 }
 KEPT = {  # the numbers that they keep, for each array
     "novograd": ("v",),
@@ -639,6 +690,7 @@ ACROSS = {  # or of all arrays together
     "dadapt_adam": ("d", "r"),
     "dadapt_adam_decoupled": ("d", "r"),
     "dog": ("far", "squares"),
+    "memoryless_bfgs": ("trial", "low", "down", "high", "up", "start", "tries"),
 }
 STARTS = {  # what a keyword sets to other than 0: slot, default
     "adagrad": ("s", 0.0),

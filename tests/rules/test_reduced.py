@@ -23,6 +23,7 @@ CASES = [(name, {}) for name in WHOLE] + [
     ("dadapt_adam", {"lr": 0.5, "d0": 1e-3, "eps": 1e-2, "bias_correction": True, **BETAS}),
     ("dadapt_adam_decoupled", {"d0": 1e-3, "weight_decay": 0.3, **BETAS}),
     ("dog", {"lr": 0.5, "reps_rel": 1e-2, "eps": 1.0}),
+    ("memoryless_bfgs", {"lr": 0.1, "sigma": 0.1}),
 ]
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
 each_rule = pytest.mark.parametrize("rule", BY_NAME.values(), ids=name_of)
@@ -71,7 +72,8 @@ def test_what_an_estimate_becomes(name):
     """Towards a solution 3 from 0, from a millionth; in each of 60 steps it is the oracle's."""
     for ours, ref in run(BY_NAME[name], {}, np.float64, pull=10.0):
         assert_same(ours, ref, {np.dtype("f8"): 1e-9})
-    assert 0.1 < ours.kept[ours.rule.keeps[0]][0] < 100
+    if ours.rule.rate_free:
+        assert 0.1 < ours.kept[ours.rule.keeps[0]][0] < 100
 
 
 @each_rule

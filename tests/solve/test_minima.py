@@ -78,8 +78,21 @@ RATES = {
     "FTRL": (0.2, 0.2, 0.1, 1.0, 0.5),
     "SignSGD": (None, 1e-3, None, 2e-3, 2e-3),  # None: where it takes more steps, to and fro across a valley
     "Signum": (2e-3, 2e-3, 2e-3, 2e-3, 5e-3),
+    "MemorylessBFGS": (1e-3, 1e-3, 1e-3, 1e-3, 1e-3),
 }
-CONSTANT = ("GD", "SGD", "Momentum", "Nesterov", "Adagrad", "Rprop", "RpropMinus", "ASGD", "QHM", "FTRL")
+CONSTANT = (
+    "GD",
+    "SGD",
+    "Momentum",
+    "Nesterov",
+    "Adagrad",
+    "Rprop",
+    "RpropMinus",
+    "ASGD",
+    "QHM",
+    "FTRL",
+    "MemorylessBFGS",
+)
 CASES = [(problem, rule, rate) for rule, rates in RATES.items() for problem, rate in zip(ITERATIONS, rates) if rate]
 
 

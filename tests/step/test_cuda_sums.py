@@ -9,7 +9,7 @@ from with_sums import BOTH, FOUR
 
 import fastopt
 
-NAMES = ("lamb", "prodigy")
+NAMES = ("lamb", "prodigy", "memoryless_bfgs")
 RULES = (*BOTH, FOUR, *(rule for rule in fastopt.RULES if rule.name in NAMES))
 pytestmark = pytest.mark.skipif(not cuda.is_available(), reason="no GPU, and no simulator")
 OPTIONS = ({}, {"clip_norm": 0.5, "weight_decay": 0.1}, {"capturable": True})

@@ -19,8 +19,9 @@ BY_GRADIENT = {
     "schedule_free_sgd": 3.0,
 }
 
-# What takes all examples at once: for the one it is its name, the others count signs, which noise changes.
-ON_ALL = ("gd", "rprop", "rprop_minus")
+# What takes all examples at once: for the one it is its name, the others count signs or search along lines, which noise
+# changes.
+ON_ALL = ("gd", "rprop", "rprop_minus", "memoryless_bfgs")
 
 # How the curvature of a loss compares with λ, the largest eigenvalue of the mean of x·xᵀ. For the linear model it is
 # λ itself, twice that keeps minibatches stable; for Poisson times the mean count. For classes it is p(1−p)·λ with the
