@@ -34,6 +34,8 @@ ONE_OF_EACH = [
 IN_PARALLEL = [(name, np.float32) for name in ONE_OF_EACH]
 IN_PARALLEL += [(name, np.float64) for name in ("gd", "lion", "adam", "rmsprop_centered_momentum", "adan")]
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
+# Sums that are added up in another order differ by their rounding, and with them every number of a step.
+NEAR_SUMS = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-10}
 BETAS = {"beta1": 0.8, "beta2": 0.95}
 PAIRS = {
     "betas": {"beta1": 0.9, "beta2": 0.999},
@@ -196,7 +198,7 @@ def assert_same_steps(opt, ref, grads, overrides=None):
     But for the state of rules with sums over all arrays in float32: it is times their estimate, which begins as a
     difference of parameters that float32 has rounded (tests/rules/test_reduced.py holds it against what the rule says).
     """
-    slots = opt.rule.state
+    slots, near = opt.rule.state, NEAR_SUMS if opt.rule.reduces else None
     assert list(slots) == list(ref.state)
     if opt.rule.across and leaves(opt.params)[0].dtype == np.float32:
         slots = ()
@@ -204,9 +206,9 @@ def assert_same_steps(opt, ref, grads, overrides=None):
         opt.step(g)
         ref.step(leaves_or_none(g), **(overrides[k] if overrides else {}))
         assert opt.t == ref.t
-        assert_close(leaves(opt.params), ref.params, f"parameters, t={ref.t}")
+        assert_close(leaves(opt.params), ref.params, f"parameters, t={ref.t}", near)
         for slot in slots:
-            assert_close(leaves(opt.state[slot]), ref.state[slot], f"{slot}, t={ref.t}")
+            assert_close(leaves(opt.state[slot]), ref.state[slot], f"{slot}, t={ref.t}", near)
 
 
 def leaves_or_none(tree):

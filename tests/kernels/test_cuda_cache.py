@@ -55,7 +55,7 @@ kernels = {
     "squares": made.squares(F),
     "judge": made.judge(),
     "note": made.note(),
-    "mine": made.sweep(mine.made(2.0), F),
+    "mine": made.sweep(mine.made(F.type(2.0)), F),
 }
 answers = {name: card.facts(kernel) for name, kernel in kernels.items()}
 """
