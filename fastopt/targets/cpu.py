@@ -11,7 +11,6 @@ from ..errors import describe
 from ..kernels import cpu as kernels
 from ..kernels import sums
 from .available import require
-from .blocks import sums_itself
 from .cpu_gradients import Gradients
 from .cpu_steps import Steps
 from .cpu_sums import StepsOfAll, StepsOfEach
@@ -137,10 +136,6 @@ class Cpu:
         if block.alone and run is kernels.kernel(rule, p.dtype, stage=staged):
             return partial(sums.step(rule, p.dtype, stage=staged), block.kept)
         return run
-
-    def is_serial(self, rule, block, staged) -> bool:
-        """Whether a block is stepped by one call of compiled code, on one thread."""
-        return sums_itself(block) or block.run is kernels.kernel(rule, block.p.dtype, stage=staged)
 
     def gradients(self, layout, options) -> Gradients:
         return Gradients(layout.names, layout.leaves, layout.all, layout.missed, layout.spans)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import config, typeof
 from numba.core.dispatcher import Dispatcher
 
-from ..kernels import addresses, norms
+from ..kernels import addresses, cpu, norms
 from ..kernels import epoch as compiled_loop
 from ..kernels.counts import T
 from ..kernels.functions import compile_for, remembered
@@ -27,6 +27,7 @@ from ..step.inside import (
     refuse_not_finite,
     target_of,
 )
+from ..targets.blocks import sums_itself
 from .epochs import Training
 from .examples import refuse_mixed_floats
 
@@ -36,8 +37,12 @@ def training_of(loss_and_grad, opt) -> type[Training]:
     if not isinstance(loss_and_grad, Dispatcher) or config.DISABLE_JIT or target_of(opt).is_gpu:
         return Training
     blocks = layout_of(opt).all
-    serial = all(target_of(opt).is_serial(opt.rule, block, is_staged(opt)) for block in blocks)
+    serial = all(_is_serial(opt, block) for block in blocks)
     return CompiledTraining if serial and len({block.p.dtype for block in blocks}) == 1 else Training
+
+
+def _is_serial(opt, block) -> bool:
+    return sums_itself(block) or block.run is cpu.kernel(opt.rule, block.p.dtype, stage=is_staged(opt))
 
 
 class CompiledTraining(Training):

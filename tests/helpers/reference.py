@@ -458,7 +458,7 @@ def stableadamw(p, g, m, v, *, t, lr=1e-3, beta1=0.9, beta2=0.99, eps=1e-6, weig
     beta1, beta2 = (beta * (1 - beta ** (t - 1)) / (1 - beta**t) for beta in (beta1, beta2))
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**2
-    rms = np.sqrt(np.mean(g**2 / np.maximum(v, eps**2)))
+    rms = np.sqrt(np.mean(g**2 / np.maximum(v, eps**2))) if g.size else 0.0
     lr = lr / np.maximum(1, rms)
     return p - lr * weight_decay * p - lr * m / (np.sqrt(v) + eps), m, v
 

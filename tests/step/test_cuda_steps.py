@@ -105,6 +105,8 @@ def test_more_state_than_any_rule_has():
 
 def test_nan_in_nan_out():
     for name, rule in BY_NAME.items():
+        if rule.reduces:  # where it reaches the whole array
+            continue
         x = gpu(np.ones(20))
         g = np.ones(20)
         g[3] = np.nan

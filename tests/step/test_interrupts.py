@@ -156,8 +156,8 @@ def test_a_type_error_of_a_handlers_own_is_not_taken_for_numbas():
     gc.disable()
     try:
         for _ in range(50):
-            signal.setitimer(signal.ITIMER_REAL, 2e-4)
             try:
+                signal.setitimer(signal.ITIMER_REAL, 2e-4)
                 while True:
                     opt.step(g)
             except TypeError:

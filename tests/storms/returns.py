@@ -64,9 +64,9 @@ def run(case):
         return once(1.0, "loss")
 
     calls = {
-        "value": lambda: fastopt.minimize(value, np.ones(d), jac=gradient),
-        "gradient": lambda: fastopt.minimize(value, np.ones(d), jac=gradient),
-        "pair": lambda: fastopt.minimize(pair, np.ones(d), jac=True),
+        "value": lambda: fastopt.minimize(value, np.ones(d), jac=gradient, method="adam"),
+        "gradient": lambda: fastopt.minimize(value, np.ones(d), jac=gradient, method="adam"),
+        "pair": lambda: fastopt.minimize(pair, np.ones(d), jac=True, method="adam"),
         "many value": lambda: fastopt.minimize_many(value, np.ones((3, d)), jac=gradient),
         "many gradient": lambda: fastopt.minimize_many(value, np.ones((3, d)), jac=gradient),
         "loss": lambda: fastopt.fit(loss, fastopt.SGD(np.ones(d)), np.ones(50), batch_size=1, epochs=1),
