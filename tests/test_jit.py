@@ -65,10 +65,10 @@ adagrad_decoupled  x, g, s, t, lr, lr_decay=0.0, eps=1e-10, eps_in_sqrt=False, w
 adadelta_decoupled  x, g, v, u, t, lr, rho=0.9, eps=1e-06, weight_decay=0.0
 rmsprop_decoupled  x, g, v, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
 rmsprop_centered_decoupled  x, g, v, a, t, lr, alpha=0.99, eps=1e-08, eps_in_sqrt=False, weight_decay=0.0
-rmsprop_momentum_decoupled  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False, weight_decay=0.0, lr_in_velocity=False
-eps_in_sqrt=False, lr_in_velocity=False, weight_decay=0.0
-rmsprop_centered_momentum_decoupled  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, eps_in_sqrt=False, weight_decay=0.0, lr_in_velocity=False
-eps_in_sqrt=False, lr_in_velocity=False, weight_decay=0.0
+rmsprop_momentum_decoupled  x, g, v, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, \
+eps_in_sqrt=False, weight_decay=0.0, lr_in_velocity=False
+rmsprop_centered_momentum_decoupled  x, g, v, a, b, t, lr, alpha=0.99, eps=1e-08, momentum=0.9, \
+eps_in_sqrt=False, weight_decay=0.0, lr_in_velocity=False
 adamax_decoupled  x, g, m, u, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, eps_in_max=True
 qhm  x, g, m, t, lr, momentum=0.999, nu=0.7
 qhadam  x, g, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-08, nu1=1.0, nu2=1.0
