@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import types
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
@@ -128,7 +129,9 @@ class Keras:
 
     def step(self, grads, k):
         self.opt.learning_rate = self.lrs[k]
-        self.opt.apply([g.copy() for g in grads], self.params)
+        with warnings.catch_warnings():  # its variables do not know NumPy's copy= yet
+            warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
+            self.opt.apply([g.copy() for g in grads], self.params)
         return [np.array(p.value) for p in self.params]
 
 
