@@ -125,13 +125,13 @@ class Keras:
         self.lrs = lrs
         self.params = [keras.Variable(p, dtype="float64") for p in start]
         self.opt = getattr(keras.optimizers, name)(learning_rate=lrs[0], **keywords)
-        self.opt.build(self.params)
+        with warnings.catch_warnings():  # its variables do not know NumPy's copy= yet
+            warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
+            self.opt.build(self.params)
 
     def step(self, grads, k):
         self.opt.learning_rate = self.lrs[k]
-        with warnings.catch_warnings():  # its variables do not know NumPy's copy= yet
-            warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
-            self.opt.apply([g.copy() for g in grads], self.params)
+        self.opt.apply([g.copy() for g in grads], self.params)
         return [np.array(p.value) for p in self.params]
 
 
