@@ -129,7 +129,8 @@ class Optimizer(Stepping, Averaging):
     # Slots, so that a name that means nothing is refused, at no cost to the step.
     __slots__ = ("__weakref__", "_target")
 
-    step, swapped = Stepping.step, Averaging.swapped  # among an optimiser's own, where the manual looks for them
+    # Among an optimiser's own, where the manual looks for them.
+    step, swapped, averaged = Stepping.step, Averaging.swapped, Averaging.averaged
 
     def __init__(
         self,
