@@ -132,6 +132,8 @@ def test_the_picture_tells_all_rules_apart(monkeypatch):
     (legend,) = figure.legends
     box = legend.get_window_extent()
     assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, "there is room for its lines"
+    texts = [text for axes in figure.axes for text in axes.get_children() if getattr(text, "get_text", str)()]
+    assert max(text.get_window_extent().x1 for text in texts) <= box.x0, "no heading runs into it"
     kinds = {(line.get_color(), str(line._dash_pattern)) for line in legend.get_lines()}
     assert len(legend.get_texts()) == len(kinds) == len(fastopt.RULES)
 

@@ -105,7 +105,7 @@ def decorate(outcome: Outcome, by_epoch, by_second):
     by_epoch.xaxis.set_major_locator(MaxNLocator(integer=True))
     on_all = dict.fromkeys(run.rule.name for run in outcome.runs if run.rule.name in ON_ALL)
     if on_all:
-        by_second.set_title(f"{', '.join(on_all)}: updates over all examples", **SMALL)
+        by_second.set_title(f"{', '.join(on_all)}: on all examples", **SMALL)
     by_second.set_xscale("log")
     by_second.set_xlabel("time of training")
     by_second.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
