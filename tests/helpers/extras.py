@@ -5,7 +5,13 @@ Those that need some of its packages only name these, too: ``needs("peers", "tor
 
 import importlib.util
 
-PACKAGES = {"cuda": ("numba_cuda",), "peers": ("torch", "jax", "optax"), "dialects": ("keras", "timm")}
+PACKAGES = {
+    "cuda": ("numba_cuda",),
+    "peers": ("torch", "jax", "optax"),
+    "dialects": ("keras", "timm"),
+    "mpi": ("mpi4py",),
+    "dask": ("distributed",),
+}
 
 
 def is_installed(package):
