@@ -33,6 +33,7 @@ class Layout:
     missed : how many of the optimiser's steps each parameter was left out of
     counts : the optimiser's steps
     spans : the addresses of parameters and state, sorted
+    gradients : what checks gradients, and makes of them the pieces of a step
     """
 
     def __init__(self, target, params, roots, rule, hyper, options):
@@ -46,19 +47,19 @@ class Layout:
         self.missed: list[int] = []
         self.counts = Counts()
         self._block_of: dict[int, int] = {}  # by parameter
+        self._owned: list[tuple[str, tuple[int, int]]] = []  # what is written, by the name of a parameter
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, hyper[group])
         if self._rule.across and len(self.leaves) == 1:
             self.all = [block._replace(alone=True) for block in self.all]
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
-        owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]
-        self.spans = disjoint_spans(owned)
+        self.spans = disjoint_spans(self._owned)
         self._packed = params if isinstance(params, Packed) and params.buffers and not self._one_by_one else None
         self._tree = rebuild(params, iter(self.leaves))
         self._keys = list(self._tree) if isinstance(self._tree, dict) else []
         self._flat = all(child is leaf for child, leaf in zip_longest(_children(self._tree), self.leaves))
-        self._gradients = target.gradients(self, options)
+        self.gradients = target.gradients(self, options)
 
     def _add(self, group, where, root, hyper):
         """The parameters of a group; raises unless they can be stepped in place."""
@@ -73,8 +74,11 @@ class Layout:
         for dtype in sorted({place.dtype for place in self.places[first:]}, reverse=True):  # the narrowest last
             hyper.settle(dtype)
         packed = isinstance(root, Packed) and bool(root.buffers) and not self._one_by_one
-        for p, members in self._split(root if packed else None, first):
+        blocks = list(self._split(root if packed else None, first))
+        self._owned += [(self.names[members[0][0]], target.span(p)) for p, members in blocks]
+        for p, members in target.owned(blocks):
             state = state_of(target, self._rule, p, hyper.start)
+            self._owned += [(self.names[members[0][0]], target.span(a)) for a in state]
             self._block_of |= {index: len(self.all) for index, _, _ in members}
             block = Block(None, p, state, group, tuple(members), packed, alone=self._one_by_one)
             kept = kept_of(target, self._rule, hyper, self.all)
@@ -116,16 +120,16 @@ class Layout:
         if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
             layout = self._packed.layout
             if grads.layout is layout or grads.layout == layout:
-                found = self._gradients.of_buffers(grads.buffers)
+                found = self.gradients.of_buffers(grads.buffers)
                 if found is not None:
                     return found, []
-        return self._gradients.pieces(self._match(grads))
+        return self.gradients.pieces(self.matched(grads))
 
     def pieces_of_own(self, grads) -> list:
         """The same of gradients that were made to fit; raises where a parameter was made read-only."""
         if any(block.packed for block in self.all):
             return self.pieces(grads)[0]
-        return self._gradients.of_own(self._match(grads))
+        return self.gradients.of_own(self.matched(grads))
 
     def without(self, absent) -> tuple[list[int], list[Block]]:
         """What to ``take_missed`` after a step that these parameters were left out of."""
@@ -146,7 +150,7 @@ class Layout:
         missed = [t - count for count in counts]
         self.take_missed(missed, [with_runs(block, missed) for block in self.all])
 
-    def _match(self, grads) -> list:
+    def matched(self, grads) -> list:
         """The leaves of ``grads`` in the order of the parameters."""
         tree = self._tree
         if self._flat and type(grads) is type(tree) and len(grads) == len(tree):
@@ -160,7 +164,7 @@ class Layout:
 
     def refuse_not_finite(self, grads):
         """Raise, with the name of the first gradient that holds a NaN or an Inf."""
-        for name, g in zip(self.names, self._match(grads)):
+        for name, g in zip(self.names, self.matched(grads)):
             if g is not None and not np.isfinite(self._target.on_host(name, g)).all():
                 raise ValueError(f"grads must be finite, got NaN or Inf in {of_gradient(name)}")
         raise AssertionError("a gradient was not finite, and is now: please report this")
@@ -186,7 +190,7 @@ class Layout:
             for index, i, j in block.members:
                 place = self.places[index]
                 array = block.state[self._rule.state.index(slot)]
-                found[index] = self._target.view(array, i, j, place.shape, place.order)
+                found[index] = self._target.part(array, i, j, place)
         return [found[index] for index in range(len(self.leaves))]
 
     def like_state(self, slot: str, leaves: list):

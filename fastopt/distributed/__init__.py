@@ -1,0 +1,4 @@
+"""Beyond one machine.
+
+## MPI
+"""

@@ -1,0 +1,37 @@
+"""Signals that wait: their handlers run once the work is done."""
+
+import signal
+import threading
+from contextlib import contextmanager
+
+
+@contextmanager
+def postponed():
+    """Ctrl-C, and every signal that has a handler in Python, come after this block.
+
+    An exception in the midst of an exchange would leave the other ranks waiting in it for ever.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other runs handlers
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: handler for number in signal.valid_signals() if callable(handler := signal.getsignal(number))}
+    try:
+        for number in handlers:
+            signal.signal(number, lambda number, frame: came.append(number))
+        yield
+    finally:
+        _restore(handlers)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
+
+
+def _restore(handlers):
+    """Whatever a handler that is back raises."""
+    try:
+        while handlers:
+            number, handler = handlers.popitem()
+            signal.signal(number, handler)
+    finally:
+        if handlers:
+            _restore(handlers)
