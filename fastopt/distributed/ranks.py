@@ -33,6 +33,7 @@ class Ranks:
 
     def __init__(self, comm):
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
+        self.apart = False  # whether they were at different places when they last met
 
     def gathered(self, a):
         """An array of each rank, one under the other."""
@@ -59,9 +60,10 @@ class Ranks:
     def meet(self, place, seen=0, mark=0, error=None):
         """What all ranks tell; raises on all of them where one raised, or is at another place."""
         told = self.gathered(np.array([(place.encode(), seen, error is not None, mark)], MEETING))[:, 0]
+        apart = np.flatnonzero(told["place"] != told["place"][0])
+        self.apart = apart.size > 0
         if told["raised"].any():
             raise self._failure(error, int(np.flatnonzero(told["raised"])[0]))
-        apart = np.flatnonzero(told["place"] != told["place"][0])
         if apart.size:
             places = [told["place"][r].decode() for r in (0, apart[0])]
             raise RuntimeError(
