@@ -28,6 +28,11 @@ def ranks_of(comm):
     return ranks if ranks.size > 1 else None
 
 
+def agreed(ranks, place, work, *args):
+    """What ``work`` returns; where there are ranks, as :meth:`Ranks.agreed`."""
+    return work(*args) if ranks is None else ranks.agreed(place, work, *args)
+
+
 class Ranks:
     """This rank among the others. What it offers must be called on all of them, in the same order."""
 
@@ -97,7 +102,7 @@ class Ranks:
         """Raise on all ranks unless each of these texts, by name, is the same on all of them."""
         names = self.meet(place, number_of("\n".join(found)))["seen"]
         if (names != names[0]).any():
-            self._refuse("what is there", ", ".join(found))
+            self._refuse("the names", ", ".join(found))
         told = self.gathered(np.array([number_of(text) for text in found.values()], np.uint64))
         differs = np.flatnonzero((told != told[0]).any(axis=0))
         if differs.size:

@@ -1,5 +1,6 @@
 """An average of the parameters: which rule keeps it, and its exchange with them."""
 
+from ..distributed.signals import postponed
 from ..errors import describe, listing
 from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME
 from ..rules.averages import NAME, averaged
@@ -8,6 +9,7 @@ from .attributes import Attributes
 from .held import SWAP, refusal
 from .interrupts import to_the_end
 
+PLACE = "opt.swapped"  # where ranks meet
 STEPS = 3  # of an exchange
 END = 2 * STEPS  # of that and the one back
 
@@ -51,7 +53,7 @@ class Averaging(Attributes):
         """Exchange the parameters and their average for a ``with`` block, in place and to the bit.
 
         Inside, the arrays of ``params`` hold the average, which ``averaged`` is there too, and ``state`` holds the
-        parameters. What is written into either goes back with it.
+        parameters. What is written into either goes back with it. With ``comm`` all ranks must enter the block.
 
         Raises
         ------
@@ -82,8 +84,19 @@ class Swapped:
 
     def __init__(self, cells, layout, target, rule):
         self._cells, self._layout, self._target, self._rule, self._done = cells, layout, target, rule, END
+        self._others: list = []  # of the parameters that other ranks step, and what they were before
 
     def __enter__(self):
+        ranks, leaves = self._target.ranks, self._layout.leaves
+        if ranks is None:
+            self._begin()
+            return
+        with postponed():
+            ranks.agreed(PLACE, self._begin)
+            self._others = [(part, part.copy()) for part in self._target.parts_of_others(leaves)]
+            self._target.spread(leaves)
+
+    def _begin(self):
         cells = self._cells
         if cells[HELD]:
             raise RuntimeError(refusal(cells))
@@ -120,3 +133,5 @@ class Swapped:
             for kept, (p, average) in zip(self._kept, self._pairs):
                 self._layout.write([((kept, p), (p, average), (average, kept))[self._done % STEPS]])
             self._done += 1
+        if until == END:
+            self._layout.write(self._others)
