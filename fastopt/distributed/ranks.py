@@ -12,7 +12,7 @@ LENGTH = 400  # bytes of a text that is sent
 
 # What ranks tell each other when they meet: what they are about to do, whether they raised, a number that must be the
 # same on all, and a mark.
-MEETING = np.dtype([("place", "S16"), ("seen", np.uint64), ("raised", np.uint8), ("mark", np.uint8)])
+MEETING = np.dtype([("place", "S24"), ("seen", np.uint64), ("raised", np.uint8), ("mark", np.uint8)])
 SAME = "must be the same on all ranks"
 
 

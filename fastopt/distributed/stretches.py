@@ -100,9 +100,9 @@ class Stretches:
 
     def _take(self, received, counts, parts, arrays):
         at = 0
-        for count, part in zip(counts, parts):
+        for count, (begin, end) in zip(counts, parts):
             start = at
-            for array, i, j in self._within(*part, arrays):
+            for array, i, j in self._within(begin, end, arrays):
                 array[i:j] = received[start : start + j - i]
                 start += j - i
             at += count

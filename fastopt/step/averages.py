@@ -76,7 +76,8 @@ class Averaging(Attributes):
         array([2.])
         """
         _ = self.averaged
-        return Swapped(self._cells, self._layout, self._target, self._rule)
+        kind = Swapped if self._target.ranks is None else SwappedTogether
+        return kind(self._cells, self._layout, self._target, self._rule)
 
 
 class Swapped:
@@ -84,19 +85,8 @@ class Swapped:
 
     def __init__(self, cells, layout, target, rule):
         self._cells, self._layout, self._target, self._rule, self._done = cells, layout, target, rule, END
-        self._others: list = []  # of the parameters that other ranks step, and what they were before
 
     def __enter__(self):
-        ranks, leaves = self._target.ranks, self._layout.leaves
-        if ranks is None:
-            self._begin()
-            return
-        with postponed():
-            ranks.agreed(PLACE, self._begin)
-            self._others = [(part, part.copy()) for part in self._target.parts_of_others(leaves)]
-            self._target.spread(leaves)
-
-    def _begin(self):
         cells = self._cells
         if cells[HELD]:
             raise RuntimeError(refusal(cells))
@@ -133,5 +123,21 @@ class Swapped:
             for kept, (p, average) in zip(self._kept, self._pairs):
                 self._layout.write([((kept, p), (p, average), (average, kept))[self._done % STEPS]])
             self._done += 1
+
+
+class SwappedTogether(Swapped):
+    """The same where ranks share the parameters. The end of it asks no other rank: one may come there by an error."""
+
+    _others: tuple = ()  # what other ranks step: where, and what it was
+
+    def __enter__(self):
+        ranks, leaves = self._target.ranks, self._layout.leaves
+        with postponed():
+            ranks.agreed(PLACE, super().__enter__)
+            self._others = tuple((part, part.copy()) for part in self._target.parts_of_others(leaves))
+            self._target.spread(leaves)
+
+    def _exchange(self, until):
+        super()._exchange(until)
         if until == END:
             self._layout.write(self._others)

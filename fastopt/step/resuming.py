@@ -34,8 +34,12 @@ class Resuming(Attributes):
     def _saved_numbers(self) -> dict:
         """The same without the state."""
         hyper = [h.numbers() for h in self._hyper]
-        hyper = hyper if self._grouped else hyper[0]
-        return {"rule": self._rule.name, "t": self.t, "counts": self.counts, "hyper": hyper}
+        return {
+            "rule": self._rule.name,
+            "t": self.t,
+            "counts": self.counts,
+            "hyper": hyper if self._grouped else hyper[0],
+        }
 
     def load_state_dict(self, d) -> None:
         """Restore what ``state_dict()`` returned, bit for bit; arrays are copied in place. With ``comm`` on all ranks.

@@ -1,5 +1,7 @@
 """Steps of optimisers that are on several ranks: all of them step, by the sum of their gradients, or none does."""
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays.host import flat
@@ -20,6 +22,7 @@ class Together(Stepping):
     """Where the ranks meet, and what they tell each other."""
 
     __slots__ = ("_ranks",)
+    _ranks: Any
 
     def _apply_together(self, grads):
         """A step on all ranks; signals wait until it is done, as the other ranks would wait for this one."""
@@ -71,7 +74,7 @@ class Together(Stepping):
         """Raise on all ranks unless this optimiser is the same on all of them."""
         layout, rule, options = self._layout, self._rule, self._options
         places = [f"{name} {spell(p.shape)} {p.dtype} {p.order}" for name, p in zip(layout.names, layout.places)]
-        told = {"rule": rule.name, "its equations": f"{digest(rule.update, rule.coefficients)}"}
+        told = {"rule": rule.name, "the equations of the rule": f"{digest(rule.update, rule.coefficients)}"}
         told |= {"the number of groups": str(len(self._hyper)), "the arrays of params": ", ".join(places)}
         told |= {name: repr(getattr(options, name)) for name in CHANGEABLE}
         self._ranks.same(PLACE, told)
