@@ -18,6 +18,7 @@ QUESTIONS = {
     "latency": "Latency of a fresh process",
     "crossover": "From what size on threads pay",
     "growth": "Growth",
+    "scale": "Beyond one machine",
     "gpu": "A step on a GPU",
 }
 

@@ -12,7 +12,7 @@ LENGTH = 400  # bytes of a text that is sent
 
 # What ranks tell each other when they meet: what they are about to do, whether they raised, a number that must be the
 # same on all, and a mark.
-MEETING = np.dtype([("place", "S16"), ("seen", np.uint64), ("raised", np.uint8), ("mark", np.uint8)])
+MEETING = np.dtype([("place", "S24"), ("seen", np.uint64), ("raised", np.uint8), ("mark", np.uint8)])
 SAME = "must be the same on all ranks"
 
 
@@ -26,6 +26,11 @@ def ranks_of(comm):
         raise TypeError(f"{wanted}, got {describe(comm)} without {listing(lacking)}")
     ranks = Ranks(comm)
     return ranks if ranks.size > 1 else None
+
+
+def agreed(ranks, place, work, *args):
+    """What ``work`` returns; where there are ranks, as :meth:`Ranks.agreed`."""
+    return work(*args) if ranks is None else ranks.agreed(place, work, *args)
 
 
 class Ranks:
@@ -99,7 +104,7 @@ class Ranks:
         """Raise on all ranks unless each of these texts, by name, is the same on all of them."""
         names = self.meet(place, number_of("\n".join(found)))["seen"]
         if (names != names[0]).any():
-            self._refuse("what is there", ", ".join(found))
+            self._refuse("the names", ", ".join(found))
         told = self.gathered(np.array([number_of(text) for text in found.values()], np.uint64))
         differs = np.flatnonzero((told != told[0]).any(axis=0))
         if differs.size:

@@ -4,6 +4,8 @@ Gradients are added up where they are stepped, and the parameters then sent to a
 parameters leave each of n ranks, as in a ring's all-reduce.
 """
 
+import numpy as np
+
 from ..arrays.host import flat
 from ..kernels import cpu as kernels
 from ..targets.cpu import Cpu
@@ -43,6 +45,31 @@ class Shared(Cpu):
 
     def part(self, array, begin, end, place):
         return array[begin:end]
+
+    def whole(self, places, parts):
+        """On rank 0; the others have none."""
+        first = self.ranks.rank == 0
+        found = [np.empty(p.shape, p.dtype, p.order) for p in places] if first else [None] * len(places)
+        for stretches, members in self.stretches:
+            own = np.concatenate([parts[i] for i in members])
+            stretches.collect(own, [flat(found[i]) if first else None for i in members])
+        return found if first else []
+
+    def own_parts(self, arrays):
+        found = list(arrays)
+        for stretches, members in self.stretches:
+            for i, (begin, end) in zip(members, stretches.own_parts()):
+                found[i] = flat(arrays[i])[begin:end]
+        return found
+
+    def parts_of_others(self, leaves) -> list:
+        """Flat views of what other ranks step."""
+        return [
+            part
+            for stretches, members in self.stretches
+            for i, (begin, end) in zip(members, stretches.own_parts())
+            for part in (flat(leaves[i])[:begin], flat(leaves[i])[end:])
+        ]
 
     def sweep(self, rule, block, staged, options):
         """Not the call that takes sums, too: they are of all ranks."""

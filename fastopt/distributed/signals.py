@@ -25,8 +25,8 @@ def postponed():
         yield
     finally:
         _restore(handlers)
-        for number in dict.fromkeys(came):
-            signal.raise_signal(number)
+        for each in dict.fromkeys(came):
+            signal.raise_signal(each)
 
 
 def _restore(handlers):

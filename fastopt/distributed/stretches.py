@@ -4,6 +4,7 @@ Whatever goes to others goes in rounds, through two buffers of a fixed size.
 """
 
 from bisect import bisect_right
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,6 +37,14 @@ class Stretches:
         total, n = self._starts[-1], ranks.size
         self._limits = [(total * r // n, total * (r + 1) // n) for r in range(n)]
         self.own = self._limits[ranks.rank]
+
+    def own_parts(self) -> list[tuple[int, int]]:
+        """Where this rank's part of each array begins and ends."""
+        low, high = self.own
+        return [
+            (min(max(low, start), stop) - start, min(max(high, start), stop) - start)
+            for start, stop in pairwise(self._starts)
+        ]
 
     def add_up(self, arrays, out):
         """The sums over all ranks of this rank's stretch, added in the order of the ranks; None stands for zeros."""
@@ -91,9 +100,9 @@ class Stretches:
 
     def _take(self, received, counts, parts, arrays):
         at = 0
-        for count, part in zip(counts, parts):
+        for count, (begin, end) in zip(counts, parts):
             start = at
-            for array, i, j in self._within(*part, arrays):
+            for array, i, j in self._within(begin, end, arrays):
                 array[i:j] = received[start : start + j - i]
                 start += j - i
             at += count

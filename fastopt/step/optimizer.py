@@ -166,7 +166,7 @@ class Optimizer(Together, Resuming, Averaging):
             self._build(params, rule, options, ema, average, hyper)
         else:
             ranks.agreed(PLACE, self._build, params, rule, options, ema, average, hyper)
-            ranks.same(PLACE, self._described())
+            self._check_same()
 
     def _build(self, params, rule, options, ema, average, hyper):
         if not isinstance(rule, Rule):

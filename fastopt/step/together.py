@@ -1,5 +1,7 @@
 """Steps of optimisers that are on several ranks: all of them step, by the sum of their gradients, or none does."""
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays.host import flat
@@ -9,6 +11,7 @@ from ..distributed.signals import postponed
 from ..errors import spell
 from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME, T
 from ..kernels.digest import digest
+from .attributes import CHANGEABLE
 from .held import STEP, refusal
 from .stepping import Stepping
 
@@ -19,6 +22,7 @@ class Together(Stepping):
     """Where the ranks meet, and what they tell each other."""
 
     __slots__ = ("_ranks",)
+    _ranks: Any
 
     def _apply_together(self, grads):
         """A step on all ranks; signals wait until it is done, as the other ranks would wait for this one."""
@@ -59,21 +63,22 @@ class Together(Stepping):
         """What must be the same on all ranks in a step, by name."""
         options = self._options
         told = {"t": str(self._cells[T])}
-        told |= {name: repr(getattr(options, name)) for name in ("maximize", "clip_value", "clip_norm", "check_finite")}
+        told |= {name: repr(getattr(options, name)) for name in CHANGEABLE}
         for k, (hyper, decay) in enumerate(found):
             where = f" of group {k}" if self._grouped else ""
             numbers = dict(zip(self._rule.hyper, hyper)) | {"weight_decay": decay}
             told |= {f"{name}{where}": repr(number) for name, number in numbers.items()}
         return told
 
-    def _described(self) -> dict:
-        """What must be the same on all ranks at the start, by name."""
-        layout, options = self._layout, self._options
-        places = [(name, p.shape, p.dtype.name, p.order) for name, p in zip(layout.names, layout.places)]
-        told = {"rule": self._rule.name, "its equations": f"{digest(self._rule.update, self._rule.coefficients)}"}
-        told["the arrays of params"] = ", ".join(f"{name} {spell(shape)} {rest}" for name, shape, *rest in places)
-        told |= {name: repr(getattr(options, name)) for name in ("maximize", "clip_value", "clip_norm", "check_finite")}
-        told |= {f"the numbers of group {k}": repr(mine.numbers()) for k, mine in enumerate(self._hyper)}
+    def _check_same(self):
+        """Raise on all ranks unless this optimiser is the same on all of them."""
+        layout, rule, options = self._layout, self._rule, self._options
+        places = [f"{name} {spell(p.shape)} {p.dtype} {p.order}" for name, p in zip(layout.names, layout.places)]
+        told = {"rule": rule.name, "the equations of the rule": f"{digest(rule.update, rule.coefficients)}"}
+        told |= {"the number of groups": str(len(self._hyper)), "the arrays of params": ", ".join(places)}
+        told |= {name: repr(getattr(options, name)) for name in CHANGEABLE}
+        self._ranks.same(PLACE, told)
+        told = {f"the numbers of group {k}": repr(mine.numbers()) for k, mine in enumerate(self._hyper)}
         for name, leaf in zip(layout.names, layout.leaves):
             told[f"the values of {name}"] = f"those with the checksum {number_of(flat(leaf).view(np.uint8)):x}"
-        return told
+        self._ranks.same(PLACE, told)

@@ -13,3 +13,11 @@ class Whole:
     def part(self, array, begin, end, place):
         """What belongs to a parameter, described by its place, in a flat array of a block."""
         return self.view(array, begin, end, place.shape, place.order)  # type: ignore[attr-defined]
+
+    def whole(self, places, parts) -> list:
+        """New NumPy arrays of whole parameters, of what ``part`` is of each."""
+        return [self.copy_to_host(part) for part in parts]  # type: ignore[attr-defined]
+
+    def own_parts(self, arrays) -> list:
+        """Of whole arrays of the host the parts that belong here."""
+        return arrays

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-SECONDS = 30.0  # after which ranks that wait for each other are said to hang
+SECONDS = 10.0  # after which ranks that wait for each other are said to hang
 
 
 class Hub:
