@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit
-from ranks_in_threads import run
+from on_ranks import results
 from refusals import contents
 
 import fastopt
@@ -40,11 +40,7 @@ def trained(size, make=adam, params=lambda: np.zeros(3), loss=linear, parts=None
         opt, part = make(comm, params()), parts[comm.Get_rank()]
         return opt, fastopt.fit(loss, opt, (X[part], Y[part]), **options)
 
-    found, _ = run(size, script)
-    for error in found:
-        if isinstance(error, BaseException):
-            raise error
-    return found
+    return results(size, script)
 
 
 def updates_of(size, epoch, batch_size, accumulate, seed=5):
@@ -120,7 +116,7 @@ def test_a_run_repeats_to_the_bit_and_goes_on_where_another_ended():
             fastopt.fit(linear, opt, data, batch_size=4, epochs=last, initial_epoch=first, seed=5)
         return opt
 
-    found, _ = run(3, script)
+    found = results(3, script)
     assert [contents(opt) for opt in found] == [contents(opt) for opt, _ in once]
 
 
@@ -206,34 +202,37 @@ def test_one_rank_is_none():
     """Where a communicator has one rank, training is compiled as without one."""
     from fastopt.train.compiled import CompiledTraining, training_of
 
-    (opt,), _ = run(1, lambda comm: adam(comm, np.zeros(3)))
+    (opt,) = results(1, lambda comm: adam(comm, np.zeros(3)))
     assert training_of(njit(linear), opt) is CompiledTraining
 
 
 # ---------------------------------------------------------------- what happens after an epoch
 
 
-def held_out_on(size, options, make=adam, hears=lambda *_: None):
-    """Histories, and optimisers, where each rank holds out as many examples as its number tells."""
+def held_out_on(size, make=adam, **options):
+    """Of each rank the optimiser, the history and the average, if any; each holds out other examples."""
     parts = {1: [slice(None)], 2: [slice(0, 3), slice(3, 12)]}[size]
 
     def script(comm):
         opt, rank = make(comm, np.zeros(3)), comm.Get_rank()
         part, held_out = PARTS.get(size, [slice(None)])[rank], tuple(a[parts[rank]] for a in HELD_OUT)
-        return opt, fastopt.fit(linear, opt, (X[part], Y[part]), validation=held_out, callback=hears, **options)
+        hist = fastopt.fit(linear, opt, (X[part], Y[part]), validation=held_out, **options)
+        if not opt.rule.evaluates:
+            return opt, hist, None
+        with opt.swapped():
+            return opt, hist, opt.params.copy()
 
-    found, _ = run(size, script)
-    return found
+    return results(size, script)
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_validation_is_of_all_that_is_held_out(reduction):
     options = {"batch_size": None, "epochs": 4, "reduction": reduction}
-    ((_, expected),) = held_out_on(1, options)
-    found = held_out_on(2, options)
-    for _, hist in found:
+    ((_, expected, _),) = held_out_on(1, **options)
+    found = held_out_on(2, **options)
+    for _, hist, _ in found:
         close(hist.validation, expected.validation)
-    assert len({repr(hist.validation) for _, hist in found}) == 1
+    assert len({repr(hist.validation) for _, hist, _ in found}) == 1
 
 
 def test_patience_restores_the_best_parameters_on_all_ranks():
@@ -242,24 +241,24 @@ def test_patience_restores_the_best_parameters_on_all_ranks():
     def note(epoch, loss, opt):
         seen.setdefault(epoch, set()).add(parameters(opt))
 
-    found = held_out_on(2, {"batch_size": 4, "epochs": 200, "patience": 3}, hears=note)
-    for opt, hist in found:
+    for opt, hist, _ in held_out_on(2, batch_size=4, epochs=200, patience=3, callback=note):
         best = int(np.argmin(hist.validation))
         assert (hist.stopped, best) == ("patience", len(hist.epoch) - 4)
         assert seen[best] == {parameters(opt)} != seen[len(hist.epoch) - 1]
 
 
 @pytest.mark.parametrize("asked", [{"ema": 0.8}, {"average": "polyak"}], ids=lambda asked: next(iter(asked)))
-def test_validation_is_of_the_average(asked):
+def test_validation_is_of_the_average_which_patience_restores(asked):
     def make(comm, params):
         return adam(comm, params, **asked)
 
-    options = {"batch_size": None, "epochs": 30, "patience": 2}
-    ((one, expected),) = held_out_on(1, options, make)
-    for opt, hist in held_out_on(2, options, make):
+    options = {"batch_size": None, "epochs": 30, "patience": 2, "make": make}
+    ((one, expected, average),) = held_out_on(1, **options)
+    for opt, hist, found in held_out_on(2, **options):
         assert hist.stopped == expected.stopped == "patience"
         close(hist.validation, expected.validation)
         close(opt.params, one.params)
+        close(found, average)
 
 
 def test_a_plateau_goes_by_the_loss_of_all():
@@ -287,7 +286,7 @@ def test_one_rank_stops_all(who):
         hist = fastopt.fit(linear, opt, (X[part], Y[part]), batch_size=4, epochs=9, callback=callback)
         return hist.stopped, opt.t, heard, hist.loss
 
-    (one, other), _ = run(2, script)
+    one, other = results(2, script)
     assert one == other
     assert one[:2] == ("callback", 3 * 7)
     assert one[2] == list(enumerate(one[3]))

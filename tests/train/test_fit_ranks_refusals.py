@@ -33,8 +33,7 @@ def on_ranks(size, of_rank, **options):
             opt.lr = 0.1  # whatever a callback made of it
             opt.step(np.ones(3))  # the ranks have nothing left to say to each other
 
-    found, _ = run(size, script)
-    return found, bits
+    return run(size, script)[0], bits
 
 
 def check_one_sentence(error):
@@ -225,14 +224,18 @@ def test_a_callback_that_raises_on_one_rank(error):
     assert bits[0][0] == 2 * 4
 
 
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9}], ids=["plain", "average"])
 @pytest.mark.parametrize("error", RAISED[:4], ids=lambda error: type(error).__name__)
-def test_held_out_examples_whose_loss_raises_on_one_rank(error):
+def test_held_out_examples_whose_loss_raises_on_one_rank(error, options):
     def loss(w, g, X, y):
         if len(y) == 3:  # held out
             raise error
         return linear(w, g, X, y)
 
-    found, bits = on_ranks(2, lambda rank, opt: {"validation": (X[: 2 + rank], Y[: 2 + rank]), "loss_and_grad": loss})
+    def of_rank(rank, opt):
+        return {"validation": (X[: 2 + rank], Y[: 2 + rank]), "loss_and_grad": loss}
+
+    found, bits = on_ranks(2, of_rank, **options)
     check_ended(found, 1, type(error), str(error))
     assert bits[0] == bits[1]
     assert bits[0][0] == 4
