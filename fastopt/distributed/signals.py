@@ -1,9 +1,8 @@
 """Signals that wait: their handlers run once the work is done."""
 
+import _signal as signal  # what signal wraps: to name the numbers, as that does, takes 0.2 ms
 import threading
 from contextlib import contextmanager
-
-import _signal as signal  # type: ignore[import-not-found]  # what signal wraps: to name the numbers takes 0.2 ms
 
 NUMBERS = tuple(signal.valid_signals())
 

@@ -13,7 +13,7 @@ from ..step.optimizer import Optimizer
 from .compiled import training_of
 from .examples import examples_of, held_out_of
 from .history import History
-from .ranks import company_of
+from .ranks import TrainingOfRanks, company_of
 
 
 def fit(
@@ -41,12 +41,12 @@ def fit(
     stream (Numba kernels, or CuPy's or PyTorch's operations); it may return the loss in an array of one element on the
     GPU. Batches are picked there, and an epoch waits for the device once, at its end, to read the loss.
 
-    With an optimiser that has ``comm`` every rank calls ``fit``, with examples of its own, in any number: an update
-    sums the gradients of a batch from each rank, which has none once its examples are through, and an epoch has as
-    many updates as the rank with the most examples needs. ``reduction="mean"`` divides by the examples of all ranks.
-    ``validation`` is what each rank holds out; losses are those of all ranks, and the history is the same on all of
-    them but for its times. A StopIteration on one rank ends the training on all; any other exception, too, and is told
-    to the others.
+    Where the optimiser was made with ``comm``, every rank calls ``fit`` with examples of its own, in any number, and
+    otherwise the same arguments. An update sums the gradients of a batch of each rank, ``batch_size`` examples or
+    what is left; an epoch has as many updates as the rank with the most examples needs. ``reduction="mean"`` divides
+    by the examples of all ranks. ``validation`` is what each rank holds out. Losses are those of all ranks, so the
+    history is the same on all but for its times. StopIteration in a callback ends the training on all ranks;
+    what else one of them raises ends it, too, and the others raise an exception that says so.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def fit(
             )
         held_out = None if validation is None else held_out_of(validation, opt, loss_and_grad, data, shapes)
         train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, n, size, accumulate)
-        if company is not None:
+        if isinstance(train, TrainingOfRanks):
             given = {"validation": validation is not None, "callback": callback is not None}
             train.join(company, {**numbers, "reduction": reduction}, given)
         order = partial(_order, n, size, seed)

@@ -1,10 +1,13 @@
 """What differs between ranks is refused on all; what one raises while they train ends the training of all."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from ranks_in_threads import run
 
 import fastopt
+from fastopt.train.ranks import TrainingOfRanks
 
 RNG = np.random.default_rng(11)
 X, Y = RNG.normal(size=(12, 3)), RNG.normal(size=12)
@@ -243,7 +246,6 @@ def test_held_out_examples_whose_loss_raises_on_one_rank(error, options):
 
 def test_what_fit_itself_raises_on_one_rank(monkeypatch):
     """Between two places where the ranks meet, here as it keeps the best parameters."""
-    from fastopt.train.ranks import TrainingOfRanks
 
     def copy(self):
         if not self.leads:
@@ -252,6 +254,35 @@ def test_what_fit_itself_raises_on_one_rank(monkeypatch):
     monkeypatch.setattr(TrainingOfRanks, "copy", copy)
     found, bits = on_ranks(2, lambda rank, opt: {"validation": VAL, "patience": 1})
     check_ended(found, 1, MemoryError, "of one")
+    assert bits[0] == bits[1]
+
+
+def test_what_is_raised_behind_the_last_epoch_on_one_rank(monkeypatch):
+    @contextmanager
+    def bar(show, total, what):
+        yield lambda steps, text: None
+        if show:
+            raise OSError("of a closed pipe")
+
+    monkeypatch.setattr("fastopt.train.fit.progress_bar", bar)
+    found, bits = on_ranks(2, lambda rank, opt: {"progress": True})
+    check_ended(found, 0, OSError, "of a closed pipe")
+    assert bits[0] == bits[1]
+
+
+def test_what_is_raised_once_all_have_trained_is_told_to_nobody(monkeypatch):
+    """As an interrupt at the very end: the others may do something else by then."""
+    ended = TrainingOfRanks.end
+
+    def end(self, kept):
+        ended(self, kept)
+        if not self.leads:
+            raise KeyboardInterrupt("of one")
+
+    monkeypatch.setattr(TrainingOfRanks, "end", end)
+    found, bits = on_ranks(2, lambda rank, opt: {})
+    assert found[0].stopped is None
+    assert type(found[1]) is KeyboardInterrupt
     assert bits[0] == bits[1]
 
 
