@@ -132,10 +132,14 @@ class SwappedTogether(Swapped):
 
     def __enter__(self):
         ranks, leaves = self._target.ranks, self._layout.leaves
-        with postponed():
-            ranks.agreed(PLACE, super().__enter__)
-            self._others = tuple((part, part.copy()) for part in self._target.parts_of_others(leaves))
-            self._target.spread(leaves)
+        try:
+            with postponed():
+                ranks.agreed(PLACE, super().__enter__)
+                self._others = tuple((part, part.copy()) for part in self._target.parts_of_others(leaves))
+                self._target.spread(leaves)
+        except BaseException:  # of another rank, or a signal's
+            self.__exit__()
+            raise
 
     def _exchange(self, until):
         super()._exchange(until)

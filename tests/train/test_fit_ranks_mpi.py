@@ -17,8 +17,8 @@ BEFORE = f"""
 X, y = np.load("{{path}}X.npy"), np.load("{{path}}y.npy")
 mine = slice(0, {CUT}) if rank == 0 else slice({CUT}, None)
 loss, data = fastopt.problems.logistic({L2}), (X[mine], y[mine])
-def made():
-    return fastopt.Nesterov(np.zeros(X.shape[1]), lr={LR}, momentum=0.9, comm=comm)
+def made(**options):
+    return fastopt.Nesterov(np.zeros(X.shape[1]), lr={LR}, momentum=0.9, comm=comm, **options)
 """
 
 TRAINED = f"""
@@ -54,10 +54,10 @@ def arm(epoch, loss, opt):
 signal.signal(signal.SIGALRM, interrupt)
 chance, texts, ended = random.Random(0), set(), []
 for k in range(60):
-    opt = made()
+    opt = made(average=[None, None, "polyak"][k % 3])
     options = dict(validation=(X[:50], y[:50]), patience=1000) if k % 2 else {}
     try:
-        fastopt.fit(loss, opt, data, batch_size=[32, None][k % 3 == 0], epochs=10**6, callback=arm, **options)
+        fastopt.fit(loss, opt, data, batch_size=[32, None][k % 5 == 0], epochs=10**6, callback=arm, **options)
     except BaseException as error:
         texts.add(f"{type(error).__name__}: {error}")
     opt.step(np.ones(X.shape[1]))  # raises if the ranks are not in step
