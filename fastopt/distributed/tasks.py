@@ -1,0 +1,78 @@
+"""A chunk of work, in a worker: on the worker's share of the cores, and with what all chunks have in common at hand."""
+
+import os
+import time
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from ..errors import shorten
+from ..kernels.threads import forked, limit_threads, restore_threads
+from .functions import Absent, packed, unpacked
+
+DONE, RAISED, LACKS, ABSENT = "done", "raised", "lacks", "absent"  # what came of a chunk
+MOST = 2  # calls whose common part a worker keeps, so that two threads may use one executor
+_known: OrderedDict[str, Any] = OrderedDict()
+
+
+class Terms(NamedTuple):
+    """``until`` is when to stop, by ``time.time()``, which processes share; ``workers`` are those of a machine."""
+
+    until: float | None
+    workers: int
+
+
+def here(work, rows, begin, terms):
+    """In a thread of the process that asks."""
+    try:
+        return DONE, _on_share(work, rows, begin, terms)
+    except Exception as error:
+        return RAISED, error
+
+
+def elsewhere(token, work, rows, begin, terms):
+    """In another process, with ``rows`` packed. ``work`` is packed too, or None where the worker should have it."""
+    try:
+        known = _opened(token, work)
+    except Absent as absent:
+        return ABSENT, absent.args[0]
+    if known is None:
+        return LACKS, None
+    try:
+        return DONE, _on_share(known, unpacked(rows), begin, terms)
+    except Exception as error:
+        return RAISED, _packed_error(error)
+
+
+def _opened(token, work):
+    known = _known.get(token)
+    if known is None and work is not None:
+        known = _known[token] = unpacked(work)
+        while len(_known) > MOST:
+            _known.popitem(last=False)
+    return known
+
+
+def _on_share(work, rows, begin, terms):
+    ends = None if terms.until is None else time.perf_counter() + terms.until - time.time()
+    if forked():  # where no threads are started
+        return work(rows, begin, ends)
+    before = limit_threads(max(1, _cores() // terms.workers))
+    try:
+        return work(rows, begin, ends)
+    finally:
+        restore_threads(before)
+
+
+def _cores():
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _packed_error(error):
+    """An exception as bytes that are one again: not all can be pickled, and an engine may die of one."""
+    try:
+        data = packed(error)
+        unpacked(data)
+    except Exception:
+        return packed(RuntimeError(shorten(f"{type(error).__name__}: {error}", 300)))
+    return data
