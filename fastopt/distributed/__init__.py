@@ -1,1 +1,113 @@
-"""Beyond one machine."""
+'''Beyond one machine: the workers of any executor for many problems.
+
+Engines that exist start the processes, move the data and know what to do when a machine fails; nothing here does.
+
+## Many problems
+
+`fastopt.minimize_many` takes any ``concurrent.futures.Executor``, and deals the problems out to its workers:
+
+>>> import numpy as np, fastopt
+>>> from concurrent.futures import ThreadPoolExecutor
+>>> from numba import njit
+>>> @njit
+... def fun(x, grad, centre):
+...     grad[0] = x[0] - centre
+...     return 0.5 * grad[0] ** 2
+>>> centres = np.linspace(-1.0, 1.0, 100)
+>>> given = fun, np.zeros((100, 1)), (centres,), (), "nesterov", "inplace"
+>>> with ThreadPoolExecutor(2) as executor:
+...     there = fastopt.minimize_many(*given, options={"lr": 0.5}, executor=executor)
+>>> here = fastopt.minimize_many(*given, options={"lr": 0.5})
+>>> bool((there.x == here.x).all()), there.message
+(True, '100 of 100 problems succeeded: 100 gtol.')
+
+The result has the same bits whoever the workers are, however many they are, and whatever the size of a chunk. On one
+machine threads are enough: a Numba function uses all cores without an executor. Processes pay for Python functions,
+which run one at a time in each, and on several machines. With [Dask](https://distributed.dask.org), installed by
+``pip install "fastopt[dask]"``, the client has an executor:
+
+```python
+import dask.distributed
+import numpy as np
+from numba import njit
+
+import fastopt
+
+
+@njit
+def misfit(x, y, t):
+    total = 0.0
+    for j in range(t.size):
+        total += (x[0] + x[1] * t[j] - y[j]) ** 2
+    return total
+
+
+if __name__ == "__main__":
+    t = np.linspace(-1.0, 1.0, 20)
+    lines = np.random.default_rng(0).normal(size=(1000, 2))
+    Y = lines[:, :1] + lines[:, 1:] * t
+    with dask.distributed.Client(n_workers=2, threads_per_worker=1) as client:  # or the address of a scheduler
+        res = fastopt.minimize_many(
+            misfit, np.zeros((1000, 2)), (Y,), (t,), "nesterov", options={"lr": 0.01}, executor=client.get_executor()
+        )
+    print(res.message)
+```
+
+With [mpi4py](https://mpi4py.readthedocs.io), installed by ``pip install "fastopt[mpi]"``, the ranks but the first are
+the workers of this script, which is run by ``mpiexec -n 3 python -m mpi4py.futures fits.py``:
+
+```python
+from mpi4py.futures import MPIPoolExecutor
+import numpy as np
+from numba import njit
+
+import fastopt
+
+
+@njit
+def misfit(x, y, t):
+    total = 0.0
+    for j in range(t.size):
+        total += (x[0] + x[1] * t[j] - y[j]) ** 2
+    return total
+
+
+if __name__ == "__main__":
+    t = np.linspace(-1.0, 1.0, 20)
+    lines = np.random.default_rng(0).normal(size=(1000, 2))
+    Y = lines[:, :1] + lines[:, 1:] * t
+    with MPIPoolExecutor() as executor:
+        res = fastopt.minimize_many(
+            misfit, np.zeros((1000, 2)), (Y,), (t,), "nesterov", options={"lr": 0.01}, executor=executor
+        )
+    print(res.message)
+```
+
+Python's own ``ProcessPoolExecutor`` serves as well, however it starts processes, and joblib's loky
+(``joblib.externals.loky.get_reusable_executor()``).
+
+### How a function travels
+
+A function that workers can import goes by its name, and its compiled code is found on the disk if it is decorated by
+``@njit(cache=True)``: put it in a module. What is imported there is used only if it is the same, with the same
+globals. What is in a script or a notebook, or made within a function, goes by value where a worker has not run the same
+script: as code, with the globals that it reads, and it is compiled in each worker. For the function above that is BYVALUE ms,
+against BYNAME from the disk. Schedules, ``before`` and ``after``, and rules of your own travel the same way.
+
+``shared`` arrays go once to each worker, rows with their chunk. What is sent must be picklable, but functions need not.
+
+### What a worker does
+
+Each worker process uses its share of the cores: those of its machine, by the number of workers there. Of Dask's it is
+known where they are; others are taken to be on one machine: set ``num_workers`` there. Dask's threads are workers.
+
+``maxtime`` is by the clocks of the machines, which must agree. Problems that were not begun in time are as they are
+without an executor. Ctrl-C cancels what is pending; a chunk that has begun is run to its end by its worker.
+
+What an objective raises is a result, status 5, as always. Any other exception in a worker is raised by the call, of the
+first chunk if it comes in several. Where a worker dies the call raises what its executor raises; Dask first tries others.
+
+## MPI
+
+One large fit over the ranks of MPI.
+'''

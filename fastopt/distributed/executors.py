@@ -18,7 +18,7 @@ from .tasks import ABSENT, DONE, LACKS, RAISED, Terms, elsewhere, here
 
 EACH = 4  # chunks of a worker, so that none is alone with the last ones for long
 AHEAD = 2  # chunks of a worker on their way
-LARGE = 2**20  # bytes from which on Dask moves data itself
+LARGE = 2**23  # bytes from which on Dask moves data itself: of 10 MB with a task it warns
 
 
 class Dealing(NamedTuple):

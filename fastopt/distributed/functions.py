@@ -80,7 +80,7 @@ class _Pickler(NumbaPickler):
             return (make, names) if len(names) == 1 else (_found, (*names, None))
         parts = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule) if f.init}
         plain = {name: dict(part) if isinstance(part, MappingProxyType) else part for name, part in parts.items()}
-        return _rule_of, (plain | {"ranges": {name: str(each) for name, each in rule.ranges.items()}},)
+        return _rule_of, (plain,)
 
 
 def _rule_of(parts):
