@@ -1,4 +1,4 @@
-'''Beyond one machine: the workers of any executor for many problems.
+"""Beyond one machine: the workers of any executor for many problems.
 
 Engines that exist start the processes, move the data and know what to do when a machine fails; nothing here does.
 
@@ -89,25 +89,27 @@ Python's own ``ProcessPoolExecutor`` serves as well, however it starts processes
 ### How a function travels
 
 A function that workers can import goes by its name, and its compiled code is found on the disk if it is decorated by
-``@njit(cache=True)``: put it in a module. What is imported there is used only if it is the same, with the same
-globals. What is in a script or a notebook, or made within a function, goes by value where a worker has not run the same
-script: as code, with the globals that it reads, and it is compiled in each worker. For the function above that is BYVALUE ms,
-against BYNAME from the disk. Schedules, ``before`` and ``after``, and rules of your own travel the same way.
+``@njit(cache=True)``: put it in a module. What is imported there is used only if it is the same, with the same globals.
+What is in a script or a notebook, or made within a function, goes by value where a worker has not run the same script:
+as code, with the globals that it reads, and each worker compiles it. A function of ten lines that writes its gradient
+took 85 ms before its first problem, against 15 from the disk. Schedules, ``before`` and ``after``, and rules of your
+own travel the same way.
 
 ``shared`` arrays go once to each worker, rows with their chunk. What is sent must be picklable, but functions need not.
 
 ### What a worker does
 
-Each worker process uses its share of the cores: those of its machine, by the number of workers there. Of Dask's it is
-known where they are; others are taken to be on one machine: set ``num_workers`` there. Dask's threads are workers.
+Each worker uses its share of the cores: those of its machine, by the number of workers there. Where those of Dask and
+MPI are is known; other executors are taken to have theirs on one machine. A thread of Dask's is a worker.
 
 ``maxtime`` is by the clocks of the machines, which must agree. Problems that were not begun in time are as they are
 without an executor. Ctrl-C cancels what is pending; a chunk that has begun is run to its end by its worker.
 
-What an objective raises is a result, status 5, as always. Any other exception in a worker is raised by the call, of the
-first chunk if it comes in several. Where a worker dies the call raises what its executor raises; Dask first tries others.
+What an objective raises is a result, status 5, as always. Any other exception in a worker is raised by the call, of
+the first chunk if it comes in several. Where a worker dies the call raises what its executor raises; Dask first tries
+others.
 
 ## MPI
 
 One large fit over the ranks of MPI.
-'''
+"""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..checks import count
 from ..errors import describe
 from .functions import packed, unpacked
-from .tasks import ABSENT, DONE, LACKS, RAISED, Terms, elsewhere, here
+from .tasks import DONE, LACKS, RAISED, Terms, elsewhere, here
 
 EACH = 4  # chunks of a worker, so that none is alone with the last ones for long
 AHEAD = 2  # chunks of a worker on their way
@@ -56,7 +56,7 @@ class _Fan:
     def __init__(self, dealt, work, rows, ends):
         self.executor, self.rows, self.work, self.ends = dealt.executor, rows, work, ends
         self.workers, beside = _workers(dealt)
-        self.terms = Terms(None if ends is None else time.time() + ends - time.perf_counter(), beside)
+        self.terms = Terms(None if ends is None else time.time() + ends - time.perf_counter(), self.workers, beside)
         self.is_here = isinstance(dealt.executor, ThreadPoolExecutor)
         self.client = getattr(dealt.executor, "_client", None)  # Dask's
         k = len(rows[0])
@@ -139,15 +139,15 @@ class _Fan:
 
 
 def _workers(dealt):
-    """How many there are, and how many at most on one machine: if an executor does not tell where, on this one."""
-    client = getattr(dealt.executor, "_client", None)
+    """How many there are, and at most how many on one machine, or None where those know that themselves."""
+    executor = dealt.executor
+    client = getattr(executor, "_client", None)
     if client is not None:
         machines: dict[str, int] = {}
         for address, threads in client.nthreads().items():
             machine = address.rpartition(":")[0]
             machines[machine] = machines.get(machine, 0) + threads
-        beside, known = max(machines.values(), default=1), sum(machines.values())
-        return dealt.num_workers or known or 1, beside
-    known = getattr(dealt.executor, "_max_workers", None)  # of Python's pools, loky's and mpi4py's
+        return dealt.num_workers or sum(machines.values()) or 1, max(machines.values(), default=1)
+    known = getattr(executor, "_max_workers", None)  # of Python's pools, loky's and mpi4py's
     workers = dealt.num_workers or (known if isinstance(known, int) and known else os.cpu_count() or 1)
-    return workers, workers
+    return workers, None if type(executor).__module__.startswith("mpi4py.") else workers

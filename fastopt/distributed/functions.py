@@ -4,6 +4,7 @@ A Numba function that is pickled is compiled again wherever it arrives. What is 
 code on the disk; so it goes by name, with a digest that tells whether what is found there is what was meant.
 """
 
+import contextlib
 import copyreg
 import dataclasses
 import hashlib
@@ -12,6 +13,7 @@ import sys
 from importlib import import_module
 from operator import attrgetter
 from types import FunctionType, MappingProxyType
+from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
@@ -20,7 +22,7 @@ from numba.core.serialize import NumbaPickler, loads
 from ..errors import shorten
 from ..kernels.digest import digest
 from ..linking import codes_in, is_users
-from ..rules import Rule
+from ..rules import Rule, _global_of
 
 MAIN = "__main__"
 unpacked = loads
@@ -72,12 +74,13 @@ class _Pickler(NumbaPickler):
 
     def _rule(self, rule):
         """By name, as they are always pickled, where there is one; else made again of its functions."""
-        try:
-            make, names = copyreg.dispatch_table[Rule](rule)
-        except TypeError:
-            names = (MAIN,)
-        if names[0] != MAIN and names[0] not in self.carried:
-            return (make, names) if len(names) == 1 else (_found, (*names, None))
+        named: Any = None
+        with contextlib.suppress(TypeError):  # that it has no name
+            named = copyreg.dispatch_table[Rule](rule)
+        if named and named[0] is not _global_of:
+            return named
+        if named and named[1][0] not in {MAIN, *self.carried}:
+            return _found, (*named[1], None)
         parts = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule) if f.init}
         plain = {name: dict(part) if isinstance(part, MappingProxyType) else part for name, part in parts.items()}
         return _rule_of, (plain,)

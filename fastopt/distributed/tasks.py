@@ -10,15 +10,18 @@ from ..kernels.threads import forked, limit_threads, restore_threads
 from .functions import Absent, packed, unpacked
 
 DONE, RAISED, LACKS, ABSENT = "done", "raised", "lacks", "absent"  # what came of a chunk
+RANKS_HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")  # as MPICH and Open MPI say it
 MOST = 2  # calls whose common part a worker keeps, so that two threads may use one executor
 _known: OrderedDict[str, Any] = OrderedDict()
 
 
 class Terms(NamedTuple):
-    """``until`` is when to stop, by ``time.time()``, which processes share; ``workers`` are those of a machine."""
+    """``until`` is when to stop, by ``time.time()``, which processes share. ``beside`` are the workers of a machine,
+    None where MPI's launcher says how many ranks it has."""
 
     until: float | None
     workers: int
+    beside: int | None
 
 
 def here(work, rows, begin, terms):
@@ -56,11 +59,19 @@ def _on_share(work, rows, begin, terms):
     ends = None if terms.until is None else time.perf_counter() + terms.until - time.time()
     if forked():  # where no threads are started
         return work(rows, begin, ends)
-    before = limit_threads(max(1, _cores() // terms.workers))
+    before = limit_threads(max(1, _cores() // _beside(terms)))
     try:
         return work(rows, begin, ends)
     finally:
         restore_threads(before)
+
+
+def _beside(terms):
+    """How many workers share this machine; where it is not known, all."""
+    if terms.beside is not None:
+        return terms.beside
+    said = next((os.environ[name] for name in RANKS_HERE if name in os.environ), "")
+    return min(terms.workers, int(said)) if said.isdecimal() and int(said) else terms.workers
 
 
 def _cores():

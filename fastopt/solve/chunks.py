@@ -1,4 +1,4 @@
-"""The problems of a ``minimize_many`` in chunks: what each worker of an executor is told, and how outcomes are joined."""
+"""The problems of a ``minimize_many`` in chunks: what each worker of an executor is told; how outcomes are joined."""
 
 from functools import cached_property
 
@@ -18,8 +18,8 @@ from .unwritten import unwritten
 class Common:
     """What problems on the CPU have in common. It is called for some of them in a worker, where it may come pickled.
 
-    Rows are x, the lower and the upper bounds, the scale, and those of ``args``. ``method`` is ``(method, options, tol)``
-    as users give them, of which settings are made anew where it is unpickled: a changed rule has no name there.
+    Rows are x, the lower and the upper bounds, the scale, and those of ``args``. ``method`` is the user's ``(method,
+    options, tol)``, of which settings are made anew where it is unpickled: a changed rule has no name there.
     """
 
     def __init__(self, given, method, s, flags, shared):

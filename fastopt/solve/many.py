@@ -15,14 +15,26 @@ from ..targets.places import target_of
 from .arguments import limits, scales, start
 from .chunks import Common, in_chunks, none_of
 from .many_ended import result_of, solved
-from .objective import objective_of, reads_value, with_gradient
+from .objective import objective_of, reads_value
 from .options import settings
 
 
 def minimize_many(
-    fun, X0, args=(), shared=(), method="adam", jac=None, *, bounds=None, tol=None, options=None, progress=False,
-    executor=None, num_workers=None, chunk=None,
-):  # fmt: skip
+    fun,
+    X0,
+    args=(),
+    shared=(),
+    method="adam",
+    jac=None,
+    *,
+    bounds=None,
+    tol=None,
+    options=None,
+    progress=False,
+    executor=None,
+    num_workers=None,
+    chunk=None,
+):
     """Minimise k functions of d variables, independent of each other, in parallel over the problems.
 
     A problem that has converged takes no more time. The results do not depend on the number of threads.
@@ -62,6 +74,15 @@ def minimize_many(
         problem's result never depends on its neighbours; on 1 lane it is the same to rounding.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
+    executor : concurrent.futures.Executor, optional
+        Who solves the problems, in chunks, to the same bits: Python's pools, Dask's ``client.get_executor()``, mpi4py's
+        ``MPIPoolExecutor``, loky; see `fastopt.distributed`. Refused on a GPU. A function of a module is imported in
+        each worker; one of a script, or made within a function, is compiled there (85 ms instead of 15 for ten lines).
+        ``maxtime`` is for the whole call; Ctrl-C cancels what no worker has begun.
+    num_workers : int, optional
+        How many workers the executor has; None is what it says, or the number of cores.
+    chunk : int, optional
+        How many problems go out together; None is about a quarter of a worker's share.
 
     Returns
     -------
@@ -84,6 +105,8 @@ def minimize_many(
         As for :func:`fastopt.minimize`; also if an array in ``args`` has another length or is not where X0 is.
     RuntimeError
         If X0 is on a GPU and CUDA does not work.
+    Exception
+        What an executor raises of its own, as where it was shut down or a worker died; nothing is written then.
 
     Examples
     --------

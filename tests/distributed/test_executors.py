@@ -1,4 +1,4 @@
-"""minimize_many by the workers of an executor: the same bits as without, whoever they are; and what goes wrong there."""
+"""minimize_many by the workers of an executor: the same bits as without, whoever they are; and what goes wrong."""
 
 import multiprocessing
 import os
@@ -19,8 +19,10 @@ import fastopt
 from fastopt import schedules
 from fastopt.distributed import executors, functions, tasks
 
-# Python 3.12 and later warn of any fork where there are threads, as Numba's
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),  # Python 3.12 on a fork
+]
 KINDS = ("threads", "fork", "spawn", "forkserver", "loky")
 CORES = len(os.sched_getaffinity(0))
 
@@ -125,9 +127,6 @@ def test_four_chunks_for_each_worker(monkeypatch):
     assert chunks(Inline(3), chunk=5) == 10
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
     assert chunks(Inline()) == 16, "three each"
-
-
-pytestmark = [pytestmark, pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")]
 
 
 def test_what_all_share_goes_once_to_a_worker():
@@ -268,14 +267,16 @@ def test_what_is_raised_is_that_of_the_call(kind):
     text = r"^fun must write grad, in place: grad\[0\] \(and 1 more\) was left as it was in problem 11$"
     for more in ({}, {"executor": pool(kind), "chunk": 3}):
         with pytest.raises(TypeError, match=text):
-            fastopt.minimize_many(executed.unwritten, X, (Y,), shared, "adam", "inplace", options={"maxiter": 3}, **more)
+            fastopt.minimize_many(
+                executed.unwritten, X, (Y,), shared, "adam", "inplace", options={"maxiter": 3}, **more
+            )
 
 
 def test_an_exception_that_no_pickle_makes_again():
     args = executed.line, *executed.problems(4), "adam", "inplace"
-    with pytest.raises(RuntimeError, match="^Peculiar: no rate at 4$"):
+    with pytest.raises(RuntimeError, match=r"^Peculiar: no rate at 4$"):
         fastopt.minimize_many(*args, options={"lr": executed.falls_over}, executor=pool("spawn"))
-    with pytest.raises(executed.Peculiar, match="^no rate at 4$"):
+    with pytest.raises(executed.Peculiar, match=r"^no rate at 4$"):
         fastopt.minimize_many(*args, options={"lr": executed.falls_over}, executor=pool("threads"))
 
 
@@ -318,3 +319,13 @@ def test_an_interrupt_cancels_what_is_pending():
     timer.join()
     assert len(idle.futures) == 2 * executors.AHEAD
     assert all(future.cancelled() for future in idle.futures)
+
+
+def test_workers_of_mpi_share_a_machine_with_its_ranks(monkeypatch):
+    terms = tasks.Terms(None, 64, None)
+    for name in tasks.RANKS_HERE:
+        monkeypatch.delenv(name, raising=False)
+    assert tasks._beside(terms) == 64
+    monkeypatch.setenv(tasks.RANKS_HERE[-1], "4")
+    assert tasks._beside(terms) == 4
+    assert tasks._beside(tasks.Terms(None, 64, 2)) == 2, "which only ranks of MPI look at"
