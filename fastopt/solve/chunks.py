@@ -23,17 +23,17 @@ class Common:
     """
 
     def __init__(self, given, method, s, flags, shared):
-        self.given, self.flags, self.shared = given, flags, shared
-        self.method, self.s, self.kinds, self.errors = method, s, None, np.geterr()
+        self.given, self.flags, self.shared, self.s = given, flags, shared, s
+        method, options, tol = method
+        options = {name: value for name, value in (options or {}).items() if name != "x_scale"}  # a row of each has it
+        self.method, self.kinds, self.errors = (method, options, tol), None, np.geterr()
 
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name != "s"}
 
     @cached_property
     def s(self):
-        method, options, tol = self.method
-        options = {name: value for name, value in (options or {}).items() if name != "x_scale"}  # a row of each has it
-        return settings(method, options, tol, self.flags.bounded)
+        return settings(*self.method, self.flags.bounded)
 
     def problems(self, rows):
         X, low, high, scale, *args = rows

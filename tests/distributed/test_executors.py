@@ -97,9 +97,9 @@ def test_errors_of_arithmetic_are_those_of_the_call():
         return 0.0
 
     with np.errstate(all="raise"):
-        assert set(both(Inline(2), divides, executed.problems(3)).status) == {5}
+        assert set(both(pool("threads"), divides, executed.problems(3)).status) == {5}
     with np.errstate(all="ignore"):
-        assert set(both(Inline(2), divides, executed.problems(3)).status) == {3}
+        assert set(both(pool("threads"), divides, executed.problems(3)).status) == {3}
 
 
 def test_no_problems_and_one():
@@ -158,6 +158,13 @@ class Sent(ProcessPoolExecutor):
         return super().submit(fn, *args)
 
 
+def test_what_each_has_goes_with_its_chunk():
+    X, args, shared = executed.problems(20_000)
+    options, one = {"x_scale": np.ones_like(X), "maxiter": 0}, Inline(1)
+    fastopt.minimize_many(executed.curve, X, args, shared, options=options, executor=one)
+    assert sum(one.sizes) < 1.05 * (2 * X.nbytes + args[0].nbytes)
+
+
 def test_a_worker_that_forgot_is_told_again(monkeypatch):
     forgetful = Inline(1)
     submit = forgetful.submit
@@ -170,6 +177,9 @@ def test_a_worker_that_forgot_is_told_again(monkeypatch):
     monkeypatch.setattr(forgetful, "submit", forgets)
     both(forgetful, executed.line_, executed.problems(8), chunk=1)
     assert len(forgetful.sizes) == 9
+    for _ in range(tasks.MOST):
+        both(forgetful, executed.line_, executed.problems(8))
+    assert len(tasks._known) == tasks.MOST
 
 
 def test_a_function_goes_by_name_and_is_found_on_the_disk():
@@ -250,13 +260,16 @@ def test_refused():
 
 
 def test_nothing_is_sent_of_a_call_that_is_refused():
-    idle, (X, args, shared) = executed.Idle(), executed.problems(8)
-    refused(TypeError, "fun must be callable", fun=3, executor=idle)
-    refused(TypeError, "must compile", fun=njit(lambda x, grad, y, t: x.nothing), executor=idle)
-    refused(TypeError, "wrong", fun=lambda wrong: 0.0, executor=idle)
-    refused(ValueError, "args[0]", given=(X, (args[0][1:],), shared), executor=idle)
-    refused(ValueError, "lr", executor=idle, options={"lr": -1.0})
-    assert not idle.futures
+    unused, (X, (Y,), shared) = Inline(2), executed.problems(8)
+    refused(TypeError, "fun must be callable", fun=3, executor=unused)
+    refused(TypeError, "must compile", fun=njit(lambda x, grad, y, t: x.nothing), executor=unused)
+    apart = X, (np.asfortranarray(Y),), shared
+    dense = njit("float64(float64[::1], float64[::1], float64[::1], float64[::1])")(executed.line)
+    refused(TypeError, "must compile", fun=dense, given=apart, executor=unused)
+    refused(TypeError, "wrong", fun=lambda wrong: 0.0, executor=unused)
+    refused(ValueError, "args[0]", given=(X, (Y[1:],), shared), executor=unused)
+    refused(ValueError, "lr", executor=unused, options={"lr": -1.0})
+    assert not unused.sizes
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -270,6 +283,23 @@ def test_what_is_raised_is_that_of_the_call(kind):
             fastopt.minimize_many(
                 executed.unwritten, X, (Y,), shared, "adam", "inplace", options={"maxiter": 3}, **more
             )
+
+
+def test_of_several_exceptions_that_of_the_first_problem():
+    """Not the one that comes first; and no chunk behind it is sent."""
+    X, (Y,), shared = executed.problems(40)
+    Y[0, 0], Y[1, 0] = 300.0, 200.0
+    with Counted(2) as counted, pytest.raises(TypeError, match=r"in problem 0$"):
+        fastopt.minimize_many(executed.unwritten, X, (Y,), shared, "adam", "inplace", executor=counted, chunk=1)
+    assert counted.tasks <= 5
+
+
+class Counted(ThreadPoolExecutor):
+    tasks = 0
+
+    def submit(self, fn, /, *args):
+        self.tasks += 1
+        return super().submit(fn, *args)
 
 
 def test_an_exception_that_no_pickle_makes_again():
@@ -292,14 +322,16 @@ def test_a_worker_that_dies():
     assert all((a == b).all() for a, b in zip(before, (X, Y)))
 
 
-@pytest.mark.parametrize("kind", ["threads", "fork"])
+@pytest.mark.parametrize("kind", ["counted", "fork"])
 def test_maxtime_holds_for_the_whole_call(kind):
     """Workers stop in the midst of the problems that they have, and others are not begun."""
     X, args, shared = executed.problems(40)
     options = {"maxtime": 0.3, "maxiter": 10**9, "gtol": 1e-300, "lr": 1e-9}
     given = executed.slow, X, args, shared, "adam", "inplace"
+    executor = Counted(2) if kind == "counted" else pool(kind)
     with pytest.warns(RuntimeWarning, match="40 maxtime"):
-        res = fastopt.minimize_many(*given, options=options, executor=pool(kind), chunk=1)
+        res = fastopt.minimize_many(*given, options=options, executor=executor, chunk=1)
+    assert getattr(executor, "tasks", 4) <= 6, "the others are not sent"
     begun = res.nfev > 0
     assert 2 <= begun.sum() <= 8, "those that were on their way"
     assert set(res.status) == {7}

@@ -73,6 +73,7 @@ def slow(x, grad, y, t):
 
 def unwritten(x, grad, y, t):
     if y[0] > 100.0:
+        time.sleep(0.3 if y[0] > 200.0 else 0.0)
         return 0.0
     return line(x, grad, y, t)
 
