@@ -101,6 +101,7 @@ own travel the same way.
 
 Each worker uses its share of the cores: those of its machine, by the number of workers there. Where those of Dask and
 MPI are is known; other executors are taken to have theirs on one machine. A thread of Dask's is a worker.
+A process that was forked uses one core: where there are fewer workers than cores, start them by "spawn".
 
 ``maxtime`` is by the clocks of the machines, which must agree. Problems that were not begun in time are as they are
 without an executor. Ctrl-C cancels what is pending; a chunk that has begun is run to its end by its worker.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..checks import count
 from ..errors import describe
 from .functions import packed, unpacked
-from .tasks import DONE, LACKS, RAISED, Terms, elsewhere, here
+from .tasks import DONE, LACKS, RAISED, InWorker, Terms, elsewhere, here
 
 EACH = 4  # chunks of a worker, so that none is alone with the last ones for long
 AHEAD = 2  # chunks of a worker on their way
@@ -109,7 +109,7 @@ class _Fan:
             self.found[begin] = value
             return True
         if what == RAISED:
-            self.errors[begin] = value if self.is_here else unpacked(value)
+            self.errors[begin] = value if self.is_here else _from_worker(*value)
             return False
         if what == LACKS:
             self.lacking.add(begin)
@@ -136,6 +136,12 @@ class _Fan:
         if self.client is None or len(data) < LARGE:
             return data
         return self.client.scatter(data, hash=False, **where)
+
+
+def _from_worker(data, trace):
+    error = unpacked(data)
+    error.__cause__ = InWorker(f"\n{trace}")
+    return error
 
 
 def _workers(dealt):

@@ -2,6 +2,7 @@
 
 import os
 import time
+import traceback
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -13,6 +14,10 @@ DONE, RAISED, LACKS, ABSENT = "done", "raised", "lacks", "absent"  # what came o
 RANKS_HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")  # as MPICH and Open MPI say it
 MOST = 2  # calls whose common part a worker keeps, so that two threads may use one executor
 _known: OrderedDict[str, Any] = OrderedDict()
+
+
+class InWorker(Exception):
+    """Where an exception came from in a worker, as its cause here: a traceback itself cannot be sent."""
 
 
 class Terms(NamedTuple):
@@ -43,7 +48,7 @@ def elsewhere(token, work, rows, begin, terms):
     try:
         return DONE, _on_share(known, unpacked(rows), begin, terms)
     except Exception as error:
-        return RAISED, _packed_error(error)
+        return RAISED, (_packed_error(error), "".join(traceback.format_exception(error)))
 
 
 def _opened(token, work):

@@ -3,10 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
+from types import ModuleType
 
 import executed
 import numba
@@ -24,7 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),  # Python 3.12 on a fork
 ]
 KINDS = ("threads", "fork", "spawn", "forkserver", "loky")
-CORES = len(os.sched_getaffinity(0))
+CORES = tasks._cores()
 
 
 @cache
@@ -142,7 +144,7 @@ def test_what_all_share_goes_once_to_a_worker():
     with Sent(2) as two:
         args = sums, X, (Y,), (t, large), "adam", "inplace"
         fastopt.minimize_many(*args, executor=two, chunk=2, options={"maxiter": 1})
-        assert 2 <= sum(size > large.nbytes for size in two.sizes) <= 6
+        assert 2 <= sum(size > large.nbytes for size in two.sizes) <= 10
         assert len(two.sizes) >= 32
 
 
@@ -198,6 +200,29 @@ def test_an_edited_module_goes_by_value(monkeypatch):
     renewed = njit(executed.line)
     monkeypatch.setattr(executed, "line_", renewed)
     both(pool("spawn"), renewed, given)
+
+
+def test_a_module_that_workers_lack_goes_by_value(monkeypatch):
+    nowhere = ModuleType("nowhere")
+    monkeypatch.setitem(sys.modules, "nowhere", nowhere)
+    text = "def line(x, grad, y, t):\n    return inner(x, grad, y, t)\n"
+    for inner, compiled in ((executed.line, lambda f: f), (executed.line_, njit)):
+        nowhere.inner = inner
+        exec(text, vars(nowhere))
+        nowhere.line = compiled(nowhere.line)
+        both(pool("spawn"), nowhere.line, executed.problems(9))
+
+
+def test_where_an_exception_comes_from_is_told():
+    def fails(step):
+        raise KeyError(step)
+
+    with pytest.raises(KeyError) as caught:
+        fastopt.minimize_many(
+            executed.line, *executed.problems(4), "adam", "inplace", options={"lr": fails}, executor=Inline(1)
+        )
+    assert caught.value.args == (0,)
+    assert "in fails\n    raise KeyError(step)" in str(caught.value.__cause__)
 
 
 def test_arrays_arrive_as_they_were():
@@ -326,14 +351,14 @@ def test_a_worker_that_dies():
 def test_maxtime_holds_for_the_whole_call(kind):
     """Workers stop in the midst of the problems that they have, and others are not begun."""
     X, args, shared = executed.problems(40)
-    options = {"maxtime": 0.3, "maxiter": 10**9, "gtol": 1e-300, "lr": 1e-9}
+    options = {"maxtime": 0.5, "maxiter": 10**9, "gtol": 1e-300, "lr": 1e-9}
     given = executed.slow, X, args, shared, "adam", "inplace"
     executor = Counted(2) if kind == "counted" else pool(kind)
     with pytest.warns(RuntimeWarning, match="40 maxtime"):
         res = fastopt.minimize_many(*given, options=options, executor=executor, chunk=1)
     assert getattr(executor, "tasks", 4) <= 6, "the others are not sent"
     begun = res.nfev > 0
-    assert 2 <= begun.sum() <= 8, "those that were on their way"
+    assert 1 <= begun.sum() <= 8, "those that were on their way"
     assert set(res.status) == {7}
     assert np.isnan(res.fun[~begun]).all()
     assert np.isnan(res.jac[~begun]).all()

@@ -1,6 +1,5 @@
 """minimize_many by the workers of Dask, processes as on other machines."""
 
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from executed import both, with_raising
 from processes import with_package
 
 import fastopt
-from fastopt.distributed import executors
+from fastopt.distributed import executors, tasks
 
 pytestmark = [
     pytest.mark.needs("dask"),
@@ -44,7 +43,7 @@ def test_workers_are_those_of_the_cluster(client):
     res = fastopt.minimize_many(
         executed.threads, *executed.problems(8), "adam", "inplace", executor=executor, options={"maxiter": 0}
     )
-    assert set(res.fun) == {max(1, len(os.sched_getaffinity(0)) // 2)}
+    assert set(res.fun) == {max(1, tasks._cores() // 2)}
 
 
 def test_large_arrays_are_moved_by_dask(client):

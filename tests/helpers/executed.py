@@ -122,7 +122,8 @@ def both(executor, fun, given, method="adam", jac="inplace", num_workers=None, c
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             res = fastopt.minimize_many(fun, *given, method, jac, options=options, bounds=bounds, **more)
-        found.append((res, [(w.category, str(w.message), w.filename) for w in said]))
+        told = [(w.category, str(w.message), w.filename) for w in said if "fork()" not in str(w.message)]
+        found.append((res, told))
     (alone, said), (res, said_there) = found
     assert set(res) == set(alone)
     for name in alone:
