@@ -24,7 +24,6 @@ from ..kernels.digest import digest
 from ..linking import codes_in, is_users
 from ..rules import Rule, _global_of
 
-MAIN = "__main__"
 unpacked = loads
 
 
@@ -32,15 +31,15 @@ class Absent(Exception):
     """That here a module has not the function that was meant: its one argument is the module's name."""
 
 
-def packed(value, carried=frozenset(), root=None) -> bytes:
-    """As bytes, for ``unpacked``. Of the modules ``carried`` and of ``__main__`` functions go by value, as ``root``
-    does: as code, with the globals that they read.
+def packed(value, carried=frozenset()) -> bytes:
+    """As bytes, for ``unpacked``. Functions of the modules ``carried``, or that no module has, go by value: as code,
+    with the globals that they read.
 
     Raises TypeError where something in it cannot be pickled.
     """
     with io.BytesIO() as file:
         try:
-            _Pickler(file, carried, root).dump(value)
+            _Pickler(file, carried).dump(value)
         except Exception as error:  # whatever a class raises when it is pickled
             said = shorten(f"{type(error).__name__}: {error}", 160)
             raise TypeError(f"what is sent to the workers of executor must be picklable, got {said}") from error
@@ -48,9 +47,9 @@ def packed(value, carried=frozenset(), root=None) -> bytes:
 
 
 class _Pickler(NumbaPickler):
-    def __init__(self, file, carried, root):
+    def __init__(self, file, carried):
         super().__init__(file, protocol=5)
-        self.carried, self.root = carried, root
+        self.carried = carried
 
     def reducer_override(self, value):
         if type(value) is np.ndarray:
@@ -66,10 +65,8 @@ class _Pickler(NumbaPickler):
         if made is not None:
             return made
         module, name = _place(function)
-        if name is None or function is self.root or module in self.carried or (module == MAIN and self.root):
+        if name is None or module in self.carried:
             return self._dynamic_function_reduce(function) if isinstance(function, FunctionType) else NotImplemented
-        if module == MAIN:  # which a worker may have run, too
-            return _found_or, (module, name, _seen(function), packed(function, self.carried, root=function))
         return _found, (module, name, _seen(function))
 
     def _rule(self, rule):
@@ -79,8 +76,8 @@ class _Pickler(NumbaPickler):
             named = copyreg.dispatch_table[Rule](rule)
         if named and named[0] is not _global_of:
             return named
-        if named and named[1][0] not in {MAIN, *self.carried}:
-            return _found, (*named[1], None)
+        if named and named[1][0] not in self.carried:
+            return _found, (*named[1], _seen(rule))
         parts = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule) if f.init}
         plain = {name: dict(part) if isinstance(part, MappingProxyType) else part for name, part in parts.items()}
         return _rule_of, (plain,)
@@ -116,24 +113,23 @@ def _place(function):
 
 
 def _found(module, name, seen):
+    """``__main__`` may be the same script here, as it is where Python starts processes."""
     try:
         function = attrgetter(name)(import_module(module))
-    except Exception:  # whatever a module raises when it is imported
+        is_same = _seen(function) == seen
+    except Exception:  # whatever a module raises when it is imported, or it is no function
         raise Absent(module) from None
-    if seen is not None and _seen(function) != seen:
+    if not is_same:
         raise Absent(module)
     return function
 
 
-def _found_or(module, name, seen, data):
-    try:
-        return _found(module, name, seen)
-    except Absent:
-        return unpacked(data)
-
-
 def _seen(function):
     """What tells functions apart: all that a digest sees, or their code alone, where it cannot see through all."""
+    if isinstance(function, Rule):
+        numbers = repr((function.state, dict(function.hyper), dict(function.initial), function.keeps))
+        own = function.combine, function.before, *function.reduces.values()
+        return digest(function.update, function.coefficients, *own, besides=numbers)
     return digest(function) or _digest_of_code(getattr(function, "py_func", function).__code__)
 
 

@@ -200,6 +200,9 @@ def test_an_edited_module_goes_by_value(monkeypatch):
     renewed = njit(executed.line)
     monkeypatch.setattr(executed, "line_", renewed)
     both(pool("spawn"), renewed, given)
+    rule = fastopt.Rule(name="plain", update=executed.sign, coefficients=executed.rate, hyper={"lr": 0.2})
+    monkeypatch.setattr(executed, "RULE", rule)
+    both(pool("spawn"), executed.curve, given, rule, None)
 
 
 def test_a_module_that_workers_lack_goes_by_value(monkeypatch):
@@ -211,6 +214,31 @@ def test_a_module_that_workers_lack_goes_by_value(monkeypatch):
         exec(text, vars(nowhere))
         nowhere.line = compiled(nowhere.line)
         both(pool("spawn"), nowhere.line, executed.problems(9))
+
+
+def test_a_script_that_workers_have_not_run_goes_by_value(monkeypatch):
+    script = {"__name__": "__main__", "line": executed.line_}
+    exec(SCRIPT, script)
+    for name in ("fun", "other", "RULE"):
+        monkeypatch.setattr(sys.modules["__main__"], name, script[name], raising=False)
+    both(pool("spawn"), script["fun"], executed.problems(9))
+    both(pool("spawn"), executed.curve, executed.problems(9), script["RULE"], None)
+
+
+SCRIPT = """
+import fastopt
+
+def update(p, g, lr):
+    return (p - lr * g,)
+
+RULE = fastopt.Rule(name="plain", update=update, coefficients=lambda t, lr: (lr,), hyper={"lr": 0.1})
+
+def fun(x, grad, y, t, again=True):
+    return other(x, grad, y, t) if again else line(x, grad, y, t)
+
+def other(x, grad, y, t):
+    return fun(x, grad, y, t, False)
+"""
 
 
 def test_where_an_exception_comes_from_is_told():

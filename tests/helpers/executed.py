@@ -117,7 +117,7 @@ def problems(k, seed=0):
 def both(executor, fun, given, method="adam", jac="inplace", num_workers=None, chunk=None, **options):
     """The result with the executor, which is that without: the same bits, dtypes, message and warnings."""
     bounds, found = options.pop("bounds", None), []
-    options = {"lr": 0.05, "maxiter": 60} | options
+    options = ({} if isinstance(method, fastopt.Rule) else {"lr": 0.05}) | {"maxiter": 60} | options
     for more in ({}, {"executor": executor, "num_workers": num_workers, "chunk": chunk}):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
