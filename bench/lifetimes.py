@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numba import njit
@@ -21,6 +22,7 @@ CELLS = (
     ((142, 134), (46, 33), -0.2, 2.3, 3.4),
 )
 T = np.linspace(0.1, 12.5, 32)  # ns
+SHADES = 60  # of each map: all and the letters' fit into one palette
 DARK = 2.0  # photons in each interval that are none of the decay
 
 
@@ -39,7 +41,7 @@ def scene():
         angle = np.arctan2(v, u)
         radius = np.hypot(u, v) / (1 + 0.07 * np.sin(3 * angle + row) + 0.04 * np.sin(7 * angle))
         inside, core = radius < 1, np.hypot(u - 0.1, v + 0.05) < 0.36
-        amplitude[inside] = (120 + 300 * (1 - radius**2) + 50 * np.sin(0.45 * x + 3 * np.sin(0.11 * y)))[inside]
+        amplitude[inside] = (120 + 300 * (1 - radius**2) + 30 * np.sin(0.45 * x + 3 * np.sin(0.11 * y)))[inside]
         lifetime[inside] = (tau + 0.25 * u)[inside]
         amplitude[core] *= 0.7
         lifetime[core] = nucleus
@@ -71,9 +73,10 @@ def draw(path=PICTURE):
         "lifetime, ns": (res.x[:, 1], "viridis", (1, 4)),
         "its standard error, ns": (res.stderr[:, 1], "magma", (0, 0.25)),
     }
-    figure = Figure(figsize=(9.6, 3.4), dpi=100, layout="constrained")
+    figure = Figure(figsize=(9.6, 3), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (title, (values, colours, limits)) in zip(figure.subplots(1, 3), panels.items()):
+        colours = colormaps[colours].resampled(SHADES)
         image = axes.imshow(values.reshape(SIDE, SIDE), cmap=colours, clim=limits, interpolation="nearest")
         axes.set_title(title, loc="left", fontsize=11)
         axes.set_axis_off()
@@ -81,7 +84,7 @@ def draw(path=PICTURE):
     buffer = io.BytesIO()
     figure.savefig(buffer)
     with Image.open(buffer) as drawn:  # a palette has a third of the bytes
-        drawn.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+        drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     return res
 
 
