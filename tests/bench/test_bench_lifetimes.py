@@ -8,7 +8,7 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[2] / "bench"))
 
-import lifetimes  # noqa: E402
+import lifetimes
 
 
 def test_the_picture(tmp_path):
