@@ -101,7 +101,7 @@ def limits(bounds, X, name):
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
         raise ValueError(f"bounds must be a pair of lows and highs, got {describe(bounds)}")
     try:
-        out = np.stack([np.broadcast_to(np.asarray(side, X.dtype), X.shape) for side in bounds])
+        out = np.ascontiguousarray(np.stack([np.broadcast_to(np.asarray(side, X.dtype), X.shape) for side in bounds]))
     except (TypeError, ValueError):
         raise ValueError(f"bounds must be two numbers or arrays of shape ({X.shape[1]},), got {describe(bounds)}") from None
     if not (out[0] < out[1]).all():
