@@ -11,6 +11,8 @@ from fitted_curves import jacobian, stderr
 import fastopt
 
 ENOUGH = {"parameters": 6, "stderr": 4}  # digits
+# The residuals of Lanczos1 are 1e-13, a few hundred roundings of the curve: of their sum three or four digits are luck.
+ENOUGH_OF_LANCZOS1 = {"parameters": 6, "stderr": 2.5}
 TOLERANCES = ({}, dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15))
 # (problem, start, what): why fastopt has fewer digits where SciPy has enough.
 KNOWN: dict[tuple[str, int, str], str] = {}
@@ -76,7 +78,7 @@ def test_certified_digits(name):
     short = {}
     for k, start in enumerate(data.starts):
         scipys_best = scipys(data, start)
-        for what, enough in ENOUGH.items():
+        for what, enough in (ENOUGH_OF_LANCZOS1 if name == "Lanczos1" else ENOUGH).items():
             if scipys_best[what] >= enough and not found[k][what] >= enough:
                 short[name, k + 1, what] = f"{found[k][what]:.1f} digits, SciPy {scipys_best[what]:.1f}"
     assert set(short) == {case for case in KNOWN if case[0] == name}, short
