@@ -6,6 +6,8 @@ import numpy as np
 from numba import from_dtype, types
 
 from ..linking import UNBOUND, join, joined, link, stand_in
+from . import normal_equations
+from .addresses import by_address
 from .bind import compiled, link_throughout
 from .described import WORD, reader, vectors, words_of
 from .loops import covariance, trust_region
@@ -14,6 +16,7 @@ from .tuples import at
 
 KIND = types.void(*(types.int64,) * 4, types.float64)
 JOB = (types.int64,)  # where a job is described
+SINGULAR = 4.0  # roundings of a diagonal element
 
 
 # --- an evaluation ---------------------------------------------------------------------------------------------------
@@ -192,17 +195,19 @@ def job_of(dtype):
 @cache
 def worker(dtype, lanes):
     """The compiled loop."""
-    from ..numbers.truths import some
+    from ..numbers.truths import madd, some
     from ..numbers.views import as_lanes
 
     info = np.finfo(dtype)
-    numbers = {"some": some, "SINGULAR": 4.0 * float(info.eps), "SMALLEST": float(info.tiny)}
-    hot = ("number", "squared_length", "is_held", "is_flat", "take", "resize", "solve")
-    judge, propose = (
-        link_throughout(getattr(trust_region, name), hot, (), **numbers) for name in ("judge", "propose")
-    )
+    numbers = {"some": some, "madd": madd, "call": by_address(types.none), "SMALLEST": float(info.tiny)}
+    hot = ("number", "squared_length", "is_held", "is_flat", "take", "resize", "solve", "newton", "damp")
+    judge, propose = (link_throughout(getattr(trust_region, name), hot, (), **numbers) for name in ("judge", "propose"))
     bound = link_throughout(
         loop.work, loop.HOT, loop.COLD, LANES=lanes, read=reader(*job_of(dtype)), as_lanes=as_lanes,
         judge=judge, propose=propose, covariance=link_throughout(covariance.covariance), ROUNDING=float(info.eps),
     )  # fmt: skip
     return compiled(bound, f"least_squares_{dtype}_{lanes}", types.void(*JOB))
+
+
+def solver(dtype, lanes, d):
+    return normal_equations.solver(dtype, lanes, d, SINGULAR * float(np.finfo(dtype).eps))

@@ -210,9 +210,7 @@ def sums_of(typingctx, r, gram):
 
         def store(i, j, number):
             at = context.get_constant(types.intp, i * (width + 1) + j)
-            call_typed(
-                context, builder, operator.setitem, [(gram, args[1]), (types.intp, at), (element, number)]
-            )
+            call_typed(context, builder, operator.setitem, [(gram, args[1]), (types.intp, at), (element, number)])
 
         half = Emitted(builder, load(TOTAL)) * 0.5
         if LOSSES[r.loss] is not LOSSES[0]:

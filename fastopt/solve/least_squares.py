@@ -103,7 +103,9 @@ def limits(bounds, X, name):
     try:
         out = np.ascontiguousarray(np.stack([np.broadcast_to(np.asarray(side, X.dtype), X.shape) for side in bounds]))
     except (TypeError, ValueError):
-        raise ValueError(f"bounds must be two numbers or arrays of shape ({X.shape[1]},), got {describe(bounds)}") from None
+        raise ValueError(
+            f"bounds must be two numbers or arrays of shape ({X.shape[1]},), got {describe(bounds)}"
+        ) from None
     if not (out[0] < out[1]).all():
         i, j = np.argwhere(~(out[0] < out[1]))[0]
         raise ValueError(f"bounds must have low < high, got ({out[0, i, j]}, {out[1, i, j]}) for parameter {j}")

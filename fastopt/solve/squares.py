@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels import least_squares as kernels
+from ..kernels import normal_equations
 from ..kernels.addresses import address_of
 from ..kernels.described import described
 from ..kernels.digest import may_launch
@@ -25,6 +26,7 @@ from ..kernels.loops.least_squares import (
     PLANNED,
     POINTS,
     RANK,
+    SOLVE,
     STATUS,
     TICKS,
 )
@@ -103,11 +105,13 @@ class _Run:
         self.tests, self.memory = task.s.tests(task.dtype), []
         self.nested = cache(lambda: may_launch(task.evaluation.function, *task.evaluation.kinds.given()))
         self.worker = kernels.worker(task.dtype, task.lanes)
+        self.solver = kernels.solver(task.dtype, task.lanes, task.d)
 
     def slice(self):
         """One call of the loop, on as many threads as there are."""
         plan = np.zeros(PLANNED, np.int64)
         plan[[EVALUATE, CONTEXT]] = self.task.evaluation.address, self.context.ctypes.data
+        plan[SOLVE] = address_of(self.solver, normal_equations.WORDS)
         plan[[MOST, BOUNDED, ABSOLUTE]] = self.task.s.most(self.task.d), self.limits.shape[2] > 0, self.task.s.absolute
 
         def run(chunks, alone=False):

@@ -37,28 +37,32 @@ def counted(status):
 def _determined(problems, task):
     """The rank of each J'J; where that is singular, the covariance of what is determined."""
     rank = problems.counts[:, RANK].copy()
-    for i in np.flatnonzero(rank == UNKNOWN):
-        points, cost = problems.kept[i, POINTS], problems.kept[i, KEPT_COST]
-        variance = 1.0 if task.s.absolute else 2.0 * cost / (points - task.d) if points > task.d else np.nan
-        rank[i], problems.cov[i] = _of_singular(problems.normal[i], points, variance, task)
-        problems.stderr[i] = np.sqrt(np.diag(problems.cov[i]))
+    which = np.flatnonzero(rank == UNKNOWN)
+    if which.size:
+        points, cost = problems.kept[which, POINTS], problems.kept[which, KEPT_COST]
+        variance = np.ones(which.size)
+        if not task.s.absolute:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                variance = np.where(points > task.d, 2.0 * cost / (points - task.d), np.nan)
+        rank[which], cov = _of_singular(problems.normal[which].astype(float), points, task)
+        problems.cov[which] = variance[:, None, None] * cov
+        problems.stderr[which] = np.sqrt(np.diagonal(problems.cov[which], axis1=1, axis2=2))
     return rank
 
 
-def _of_singular(normal, points, variance, task):
-    """The rank, and the covariance with NaN for each parameter that may change along a direction of no effect."""
+def _of_singular(normal, points, task):
+    """The ranks, and the inverses with NaN for each parameter that may change along a direction of no effect."""
     d = task.d
-    J = np.zeros((d, d))
-    J[np.triu_indices(d)] = normal
-    J += np.triu(J, 1).T
-    scale = np.sqrt(np.diag(J))
+    J = np.zeros((len(normal), d, d))
+    rows, columns = np.triu_indices(d)
+    J[:, rows, columns] = J[:, columns, rows] = normal
+    scale = np.sqrt(J[:, range(d), range(d)])
     scale[scale == 0.0] = 1.0
-    values, vectors = np.linalg.eigh(J / np.outer(scale, scale))
+    scale = scale[:, :, None] * scale[:, None, :]
+    values, vectors = np.linalg.eigh(J / scale)
     least = float(np.finfo(task.dtype).eps) * d * (10.0 + np.sqrt(points))
-    lost = values <= least * max(values[-1], 1.0)
-    inverse = (vectors[:, ~lost] / values[~lost]) @ vectors[:, ~lost].T
-    cov = variance * inverse / np.outer(scale, scale)
-    loose = (np.abs(vectors[:, lost]) > FREE).any(axis=1)
-    cov[loose] = np.nan
-    cov[:, loose] = np.nan
-    return int((~lost).sum()), cov
+    lost = values <= (least * np.maximum(values[:, -1], 1.0))[:, None]
+    inverse = (vectors / np.where(lost, np.inf, values)[:, None, :]) @ vectors.transpose(0, 2, 1) / scale
+    loose = ((np.abs(vectors) > FREE) & lost[:, None, :]).any(axis=2)
+    inverse[loose[:, :, None] | loose[:, None, :]] = np.nan
+    return (~lost).sum(axis=1), inverse

@@ -33,13 +33,13 @@ from .trust_region import (
 )
 
 # The numbers of a plan, of a lane (its problem, or -1, and how many steps that has tried) and of a problem.
-EVALUATE, CONTEXT, BEGIN, END, CHUNKS, MOST, BOUNDED, ABSOLUTE, TICKS, LAST_TICK, PLANNED = range(11)
+EVALUATE, CONTEXT, SOLVE, BEGIN, END, CHUNKS, MOST, BOUNDED, ABSOLUTE, TICKS, LAST_TICK, PLANNED = range(12)
 WHO, TRIED = range(2)
 NIT, STATUS, RANK = range(3)  # in counts
 KEPT_COST, KEPT_RADIUS, KEPT_DAMPING, POINTS = range(4)  # in kept; of residuals, -1 where they are to be counted
 
 HOT = ("evaluated",)
-COLD = ("load", "leave", "conclude")
+COLD = ()
 HAND = 16  # problems dealt out at a time: neighbours share cache lines
 
 LANES = UNBOUND
@@ -62,7 +62,7 @@ def judge(vectors, matrices, numbers, tests, bounded):
 
 
 @stand_in
-def propose(vectors, matrices, numbers, bounded):
+def propose(vectors, matrices, numbers, solver, bounded):
     """Stands for that of trust_region.py."""
 
 
@@ -97,7 +97,7 @@ def work(job):
         if over:
             following = plan[END]
         look(raised, over, problems, results, vectors, matrices, numbers, at, plan)
-        propose(lanes[0], lanes[1], lanes[2], plan[BOUNDED] != 0)
+        propose(lanes[0], lanes[1], lanes[2], plan[SOLVE], plan[BOUNDED] != 0)
     flush_off(control)
 
 

@@ -12,12 +12,16 @@ import math
 import numpy as np
 
 from ...linking import UNBOUND, stand_in
+from ..normal_equations import FALL, INNER, SOUND, SQUARE
+from ..normal_equations import KNOWN as KNOWN_OF_STEPS
+from ..tuples import address
 from .minimize import FTOL, GTOL, NONFINITE, RUNNING, XTOL
 
 # What is known of lanes: vectors, a number for each variable; matrices, whose last row and column are r's; numbers.
-X, TRIAL, LOW, HIGH, SCALE, STEP, WORK, INVERSE, VECTORS = range(9)
-GRAM, NEW, FREE, FACTOR, MATRICES = range(5)
-COST, RADIUS, DAMPING, LENGTH, SLOPE, FORESEEN, START, EARLY, BUSY, STATE, NUMBERS = range(11)
+X, TRIAL, LOW, HIGH, SCALE, STEP, WORK, VECTORS = range(8)
+GRAM, NEW, FREE, MATRICES = range(4)
+COST, RADIUS, DAMPING, LENGTH, SLOPE, FORESEEN, START, EARLY, BUSY, STATE, TRY, KNOWN = range(12)
+NUMBERS = KNOWN + KNOWN_OF_STEPS  # which begin there
 AGAIN, FRESH = 1.0, 2.0  # in START: the trial is where the problem goes on, or where it begins; else 0
 FTOL_AT, XTOL_AT, GTOL_AT, NOISE_AT, F_SCALE, TESTS = range(6)  # in tests
 
@@ -25,13 +29,22 @@ FURTHEST = 100.0  # lengths of x that the first step may take
 NEAR = 0.1  # relative to the radius
 MOST_DAMPINGS = 10
 
-SINGULAR = UNBOUND  # the part of a diagonal element that may be left of it
 SMALLEST = UNBOUND  # positive number
 
 
 @stand_in
 def some(mask):
-    """Stands for whether a truth holds in any lane."""
+    """Stands for whether a truth holds in any lane (numbers/truths.py)."""
+
+
+@stand_in
+def madd(a, b, c):
+    """Stands for a·b + c, rounded once (numbers/truths.py)."""
+
+
+@stand_in
+def call(address, arguments):
+    """Stands for a call by address."""
 
 
 def number(value, like):
@@ -60,7 +73,9 @@ def judge(vectors, matrices, numbers, tests, bounded):
     numbers[COST] = np.where(taken, new[d, d], cost)
     status = number(RUNNING, size)
     length = squared_length(vectors[SCALE], vectors[X])
-    status = np.where(~start & (numbers[RADIUS] * numbers[RADIUS] <= tests[XTOL_AT] * tests[XTOL_AT] * length), XTOL, status)
+    status = np.where(
+        ~start & (numbers[RADIUS] * numbers[RADIUS] <= tests[XTOL_AT] * tests[XTOL_AT] * length), XTOL, status
+    )
     small = (abs(gain) <= tests[FTOL_AT] * cost) & (ratio <= 2.0)
     small = (small | (abs(gain) <= tests[NOISE_AT] * cost)) & (foreseen <= tests[FTOL_AT] * cost) & ~start
     status = np.where(small, FTOL, status)
@@ -114,73 +129,79 @@ def is_held(vectors, gram, i):
 def squared_length(scale, v):
     total = number(0.0, v[0])
     for i in range(v.size):
-        total = total + scale[i] * v[i] * v[i]
+        total = madd(scale[i] * v[i], v[i], total)
     return total
 
 
 # --- the next trial --------------------------------------------------------------------------------------------------
 
 
-def propose(vectors, matrices, numbers, bounded):
-    """Each lane's next trial."""
+def propose(vectors, matrices, numbers, solver, bounded):
+    """Each lane's next trial; ``solver`` is the address of the kernel of normal_equations.py."""
     d = vectors.shape[1]
-    system = matrices[GRAM]
+    system = matrices[FREE] if bounded else matrices[GRAM]
     if bounded:
-        system = matrices[FREE]
         hold(vectors, matrices[GRAM], system)
-    step = vectors[STEP]
-    sound = factorise(system, number(0.0, step[0]), vectors, matrices[FACTOR])
-    solve(system, matrices[FACTOR], vectors[INVERSE], step)
-    length, radius = np.sqrt(squared_length(vectors[SCALE], step)), numbers[RADIUS]
+    numbers[TRY] = number(0.0, numbers[TRY])
+    solve(solver, system, vectors, STEP, numbers)
+    length, radius = np.sqrt(numbers[KNOWN + SQUARE]), numbers[RADIUS]
     far = (length - radius > NEAR * radius) & (numbers[BUSY] > 0.0)
-    numbers[LENGTH], numbers[DAMPING] = length, np.where(far, numbers[DAMPING], 0.0)
+    numbers[LENGTH], numbers[SLOPE] = length, numbers[KNOWN + INNER]
+    numbers[DAMPING] = np.where(far, numbers[DAMPING], 0.0)
     if some(far):
-        damp(vectors, matrices[FACTOR], system, numbers, sound, far)
-    slope = number(0.0, length)
+        damp(solver, system, vectors, numbers, far)
     for i in range(d):
-        vectors[TRIAL, i] = vectors[X, i] + step[i]
-        slope = slope + system[i, d] * step[i]
+        vectors[TRIAL, i] = vectors[X, i] + vectors[STEP, i]
     length = numbers[LENGTH]
-    numbers[SLOPE], numbers[FORESEEN] = slope, 0.5 * (numbers[DAMPING] * length * length - slope)
+    numbers[FORESEEN] = 0.5 * (numbers[DAMPING] * length * length - numbers[SLOPE])
     if bounded:
         clip(vectors, matrices[GRAM], numbers)
     numbers[RADIUS] = np.where(numbers[EARLY] > 0.0, np.minimum(radius, numbers[LENGTH]), radius)
     numbers[START] = number(0.0, length)
 
 
-def damp(vectors, factor, system, numbers, sound, far):
+def solve(solver, system, vectors, slot, numbers):
+    """The step for the λ in TRY."""
+    scale, step = address(vectors[SCALE]), address(vectors[slot])
+    call(solver, (address(system), scale, address(numbers[TRY:]), step, address(numbers[KNOWN:])))
+
+
+def damp(solver, system, vectors, numbers, far):
     """The λ for which the step is about as long as the radius, by Newton's method between bounds, and that step."""
-    d, radius, scale = vectors.shape[1], numbers[RADIUS], vectors[SCALE]
-    step, work, inverse = vectors[STEP], vectors[WORK], vectors[INVERSE]
-    length = numbers[LENGTH]
+    d, radius, length = vectors.shape[1], numbers[RADIUS], numbers[LENGTH]
     over = length - radius
-    lower = over / radius / falling(factor, inverse, scale, step, work, length)
-    lower = np.where(sound & (lower < math.inf), lower, 0.0)
+    lower = newton(over, radius, length, numbers[KNOWN + FALL])
+    lower = np.where((numbers[KNOWN + SOUND] > 0.0) & (lower < math.inf), lower, 0.0)
     steepest = number(0.0, radius)
     for i in range(d):
-        steepest = steepest + system[i, d] * system[i, d] / scale[i]
+        steepest = steepest + system[i, d] * system[i, d] / vectors[SCALE, i]
     steepest = np.sqrt(steepest)
     upper = steepest / radius
     damping = np.minimum(np.maximum(numbers[DAMPING], lower), upper)
     damping = np.where(damping > 0.0, damping, steepest / length)
     for _ in range(MOST_DAMPINGS):
         damping = np.where(damping > 0.0, damping, np.maximum(0.001 * upper, SMALLEST))
-        factorise(system, damping, vectors, factor)
-        solve(system, factor, inverse, work)
+        numbers[TRY] = damping
+        solve(solver, system, vectors, WORK, numbers)
+        length = np.sqrt(numbers[KNOWN + SQUARE])
         for i in range(d):
-            step[i] = np.where(far, work[i], step[i])
-        length = np.sqrt(squared_length(scale, step))
+            vectors[STEP, i] = np.where(far, vectors[WORK, i], vectors[STEP, i])
         numbers[LENGTH] = np.where(far, length, numbers[LENGTH])
+        numbers[SLOPE] = np.where(far, numbers[KNOWN + INNER], numbers[SLOPE])
         numbers[DAMPING] = np.where(far, damping, numbers[DAMPING])
         before, over = over, length - radius
         near = (abs(over) <= NEAR * radius) | ((lower <= 0.0) & (over <= before) & (before < 0.0))
         far = far & ~near
         if not some(far):
             break
-        more = over / radius / falling(factor, inverse, scale, step, work, length)
         lower = np.where(over > 0.0, np.maximum(lower, damping), lower)
         upper = np.where(over < 0.0, np.minimum(upper, damping), upper)
-        damping = np.maximum(lower, damping + more)
+        damping = np.maximum(lower, damping + newton(over, radius, length, numbers[KNOWN + FALL]))
+
+
+def newton(over, radius, length, fall):
+    """What to add to λ, for which ‖Dp‖ is too long by ``over``."""
+    return over * length * length / (radius * fall)
 
 
 def hold(vectors, gram, system):
@@ -213,57 +234,3 @@ def clip(vectors, gram, numbers):
         bend = bend + row * step[i]
     numbers[LENGTH] = np.sqrt(squared_length(vectors[SCALE], step))
     numbers[SLOPE], numbers[FORESEEN] = slope, -slope - bend
-
-
-# --- linear equations ------------------------------------------------------------------------------------------------
-
-
-def factorise(system, damping, vectors, factor):
-    """LΔL' of J'J + λD²: L' above the diagonal, LΔ below it, 1/Δ in INVERSE. False where a pivot is lost in rounding;
-    the diagonal element stands in for it."""
-    d = vectors.shape[1]
-    sound = damping >= 0.0
-    for i in range(d):
-        whole = system[i, i] + damping * vectors[SCALE, i]
-        pivot = whole
-        for k in range(i):
-            pivot = pivot - factor[k, i] * factor[i, k]
-        fine = pivot > SINGULAR * whole
-        sound = sound & fine
-        pivot = np.where(fine, pivot, np.where(whole > 0.0, whole, 1.0))
-        inverse = 1.0 / pivot
-        vectors[INVERSE, i] = inverse
-        for j in range(i + 1, d):
-            rest = system[i, j]
-            for k in range(i):
-                rest = rest - factor[k, i] * factor[j, k]
-            factor[j, i] = rest
-            factor[i, j] = rest * inverse
-    return sound
-
-
-def solve(system, factor, inverse, step):
-    """(LΔL')p = -J'r."""
-    d = step.size
-    for i in range(d):
-        rest = -system[i, d]
-        for k in range(i):
-            rest = rest - factor[k, i] * step[k]
-        step[i] = rest
-    for i in range(d - 1, -1, -1):
-        rest = step[i] * inverse[i]
-        for k in range(i + 1, d):
-            rest = rest - factor[i, k] * step[k]
-        step[i] = rest
-
-
-def falling(factor, inverse, scale, step, work, length):
-    """How fast ‖Dp‖ falls with λ, over ‖Dp‖: (D²p)'(LΔL')⁻¹(D²p)/‖Dp‖²."""
-    total = number(0.0, length)
-    for i in range(step.size):
-        rest = scale[i] * step[i] / length
-        for k in range(i):
-            rest = rest - factor[k, i] * work[k]
-        work[i] = rest
-        total = total + rest * rest * inverse[i]
-    return total
