@@ -277,3 +277,20 @@ def test_two_independent_variables():
     starts = np.ones((K, 3))
     res = fastopts(plane, (u, v), Y, starts)
     agrees(res, [scipys(plane, (u, v), y, start) for y, start in zip(Y, starts)])
+
+
+def test_float32():
+    """The minimum of float64 as far as float32 tells it: the cost of its parameters, and the standard errors."""
+    t, Y, starts = problems(decay)
+    narrow = [a.astype(np.float32) for a in (t, Y, starts)]
+    res = fastopt.curve_fit_many(decay, *narrow)
+    assert {res.x.dtype, res.cov.dtype, res.stderr.dtype} == {np.dtype(np.float32)}
+    worse = 0
+    for i in range(EACH):
+        cost, _, pcov = scipys(decay, t, Y[i], starts[i])
+        x = res.x[i].astype(np.float64)
+        if 0.5 * np.sum((decay.py_func(t, *x) - Y[i]) ** 2) > cost * (1 + 1e-5):
+            worse += 1
+        elif np.isfinite(cost):
+            np.testing.assert_allclose(res.stderr[i], np.sqrt(np.diag(pcov)), 1e-2)
+    assert worse <= (1 - SHARE) * EACH
