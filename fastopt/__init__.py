@@ -79,6 +79,8 @@ from . import jit, problems, schedules
 from .derivatives import per_example, value_and_grad
 from .gradient_check import GradientCheck, check_grad
 from .rules import RULES, Rule
+from .solve.curve_fit import curve_fit_many
+from .solve.least_squares import least_squares_many
 from .solve.many import minimize_many
 from .solve.method import method
 from .solve.minimize import minimize
@@ -101,8 +103,10 @@ __all__ = [
     "Optimizer",
     "Rule",
     "check_grad",
+    "curve_fit_many",
     "fit",
     "jit",
+    "least_squares_many",
     "load",
     "method",
     "minimize",

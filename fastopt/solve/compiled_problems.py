@@ -71,7 +71,7 @@ class CompiledProblems(HostProblems):
         self.kinds = kinds_of(args) if kinds is None else kinds
         self.evaluation = self._evaluation_of(flags.reads_value, 1 if s.rule.reduces else s.lanes)
         self.lanes, L = self.evaluation.lanes, self.evaluation.lanes
-        self.rows = _rows(args, self.k, self.dtype) if L > 1 else np.empty((self.k, 0), self.dtype)
+        self.rows = rows_of(args, self.k, self.dtype) if L > 1 else np.empty((self.k, 0), self.dtype)
         self.context = self.evaluation.kinds.context(args, shared, limited[:2])
         self.numbers_of_limits = np.stack(_limits(limited, X)) if flags.bounded or flags.scaled else X[None, :, :0][:0]
         self.nested = cache(lambda: may_launch(given.fun, given.jac, *self.evaluation.kinds.given()))
@@ -180,11 +180,11 @@ class CompiledProblems(HostProblems):
     def _memory(self):
         L, dtype = self.lanes, self.dtype
         return Memory(
-            _aligned((STATE + len(self.s.rule.state), self.d, L), dtype),
-            _aligned((self._own(), L), dtype),
-            _aligned((self.rows.shape[1], L), dtype),
-            _aligned((2, ROOM), np.float64),
-            _aligned((5, ROOM), np.int64),
+            aligned((STATE + len(self.s.rule.state), self.d, L), dtype),
+            aligned((self._own(), L), dtype),
+            aligned((self.rows.shape[1], L), dtype),
+            aligned((2, ROOM), np.float64),
+            aligned((5, ROOM), np.int64),
         )
 
     # --- evaluations beside those of the loop --------------------------------------------------------------------
@@ -217,7 +217,7 @@ def kinds_of(args):
     return tuple(typeof(args)) if args else ()
 
 
-def _aligned(shape, dtype):
+def aligned(shape, dtype):
     """Zeros from the beginning of a cache line on: no vector of lanes lies on two."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     whole = np.zeros(size + LINE, np.uint8)
@@ -231,7 +231,7 @@ def _limits(limited, X):
     return [a if a.shape == X.shape else np.full_like(X, value) for a, value in zip(limited, none)]
 
 
-def _rows(args, k, dtype):
+def rows_of(args, k, dtype):
     """Of each problem what it has in args, as one row."""
     flat = [a.reshape(k, math.prod(a.shape[1:])) for a in args]
     if not flat:

@@ -70,10 +70,10 @@ def _side_by_side(*which) -> Evaluation | str:
     try:
         return _compiled(*which)
     except Exception as error:  # whatever Numba raises where it meets numbers that it does not know
-        return _reason(first_reason(error.__cause__ or error))
+        return reason(first_reason(error.__cause__ or error))
 
 
-def _reason(text):
+def reason(text):
     if "built-in function truth" in text:
         text = f"it branches on what differs between problems (numpy.where does not){text[text.find(', in: ') :]}"
     return shorten(text, 200)
