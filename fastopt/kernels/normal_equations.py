@@ -19,7 +19,7 @@ SQUARE, FALL, INNER, SOUND, KNOWN = range(5)  # of p: ‖Dp‖²; how fast that 
 def solution(system, slopes, scale, damping, singular):
     """Of (J'J + λD²)p = -J'r by LΔL': p, and what is known of it, as emitted values (numbers/emitted.py).
 
-    ``system`` is the upper triangle of J'J. A pivot of which less than ``singular`` is left is lost in rounding, and the
+    ``system`` is the upper triangle of J'J. A pivot of which less than ``singular`` is left is lost in rounding; the
     diagonal element stands in for it. FALL is (D²p)'(J'J + λD²)⁻¹(D²p).
     """
     from ..numbers.emitted import madd, select

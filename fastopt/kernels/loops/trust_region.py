@@ -20,9 +20,10 @@ from .minimize import FTOL, GTOL, NONFINITE, RUNNING, XTOL
 # What is known of lanes: vectors, a number for each variable; matrices, whose last row and column are r's; numbers.
 X, TRIAL, LOW, HIGH, SCALE, STEP, WORK, VECTORS = range(8)
 GRAM, NEW, FREE, MATRICES = range(4)
-COST, RADIUS, DAMPING, LENGTH, SLOPE, FORESEEN, START, EARLY, BUSY, STATE, TRY, KNOWN = range(12)
+COST, RADIUS, DAMPING, LENGTH, SLOPE, FORESEEN, START, EARLY, BUSY, SHARE, STATE, TRY, KNOWN = range(13)
 NUMBERS = KNOWN + KNOWN_OF_STEPS  # which begin there
 AGAIN, FRESH = 1.0, 2.0  # in START: the trial is where the problem goes on, or where it begins; else 0
+# in SHARE: how much of ρ' the weights in J'J have at least (numbers/residuals.py)
 FTOL_AT, XTOL_AT, GTOL_AT, NOISE_AT, F_SCALE, TESTS = range(6)  # in tests
 
 FURTHEST = 100.0  # lengths of x that the first step may take
