@@ -14,14 +14,14 @@ from .loops import covariance, trust_region
 from .loops import least_squares as loop
 from .tuples import at
 
-KIND = types.void(*(types.int64,) * 4, types.float64)
+KIND = types.void(*(types.int64,) * 5, types.float64)
 JOB = (types.int64,)  # where a job is described
 SINGULAR = 4.0  # roundings of a diagonal element
 
 
 # --- an evaluation ---------------------------------------------------------------------------------------------------
 
-# Addresses alone, as in evaluations.py: x and the matrix of sums, and what the function is given besides.
+# Addresses alone, as in evaluations.py, but for f_scale: of x, of the matrix of sums and of the share of ρ'.
 
 ROWS = 0  # how many bytes these descriptions take
 WIDTH = LENGTH = LOSS = UNBOUND  # variables; numbers of the matrix; which of numbers/robust.py
@@ -53,7 +53,7 @@ def fill(x, r, args):
 
 
 @stand_in
-def nothing_yet(x, scale, width, loss):
+def nothing_yet(x, scale, share, width, loss):
     """Stands for new residuals (numbers/residuals.py, as ``sums_of``, ``units`` and ``add``)."""
 
 
@@ -62,18 +62,20 @@ def sums_of(r, gram):
     """Stands for what writes their sums down."""
 
 
-def alone(context, which, x, gram, scale):
+def alone(context, which, x, gram, share, scale):
     """Of the problem with this number."""
-    collect(vector(x, WIDTH), vector(gram, LENGTH), at(rows(context, 0), which) + shared(context + ROWS, 0), scale)
+    args = at(rows(context, 0), which) + shared(context + ROWS, 0)
+    collect(vector(x, WIDTH), vector(gram, LENGTH), args, scale, vector(share, 1)[0])
 
 
-def side_by_side(context, buffer, x, gram, scale):
+def side_by_side(context, buffer, x, gram, share, scale):
     """Of the problems whose rows are in this buffer."""
-    collect(vector(x, WIDTH), vector(gram, LENGTH), rows(context, buffer) + shared(context + ROWS, 0), scale)
+    args = rows(context, buffer) + shared(context + ROWS, 0)
+    collect(vector(x, WIDTH), vector(gram, LENGTH), args, scale, vector(share, 1)[0])
 
 
-def collect(x, gram, args, scale):
-    r = nothing_yet(x, scale, WIDTH, LOSS)
+def collect(x, gram, args, scale, share):
+    r = nothing_yet(x, scale, share, WIDTH, LOSS)
     fill(x, r, args)
     sums_of(r, gram)
 
@@ -156,7 +158,7 @@ def curve(xs, sigma):
 
 
 def evaluation(kinds, function, fill, width, loss, cached):
-    """The compiled evaluation of a user's function of duals, of ``width`` variables; ``kinds`` is as in evaluations.py."""
+    """The compiled evaluation of a function of duals, of ``width`` variables; ``kinds`` is as in evaluations.py."""
     from ..numbers import residuals, seeds
 
     own = {name: getattr(residuals, name) for name in ("nothing_yet", "sums_of")}

@@ -19,7 +19,7 @@ SQUARE, FALL, INNER, SOUND, KNOWN = range(5)  # of p: ‖Dp‖²; how fast that 
 def solution(system, slopes, scale, damping, singular):
     """Of (J'J + λD²)p = -J'r by LΔL': p, and what is known of it, as emitted values (numbers/emitted.py).
 
-    ``system`` is the upper triangle of J'J. A pivot of which less than ``singular`` is left is lost in rounding, and the
+    ``system`` is the upper triangle of J'J. A pivot of which less than ``singular`` is left is lost in rounding; the
     diagonal element stands in for it. FALL is (D²p)'(J'J + λD²)⁻¹(D²p).
     """
     from ..numbers.emitted import madd, select
@@ -53,7 +53,7 @@ def solution(system, slopes, scale, damping, singular):
     for i in range(d - 1, -1, -1):
         step[i] = without(step[i], factor[i][i + 1 :], step[i + 1 :], d - 1 - i)
     pull = [s * p for s, p in zip(scale, step)]
-    fall = [a * a * b for a, b in zip(forward(pull), inverse)]
+    fall = [a * b * a for a, b in zip(forward(pull), inverse)]
     known = (
         sum((s * p for s, p in zip(pull[1:], step[1:])), pull[0] * step[0]),
         sum(fall[1:], fall[0]),

@@ -1,7 +1,9 @@
 """What residuals are written to: of each no more is kept than what it adds to the sum of squares and its derivatives.
 
 With r the residuals, J their derivatives along the variables and ρ the loss, these are Σρ/2, J'r and J'J, the latter
-two scaled as SciPy's ``least_squares`` scales J and r. They stay in registers where there are few variables.
+two scaled as SciPy's ``least_squares`` scales J and r; but the weights in J'J, which may vanish where an outlier is,
+are at least a share of ρ', with which a step is one of iteratively reweighted least squares. All stay in registers
+where there are few variables.
 """
 
 import operator
@@ -21,7 +23,9 @@ from .robust import LOSSES
 from .stamp import stamp
 from .teach import OnCPU
 
-SCALE, COUNT, PLACES, SQUARES, TOTAL, SUMS = range(6)  # f_scale; how many were written, Σj, Σj²; Σρ; J'r and J'J
+# f_scale; the share of ρ'; how many were written, Σj, Σj²; Σρ; J'r and J'J
+SCALE, SHARE, COUNT, PLACES, SQUARES, TOTAL, SUMS = range(7)
+LEAST = 2.0**-52  # weight, as SciPy has it
 WRITES = "r must be written as r[j] = v, of a number v, and never read"
 
 
@@ -46,7 +50,7 @@ def _kept(manager, kind):
     element, *partials = manager[kind.dual].get_value_type().elements
     count = kind.dual.width
     sums = [element] * (count + count * (count + 1) // 2) if is_lanes(element) else partials * (1 + count)
-    return ir.LiteralStructType([element, *[ir.IntType(64)] * 3, element, *sums])
+    return ir.LiteralStructType([element] * 2 + [ir.IntType(64)] * 3 + [element, *sums])
 
 
 # --- what is written -------------------------------------------------------------------------------------------------
@@ -137,6 +141,7 @@ def _add(builder, r, kind, x, partials):
     builder.store((madd(x, x, total) if slope is None else total + rho).value, place)
     bent = partials
     if bend is not None:
+        bend = _at_least(bend, slope * Emitted(builder, builder.load(_place(builder, r, SHARE))))
         bent = [builder.fmul(each, spread(builder, bend.value, each.type), flags=STRICT) for each in partials]
     products = [(each, factor.value) for each in partials]
     if is_lanes(x.value.type):
@@ -147,6 +152,12 @@ def _add(builder, r, kind, x, partials):
         add_product(SUMS + k, a, b)
 
 
+def _at_least(bend, share):
+    """NaN stays NaN."""
+    bend = select(bend < share, share, bend)
+    return select(bend < LEAST, bend.like(LEAST), bend)
+
+
 def _numbers(builder, vector):
     return [builder.extract_element(vector, ir.IntType(32)(k)) for k in range(vector.type.count)]
 
@@ -155,8 +166,8 @@ def _numbers(builder, vector):
 
 
 @intrinsic(prefer_literal=True)
-def nothing_yet(typingctx, x, scale, width, loss):
-    """Residuals of which none is written, of functions of x, a vector; with f_scale."""
+def nothing_yet(typingctx, x, scale, share, width, loss):
+    """Residuals of which none is written, of functions of x, a vector; the share of ρ' is such a number."""
     to = Residuals(Dual(x.dtype, width.literal_value), loss.literal_value)
 
     def codegen(context, builder, signature, args):
@@ -167,9 +178,10 @@ def nothing_yet(typingctx, x, scale, width, loss):
         number = context.cast(builder, args[1], signature.args[1], types.float64)
         scale = context.cast(builder, number, types.float64, element)
         builder.store(scale, _place(builder, r, SCALE))
+        builder.store(args[2], _place(builder, r, SHARE))
         return r
 
-    return to(x, types.float64, width, loss), codegen
+    return to(x, types.float64, x.dtype, width, loss), codegen
 
 
 @intrinsic(prefer_literal=True)

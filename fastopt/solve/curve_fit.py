@@ -5,10 +5,11 @@ import inspect
 import numpy as np
 
 from ..arrays.host import refuse_device
-from ..errors import describe, shorten, spell
-from . import squares_settings
-from .least_squares import fitted, limits, starts
-from .squares_evaluation import Model, check_function
+from ..errors import describe, spell
+from .fitted import fitted
+from .squares_arguments import limits, starts
+from .squares_evaluation import Model, check_call, check_function
+from .squares_settings import settings
 
 
 def curve_fit_many(
@@ -30,7 +31,99 @@ def curve_fit_many(
     lanes=None,
     progress=False,
 ):
-    s = squares_settings.settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute_sigma)
+    """Fit k curves of d parameters, independent of each other, with standard errors, in parallel over the curves.
+
+    It is ``scipy.optimize.curve_fit`` for many rows of ``Y``, by the method of Levenberg and Marquardt as MINPACK has
+    it: with exact derivatives, several curves side by side in vector registers, and each ended by itself. A curve's
+    result does not depend on the others, nor on the number of threads.
+
+    Parameters
+    ----------
+    f : Numba function
+        The model at one point: ``f(t, a, b, ...) -> float``, as SciPy takes it. What it may use says
+        `fastopt.derivatives`. With ``if`` on a parameter or on ``t`` of each curve, curves are fitted one at a time
+        (:func:`numpy.where` and the like may choose).
+    xdata : array of shape (n,) or (k, n), or a tuple of such arrays
+        The independent variable, the same for all curves or of each. Of a tuple, ``t`` is a tuple of numbers.
+    Y : array of shape (k, n)
+        What was observed, a row for each curve. NaN leaves a point out.
+    P0 : array of shape (d,) or (k, d)
+        Where to start, for all curves or for each; d is at most 16. All is computed in float32 if ``Y`` is float32 and
+        ``P0`` too or no array, else in float64.
+    sigma : array of shape (n,) or (k, n), optional
+        Standard deviations of the observations; residuals are divided by them.
+    absolute_sigma : bool
+        Whether ``sigma`` is in the units of ``Y``, and not just relative: then ``cov`` is not scaled by the residuals.
+    bounds : pair (lows, highs), or scipy.optimize.Bounds, optional
+        Each a number or an array of shape (d,) or (k, d), infinite where there is no bound.
+    loss : "linear", "soft_l1", "huber" or "cauchy"
+        What is summed of the squared residuals, as in ``scipy.optimize.least_squares``: all but "linear", the squares
+        themselves, bound the influence of outliers.
+    f_scale : float
+        From which residual on one counts as an outlier. Nothing to "linear".
+    ftol, xtol, gtol : float
+        When to stop, as ``scipy.optimize.least_squares`` with ``method="lm"`` does: the cost would fall, and did, by at
+        most ``ftol`` of it; the next step can be at most ``xtol`` of x long; the cosine of the angle between the
+        residuals and each column of the Jacobian is at most ``gtol``. 0 turns a test off, and none is finer than
+        rounding.
+    maxiter : int, optional
+        How many steps may be tried for each curve, 200·(d + 1) if left out.
+    maxtime : float, optional
+        Seconds for the whole call. It ends within 0.2 seconds of that, as it does of Ctrl-C.
+    lanes : 1, 2, 4, 8 or 16, optional
+        How many curves are fitted side by side in a vector register; left out, 8 of float64 or 16 of float32 where
+        ``f`` allows it, else 1.
+    progress : bool
+        Show a progress bar (needs the ``cli`` extra).
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        ``x`` of shape (k, d); ``cost``, half the sum of what ``loss`` makes of the squares; ``cov`` of shape (k, d, d)
+        and ``stderr`` of shape (k, d), as SciPy defines them; ``rank``, ``status``, ``success``, ``nit`` and ``nfev``
+        of shape (k,); ``message``, one string that counts how they ended; and ``lanes``.
+
+        Where a parameter is not determined, ``rank`` is less than d, and the parameter's ``cov`` and ``stderr`` are
+        NaN, as all are of a curve without more points than parameters (unless ``absolute_sigma``), and of one that
+        ended with status 3, 5, 7 or 9.
+
+        ``status`` is 0 gtol, 1 maxiter, 2 ftol, 3 not finite at the start, 4 xtol, 5 ``f`` raised an exception,
+        7 maxtime, 9 fewer points than parameters; 0, 2 and 4 are successes. Where it is 9, and of curves that were not
+        begun before ``maxtime`` was over, ``cost`` is NaN and ``nfev`` 0.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, with ``message``, if a curve did not succeed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, shape or range; ``P0`` outside of the bounds is one.
+
+    References
+    ----------
+    J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis, 1978.
+
+    Examples
+    --------
+    >>> import numpy as np, fastopt
+    >>> from numba import njit
+    >>> @njit
+    ... def decay(t, a, b):
+    ...     return a * np.exp(-b * t)
+    >>> t = np.linspace(0, 2, 20)
+    >>> a, b = np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 1.5])
+    >>> Y = a[:, None] * np.exp(-b[:, None] * t) + 0.01 * np.sin(50 * t)
+    >>> res = fastopt.curve_fit_many(decay, t, Y, [1.0, 1.0])
+    >>> res.x.round(2)
+    array([[1. , 0.5],
+           [2. , 1. ],
+           [3. , 1.5]])
+    >>> bool(res.success.all()), res.stderr.shape
+    (True, (3, 2))
+    """
+    s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute_sigma)
     check_function("f", f)
     Y = _reals("Y", Y)
     if Y.ndim != 2:
@@ -47,8 +140,7 @@ def curve_fit_many(
         data.add("sigma", _weights(sigma, observed, X.dtype))
     args, shared, places = data.arranged()
     at = tuple(places[1 : 1 + len(xdata)]) if several else places[1]
-    call = _call(f.py_func, X.shape[1])
-    model = Model(f, (at, None if sigma is None else places[-1]), "f", call)
+    model = Model(f, (at, None if sigma is None else places[-1]), "f", _call(f.py_func, X.shape[1]))
     return fitted(model, X, args, shared, limits(bounds, X, "P0"), s, observed.sum(axis=1).astype(float), progress)
 
 
@@ -59,7 +151,7 @@ class _Data:
         self.dtype, self.shape, self.arrays = dtype, shape, []
 
     def add(self, name, a):
-        a = np.ascontiguousarray(_reals(name, a), self.dtype)
+        a = np.asarray(_reals(name, a), self.dtype, order="C")
         if a.shape not in (self.shape, self.shape[1:]):
             n, whole = self.shape[1], spell(self.shape)
             raise ValueError(f"{name} must have shape ({n},) or {whole}, as Y has {n} points, got {spell(a.shape)}")
@@ -108,13 +200,6 @@ def _weights(sigma, observed, dtype):
 
 
 def _call(function, d):
-    """How f is called; raises where it cannot be."""
+    """How f is called, with the names that it has itself."""
     names = [*inspect.signature(function).parameters][1:]
-    shown = names if len(names) == d else [f"p{i}" for i in range(d)]
-    call = f"f({', '.join(['t', *shown])}) -> float"
-    try:
-        inspect.signature(function).bind(*range(1 + d))
-    except TypeError:
-        given = f"{shorten(function.__name__, 40)}{shorten(str(inspect.signature(function)), 60)}"
-        raise TypeError(f"f must be callable as {call} with {d} parameters, as P0 has, but it is {given}") from None
-    return call
+    return check_call("f", function, ["t", *(names if len(names) == d else (f"p{i}" for i in range(d)))], " -> float")

@@ -179,7 +179,7 @@ def _on_gpu(target, given, s, flags, X0, args, shared, only_here):
 def _rows(given, s, X0, args, bounds):
     """What each problem has of its own, as arrays with a row for each (chunks.py)."""
     X = _starts(X0)
-    _check_rows(args, len(X))
+    check_rows(args, len(X))
     limited = (*limits(bounds, X), scales(s.x_scale, X))
     if s.rule.reduces:
         _refuse_lanes(s, f"{s.rule.name} sums over the variables of one problem at a time")
@@ -214,7 +214,7 @@ def _starts(X0):
     return start(X.reshape(-1)).reshape(X.shape)
 
 
-def _check_rows(args, k):
+def check_rows(args, k):
     for i, a in enumerate(args):
         refuse_device(f"args[{i}]", a)
         if not isinstance(a, np.ndarray) or a.ndim == 0:

@@ -26,6 +26,7 @@ from ..kernels.loops.least_squares import (
     PLANNED,
     POINTS,
     RANK,
+    ROBUST,
     SOLVE,
     STATUS,
     TICKS,
@@ -97,7 +98,8 @@ class _Run:
     """Some problems, with the memory of lanes that the threads have for them."""
 
     def __init__(self, task, problems, args, limits):
-        self.task, self.problems, self.args, self.limits = task, problems, args, limits
+        self.task, self.problems, self.args = task, problems, args
+        self.limits = np.ascontiguousarray(limits)
         k = len(problems.x)
         self.rows = rows_of(args, k, task.dtype) if task.lanes > 1 else np.empty((k, 0), task.dtype)
         self.context = task.evaluation.kinds.context(args, task.shared, ())
@@ -111,6 +113,7 @@ class _Run:
         """One call of the loop, on as many threads as there are."""
         plan = np.zeros(PLANNED, np.int64)
         plan[[EVALUATE, CONTEXT]] = self.task.evaluation.address, self.context.ctypes.data
+        plan[ROBUST] = self.task.s.loss > 0
         plan[SOLVE] = address_of(self.solver, normal_equations.WORDS)
         plan[[MOST, BOUNDED, ABSOLUTE]] = self.task.s.most(self.task.d), self.limits.shape[2] > 0, self.task.s.absolute
 
@@ -146,7 +149,7 @@ class _Run:
             aligned((MATRICES, d + 1, d + 1, L), dtype),
             aligned((NUMBERS, L), dtype),
             aligned((self.rows.shape[1], L), dtype),
-            aligned((2, ROOM), np.int64),
+            aligned((3, ROOM), np.int64),
             aligned((d + 1, d), np.float64),
         )
 
@@ -158,9 +161,10 @@ def raised(task, problems, args, i) -> str:
     rows = np.repeat(rows_of(one, 1, task.dtype), L, axis=0).T.copy() if L > 1 else None
     context = task.evaluation.kinds.context(one, task.shared, ())
     x, gram = np.repeat(problems.x[i][:, None], L, axis=1), np.empty((d + 1, d + 1, L), task.dtype)
-    which = 0 if rows is None else rows.ctypes.data
+    which, share = 0 if rows is None else rows.ctypes.data, np.ones(L, task.dtype)
     try:
-        task.evaluation.run(context.ctypes.data, which, x.ctypes.data, gram.ctypes.data, task.s.f_scale)
+        addresses = (a.ctypes.data for a in (x, gram, share))
+        task.evaluation.run(context.ctypes.data, which, *addresses, task.s.f_scale)
     except Exception as caught:
         return f"{type(caught).__name__}: {caught}"
     return "an exception that did not come again"

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..kernels.loops.covariance import UNKNOWN
 from ..kernels.loops.least_squares import KEPT_COST, NIT, POINTS, RANK, STATUS
-from ..kernels.loops.minimize import MAXTIME, RAISED, RUNNING
+from ..kernels.loops.minimize import MAXTIME, RUNNING
 from . import endings
 
 TOO_FEW = 9

@@ -21,20 +21,21 @@ from .trust_region import (
     F_SCALE,
     FRESH,
     GRAM,
-    HIGH,
     LOW,
     NEW,
     RADIUS,
     SCALE,
+    SHARE,
     START,
     STATE,
     TRIAL,
     X,
 )
 
-# The numbers of a plan, of a lane (its problem, or -1, and how many steps that has tried) and of a problem.
-EVALUATE, CONTEXT, SOLVE, BEGIN, END, CHUNKS, MOST, BOUNDED, ABSOLUTE, TICKS, LAST_TICK, PLANNED = range(12)
-WHO, TRIED = range(2)
+# The numbers of a plan, of a lane (its problem, or -1; how many steps that has tried; how it ended, where J'J is yet to
+# be evaluated as SciPy has it) and of a problem.
+EVALUATE, CONTEXT, SOLVE, BEGIN, END, CHUNKS, MOST, BOUNDED, ABSOLUTE, ROBUST, TICKS, LAST_TICK, PLANNED = range(13)
+WHO, TRIED, ENDED = range(3)
 NIT, STATUS, RANK = range(3)  # in counts
 KEPT_COST, KEPT_RADIUS, KEPT_DAMPING, POINTS = range(4)  # in kept; of residuals, -1 where they are to be counted
 
@@ -91,7 +92,7 @@ def work(job):
             busy += at[WHO, lane] >= 0
         if busy == 0:
             break
-        raised = not evaluated(vectors, matrices, row, at, tests, plan)
+        raised = not evaluated(vectors, matrices, numbers, row, at, tests, plan)
         judge(lanes[0], lanes[1], lanes[2], tests, plan[BOUNDED] != 0)
         over = is_over((plan[TICKS], plan[LAST_TICK]))
         if over:
@@ -101,38 +102,49 @@ def work(job):
     flush_off(control)
 
 
-def evaluated(vectors, matrices, row, at, tests, plan):
+def evaluated(vectors, matrices, numbers, row, at, tests, plan):
     """The sums of all lanes at their trials; False if the function raised. One lane tells which problem it has."""
     d = vectors.shape[1]
     which = at[WHO, 0] if LANES == 1 else row.ctypes.data
     trial = vectors.ctypes.data + TRIAL * d * LANES * vectors.itemsize
     new = matrices.ctypes.data + NEW * (d + 1) * (d + 1) * LANES * matrices.itemsize
-    failed = fails(plan[EVALUATE], (plan[CONTEXT], which, trial, new, tests[F_SCALE]))
+    share = numbers.ctypes.data + SHARE * LANES * numbers.itemsize
+    failed = fails(plan[EVALUATE], (plan[CONTEXT], which, trial, new, share, tests[F_SCALE]))
     if failed:
         flush_on()  # whatever it left
     return not failed
 
 
 def look(raised, over, problems, results, vectors, matrices, numbers, at, plan):
-    """Whose problem has ended, or all if time is over, leaves."""
+    """Whose problem has ended, or all if time is over, leaves; but for a robust loss J'J is evaluated once more."""
     for lane in range(LANES):
-        if at[WHO, lane] >= 0:
+        i = at[WHO, lane]
+        if i >= 0:
             status = RAISED if raised else int(numbers[STATE, lane])
             at[TRIED, lane] += numbers[START, lane] == 0.0
             if status == RUNNING and at[TRIED, lane] >= plan[MOST]:
                 status = MAXITER
-            if status != RUNNING or over:
-                i = at[WHO, lane]
+            ended = status not in (RUNNING, RAISED, NONFINITE)
+            if at[ENDED, lane] != RUNNING:
+                status, ended = at[ENDED, lane], True
+            elif ended and plan[ROBUST]:
+                at[ENDED, lane] = status
+                continue
+            if status != RUNNING or (over and numbers[START, lane] != AGAIN):  # an evaluation alone is no progress
                 leave(lane, status, problems, vectors, numbers, at)
-                if status not in (RUNNING, RAISED, NONFINITE):
-                    conclude(lane, i, problems, results, matrices, plan)
+            if ended:
+                conclude(lane, i, problems, results, matrices, plan)
 
 
 def refill(following, plan, problems, vectors, numbers, row, at):
-    """Give lanes without a problem the next ones that run."""
+    """Give lanes without a problem the next ones that run; those of which one has ended evaluate its J'J once more."""
     counts = problems[3]
     i = following
     for lane in range(LANES):
+        if at[WHO, lane] >= 0 and at[ENDED, lane] != RUNNING:
+            numbers[START, lane], numbers[SHARE, lane] = AGAIN, 0.0
+            for j in range(vectors.shape[1]):
+                vectors[TRIAL, j, lane] = vectors[X, j, lane]
         if at[WHO, lane] < 0 and i < plan[END]:
             while i < plan[END] and counts[i, STATUS] != RUNNING:
                 i = after(i, plan)
@@ -150,7 +162,8 @@ def after(i, plan):
 
 def load(lane, i, problems, vectors, numbers, row, at):
     x, scale, kept, counts, limits, rows = problems
-    at[WHO, lane], at[TRIED, lane] = i, counts[i, NIT]
+    at[WHO, lane], at[TRIED, lane], at[ENDED, lane] = i, counts[i, NIT], RUNNING
+    numbers[SHARE, lane] = 1.0
     for j in range(x.shape[1]):
         vectors[X, j, lane] = x[i, j]
         vectors[TRIAL, j, lane] = x[i, j]
@@ -171,7 +184,7 @@ def leave(lane, status, problems, vectors, numbers, at):
     i = at[WHO, lane]
     counts[i, NIT], counts[i, STATUS] = at[TRIED, lane], status
     at[WHO, lane], numbers[BUSY, lane] = -1, 0.0
-    if status == RAISED or status == NONFINITE:
+    if status in (RAISED, NONFINITE):
         return
     kept[i, KEPT_COST], kept[i, KEPT_RADIUS] = numbers[COST, lane], numbers[RADIUS, lane]
     kept[i, KEPT_DAMPING] = numbers[DAMPING, lane]

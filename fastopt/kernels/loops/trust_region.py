@@ -20,9 +20,10 @@ from .minimize import FTOL, GTOL, NONFINITE, RUNNING, XTOL
 # What is known of lanes: vectors, a number for each variable; matrices, whose last row and column are r's; numbers.
 X, TRIAL, LOW, HIGH, SCALE, STEP, WORK, VECTORS = range(8)
 GRAM, NEW, FREE, MATRICES = range(4)
-COST, RADIUS, DAMPING, LENGTH, SLOPE, FORESEEN, START, EARLY, BUSY, STATE, TRY, KNOWN = range(12)
+COST, RADIUS, DAMPING, LENGTH, SLOPE, FORESEEN, START, EARLY, BUSY, SHARE, STATE, TRY, KNOWN = range(13)
 NUMBERS = KNOWN + KNOWN_OF_STEPS  # which begin there
 AGAIN, FRESH = 1.0, 2.0  # in START: the trial is where the problem goes on, or where it begins; else 0
+# in SHARE: how much of ρ' the weights in J'J have at least (numbers/residuals.py)
 FTOL_AT, XTOL_AT, GTOL_AT, NOISE_AT, F_SCALE, TESTS = range(6)  # in tests
 
 FURTHEST = 100.0  # lengths of x that the first step may take
@@ -115,7 +116,7 @@ def is_flat(vectors, gram, cost, gtol, bounded):
     most = (gtol * (2.0 * cost)) * gtol
     flat = cost >= 0.0
     for i in range(d):
-        small = gram[i, d] * gram[i, d] <= most * gram[i, i]
+        small = ~(gram[i, d] * (gram[i, d] / gram[i, i]) > most)  # 0/0 where the variable has no effect
         flat = flat & ((small | is_held(vectors, gram, i)) if bounded else small)
     return flat
 
@@ -174,7 +175,7 @@ def damp(solver, system, vectors, numbers, far):
     lower = np.where((numbers[KNOWN + SOUND] > 0.0) & (lower < math.inf), lower, 0.0)
     steepest = number(0.0, radius)
     for i in range(d):
-        steepest = steepest + system[i, d] * system[i, d] / vectors[SCALE, i]
+        steepest = steepest + system[i, d] * (system[i, d] / vectors[SCALE, i])
     steepest = np.sqrt(steepest)
     upper = steepest / radius
     damping = np.minimum(np.maximum(numbers[DAMPING], lower), upper)
@@ -201,7 +202,7 @@ def damp(solver, system, vectors, numbers, far):
 
 def newton(over, radius, length, fall):
     """What to add to λ, for which ‖Dp‖ is too long by ``over``."""
-    return over * length * length / (radius * fall)
+    return over / radius * (length * length / fall)
 
 
 def hold(vectors, gram, system):
