@@ -147,10 +147,10 @@ if comm.Get_rank() == 0:
 The parameters are the same on all ranks, to the bit; the state is not there as a whole: each rank has that of its own
 stretch of the parameters, receives the others' gradients for it, adds them up in the order of the ranks, steps it, and
 sends it to all (ZeRO, stage 1). As many ranks repeat a run to the bit; other numbers of ranks agree to rounding, for
-sums are taken in another order. Rules with sums, ``clip_norm`` and ``check_finite`` go by all ranks together. A gradient
-that is None on some ranks counts as zero there. ``opt.state``, ``opt.averaged`` and ``state_dict()`` show this rank's
-part; `fastopt.save`, `fastopt.load` and ``opt.swapped()`` are for all ranks at once, and any number of ranks loads what
-any number saved.
+sums are taken in another order. Rules with sums, ``clip_norm`` and ``check_finite`` go by all ranks together. A
+gradient that is None on some ranks counts as zero there. ``opt.state``, ``opt.averaged`` and ``state_dict()`` show this
+rank's part; `fastopt.save`, `fastopt.load` and ``opt.swapped()`` are for all ranks at once, and any number of ranks
+loads what any number saved.
 
 ### What it costs
 
