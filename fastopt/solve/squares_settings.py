@@ -30,7 +30,7 @@ class Settings(NamedTuple):
         """What the loop compares with: no test is finer than the dtype."""
         eps, out = float(np.finfo(dtype).eps), np.empty(TESTS)
         for at, tol in ((FTOL_AT, self.ftol), (XTOL_AT, self.xtol), (GTOL_AT, self.gtol)):
-            out[at] = max(tol, eps) if tol > 0.0 else -1.0
+            out[at] = max(tol, eps) if tol > 0.0 else 0.0  # of nothing left to gain or to go
         out[NOISE_AT], out[F_SCALE] = NOISE * eps, self.f_scale
         return out
 
