@@ -109,8 +109,8 @@ same that SciPy takes; its derivatives are exact, and nothing is to be tuned.
 >>> res = fastopt.curve_fit_many(decay, t, Y, [1.0, 1.0])
 >>> res.x.round(2), res.stderr.round(3)
 (array([[1. , 0.7],
-       [2. , 0.7]]), array([[0.004, 0.005],
-       [0.004, 0.003]]))
+       [2. , 0.7]]), array([[0.003, 0.005],
+       [0.003, 0.002]]))
 
 Points may be missing, weighted or outliers, parameters bounded. `fastopt.least_squares_many` takes residuals of any
 kind. Both are for smooth residuals of up to 16 parameters.
