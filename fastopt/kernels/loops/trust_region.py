@@ -146,7 +146,7 @@ def propose(vectors, matrices, numbers, solver, bounded):
     numbers[TRY] = number(0.0, numbers[TRY])
     solve(solver, system, vectors, STEP, numbers)
     length, radius = np.sqrt(numbers[KNOWN + SQUARE]), numbers[RADIUS]
-    far = (length - radius > NEAR * radius) & (numbers[BUSY] > 0.0)
+    far = ~(length - radius <= NEAR * radius) & (numbers[BUSY] > 0.0)  # NaN where p overflows
     numbers[LENGTH], numbers[SLOPE] = length, numbers[KNOWN + INNER]
     numbers[DAMPING] = np.where(far, numbers[DAMPING], 0.0)
     if some(far):
