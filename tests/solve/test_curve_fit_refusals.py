@@ -65,6 +65,12 @@ def reads(x, r, y):
 
 
 @njit
+def asks(x, r, y):
+    for j in range(r.size):
+        r[j] = x[0] - y[j]
+
+
+@njit
 def whole(x, r, y):
     r[:] = x[0] - y
 
@@ -123,6 +129,7 @@ PROBLEMS = {
     "as if none were twice": (ValueError, (same_sum, X0, Y), "each once, got a gap"),
     "from the end": (ValueError, (negative, X0, Y), "each once, got a gap"),
     "reads": (TypeError, (reads, X0, Y), "r must be written as r[j] = v, of a number v, and never read"),
+    "asks": (TypeError, (asks, X0, Y), "r must be written as r[j] = v, of a number v, and never read, got r.size"),
     "a slice": (TypeError, (whole, X0, Y), "r must be written as r[j] = v, of a number v, and never read"),
     "others": (TypeError, (residuals, X0, Y, T), "residuals must be callable as residuals(x, r, arg1, arg2), got"),
     "rows": (ValueError, (residuals, X0, Y[:2]), "args[0] must have a leading axis of 3 problems, got shape (2, 6)"),
