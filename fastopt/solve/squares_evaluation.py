@@ -51,7 +51,7 @@ def check_call(role, function, names, returns=""):
         signature.bind(*names)
     except TypeError:
         given = shorten(f"{function.__name__}{signature}", 100)
-        raise TypeError(f"{role} must be callable as {shorten(call, 120)}, but it is {given}") from None
+        raise TypeError(f"{role} must be callable as {shorten(call, 120)}, got {given}") from None
     return call
 
 
@@ -67,14 +67,8 @@ def evaluation_of(model, dtype, d, args, shared, loss, lanes) -> Evaluation:
     whole = tuple(argument_types(shared, "shared")) if shared else ()
     if lanes == 1:
         return _compiled(model, scalar, d, own, whole, loss, 1)
-    why = next(
-        (
-            f"args[{i}] must have the dtype of X0, {dtype}, for it, and has {a.dtype}"
-            for i, a in enumerate(args)
-            if a.dtype != dtype
-        ),
-        None,
-    )
+    others = [i for i, a in enumerate(args) if a.dtype != dtype]
+    why = f"args[{others[0]}] must have the dtype of X0, {dtype}, for it" if others else None
     if why is None:
         found = _side_by_side(model, scalar, d, own, whole, loss, lanes or WIDTH // dtype.itemsize)
         if isinstance(found, Evaluation):
@@ -102,9 +96,9 @@ def _compiled(model, *which) -> Evaluation:
         name, call = shorten(model.function.py_func.__name__, 40), shorten(model.call, 80)
         returned = model.curve is not None and _no_number(model.function)
         if returned:
-            raise TypeError(f"{model.role} must be callable as {call}, but {name} returns {returned}") from None
+            raise TypeError(f"{model.role} must be callable as {call}, got {name}, which returns {returned}") from None
         raise TypeError(
-            f"{model.role} must compile as {call} for dual numbers, but {name} does not: {first_reason(error)}"
+            f"{model.role} must compile as {call} for dual numbers, got {name}: {first_reason(error)}"
         ) from error
 
 
