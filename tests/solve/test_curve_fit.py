@@ -156,7 +156,7 @@ def test_interrupted_after_each_evaluation(monkeypatch, options):
 def test_blocks(monkeypatch):
     Y = curves(50)
     whole = fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, 1.4))
-    monkeypatch.setattr("fastopt.solve.fitted.BLOCK", 16)
+    monkeypatch.setattr("fastopt.solve.squares_chunks.BLOCK", 16)
     agree(whole, fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, 1.4)))
 
 
