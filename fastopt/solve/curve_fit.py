@@ -59,7 +59,8 @@ def curve_fit_many(
     absolute_sigma : bool
         Whether ``sigma`` is in the units of ``Y``, and not just relative: then ``cov`` is not scaled by the residuals.
     bounds : pair (lows, highs), or scipy.optimize.Bounds, optional
-        Each a number or an array of shape (d,) or (k, d), infinite where there is no bound.
+        Each a number or an array of shape (d,) or (k, d), infinite where there is no bound. As for SciPy's
+        ``curve_fit`` these are no pairs of each parameter.
     loss : "linear", "soft_l1", "huber" or "cauchy"
         What is summed of the squared residuals, as in ``scipy.optimize.least_squares``: all but "linear", the squares
         themselves, bound the influence of outliers.
@@ -158,6 +159,8 @@ def curve_fit_many(
     Y = np.asarray(Y, X.dtype)
     data.add("Y", Y)
     several = isinstance(xdata, tuple)
+    if several and not xdata:
+        raise ValueError("xdata must be an array or a tuple of arrays, got an empty tuple")
     for i, x in enumerate(xdata if several else (xdata,)):
         data.add(f"xdata[{i}]" if several else "xdata", x)
     observed = ~np.isnan(Y)
@@ -188,5 +191,5 @@ def _weights(sigma, observed, dtype):
     sigma = reals("sigma", sigma)
     if sigma.shape in (observed.shape, observed.shape[1:]) and not ((sigma > 0.0) | ~observed).all():
         raise ValueError("sigma must be positive where Y is known, got a number that is not")
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return (1.0 / sigma).astype(dtype)

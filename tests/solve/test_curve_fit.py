@@ -104,6 +104,14 @@ def test_bounds_as_scipys():
     assert 0.2 < (found.x == bounds[1]).any(axis=1).mean() < 0.8
 
 
+@pytest.mark.parametrize(
+    "bounds", [scipy.optimize.Bounds(0, 1.4), np.array([[0.0, 0.0], [1.4, 1.4]])], ids=["SciPy", "array"]
+)
+def test_bounds_in_other_forms(bounds):
+    Y = curves()
+    agree(*(fastopt.curve_fit_many(decay, T, Y, START, bounds=given) for given in (bounds, (0.0, 1.4))))
+
+
 def test_bounds_of_each_curve():
     Y = curves()
     free = fastopt.curve_fit_many(decay, T, Y, START)
