@@ -89,7 +89,7 @@ def curve_fit_many(
         Show a progress bar (needs the ``cli`` extra).
     executor : concurrent.futures.Executor, optional
         Who fits the curves, in chunks, to the same bits, as in :func:`fastopt.minimize_many`; see
-        `fastopt.distributed`. Threads do without: they share the cores already.
+        `fastopt.distributed`. On one machine all cores are used without.
     num_workers : int, optional
         How many workers the executor has; None is what it says, or the number of cores.
     chunk : int, optional
