@@ -23,6 +23,8 @@ def decay(t, a, b):
 
 @njit(cache=True)
 def fragile(t, a, b):
+    if a < -1.5:
+        raise ValueError("a must be above -1.5")
     if a < 0.0:
         raise ValueError("a must not be negative")
     return a + b * t
@@ -80,7 +82,7 @@ def as_everywhere(executor):
     found, _ = both(executor, fastopt.curve_fit_many, decay, T, Y, [1.5, 1.0], sigma, bounds=([1.2, 0.0], [2.0, 1.5]))
     assert set(found.status) >= {2, 3, 9}
     P0 = np.ones((K, 2))
-    P0[[11, 30], 0] = -1.0
+    P0[[11, 30], 0] = -1.0, -2.0
     found, said = both(executor, fastopt.curve_fit_many, fragile, T, Y, P0)
     assert np.flatnonzero(found.status == 5).tolist() == [11, 30]
     assert said.endswith("The function of problem 11 (and 1 more) raised ValueError: a must not be negative")
@@ -128,8 +130,9 @@ def test_what_all_share_does_not_go_with_each_chunk():
     assert sum(inline.sizes) < Y.nbytes + 3 * t.nbytes
 
 
-def test_progress(capsys):
-    fastopt.curve_fit_many(decay, T, curves(), [1.0, 1.0], executor=Inline(2), progress=True)
+@pytest.mark.parametrize("executor", [None, Inline(2)], ids=["without", "with"])
+def test_progress(capsys, executor):
+    fastopt.curve_fit_many(decay, T, curves(), [1.0, 1.0], executor=executor, progress=True)
     assert "problems 41/41 100%" in capsys.readouterr().out
 
 
