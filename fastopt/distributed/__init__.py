@@ -4,7 +4,8 @@ Engines that exist start the processes, move the data and know what to do when a
 
 ## Many problems
 
-`fastopt.minimize_many` takes any ``concurrent.futures.Executor``, and deals the problems out to its workers:
+`fastopt.minimize_many` takes any ``concurrent.futures.Executor``, and deals the problems out to its workers; so do
+`fastopt.curve_fit_many` and `fastopt.least_squares_many`:
 
 >>> import numpy as np, fastopt
 >>> from concurrent.futures import ThreadPoolExecutor

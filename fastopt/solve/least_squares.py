@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..distributed.executors import dealing
 from .fitted import fitted
 from .many import check_rows
 from .squares_arguments import limits, starts
@@ -25,6 +26,9 @@ def least_squares_many(
     maxtime=None,
     lanes=None,
     progress=False,
+    executor=None,
+    num_workers=None,
+    chunk=None,
 ):
     """Solve k problems of least squares of d variables, independent of each other, in parallel over the problems.
 
@@ -42,7 +46,7 @@ def least_squares_many(
         Arrays whose first axis has length k: problem i is given row i (a number, if the array is one-dimensional).
     shared : tuple
         Arrays and numbers that every problem is given as they are, after its rows.
-    bounds, loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, progress
+    bounds, loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, progress, executor, num_workers, chunk
         As for :func:`fastopt.curve_fit_many`.
     lanes : 1, 2, 4, 8 or 16, optional
         How many problems are solved side by side; left out, 8 of float64 or 16 of float32, where ``residuals`` does the
@@ -77,6 +81,7 @@ def least_squares_many(
     array([[1., 1.],
            [1., 1.]])
     """
+    dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes)
     check_function("residuals", residuals)
     X = starts("X0", X0)
@@ -84,4 +89,5 @@ def least_squares_many(
     check_rows(args, len(X))
     names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
     model = Model(residuals, None, "residuals", check_call("residuals", residuals.py_func, names))
-    return fitted(model, X, args, shared, limits(bounds, X, "X0"), s, np.full(len(X), -1.0), progress)
+    rows = X, *limits(bounds, X, "X0"), np.full(len(X), -1.0), *args
+    return fitted(model, rows, shared, s, progress, dealt)

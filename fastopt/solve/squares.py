@@ -38,8 +38,6 @@ from ..kernels.slices import ticking
 from ..kernels.threads import in_threads
 from .compiled_problems import ROOM, aligned, rows_of
 
-BLOCK = 1 << 15  # problems that are finished before others begin
-
 
 class Task(NamedTuple):
     """What all problems have in common, and the compiled code. ``evaluation`` is that of squares_evaluation.py."""
