@@ -1,4 +1,4 @@
-"""Beyond one machine: the workers of any executor for many problems.
+"""Beyond one machine: the workers of any executor for many problems, the ranks of MPI for one large fit.
 
 Engines that exist start the processes, move the data and know what to do when a machine fails; nothing here does.
 
@@ -147,11 +147,11 @@ if comm.Get_rank() == 0:
 
 The parameters are the same on all ranks, to the bit; the state is not there as a whole: each rank has that of its own
 stretch of the parameters, receives the others' gradients for it, adds them up in the order of the ranks, steps it, and
-sends it to all (ZeRO, stage 1). As many ranks repeat a run to the bit; other numbers of ranks agree to rounding, as sums
-are taken in another order. Rules with sums, ``clip_norm`` and ``check_finite`` go by all ranks together. A gradient
-that is None on some ranks counts as zero there. ``opt.state``, ``opt.averaged`` and ``state_dict()`` show this rank's
-part; `fastopt.save`, `fastopt.load` and ``opt.swapped()`` are for all ranks at once, and any number of ranks loads what
-any number saved.
+sends it to all (ZeRO, stage 1). As many ranks repeat a run to the bit; other numbers of ranks agree to rounding, for
+sums are taken in another order. Rules with sums, ``clip_norm`` and ``check_finite`` go by all ranks together. A
+gradient that is None on some ranks counts as zero there. ``opt.state``, ``opt.averaged`` and ``state_dict()`` show this
+rank's part; `fastopt.save`, `fastopt.load` and ``opt.swapped()`` are for all ranks at once, and any number of ranks
+loads what any number saved.
 
 ### What it costs
 
@@ -162,14 +162,14 @@ P·(2 + (s + 1)/n). Adam on 10⁸ float32 parameters was counted to send 400 MB 
 1.43 and 1.14 GB. By the same formula 10¹⁰ parameters (P = 40 GB) on 64 ranks send 78.8 GB in a step and take 81.9 GB
 each, where one process alone would take 160.
 
-Each rank steps with all of Numba's threads: with several on one machine, share the cores out (``NUMBA_NUM_THREADS=1
-mpiexec -n 2 python train.py``).
+Each rank steps with all of Numba's threads: with several on one machine share the cores out, by
+``NUMBA_NUM_THREADS=1 mpiexec -n 2 python train.py``, say.
 
 ### What goes wrong
 
-What differs between ranks (parameters at the start, hyperparameters, schedules, gradients of another shape, other calls)
-is refused on all of them in one sentence, with nothing changed; what one raises in a step, or within `fit` in its loss
-or its callback, all raise: ``rank 1 of 2 raised ValueError: ...``. Ctrl-C waits until a step is done on all. But if a
-loop of your own raises between steps, the other ranks wait for it in theirs, for ever: start such a script by
+What differs between ranks (parameters at the start, hyperparameters, schedules, the shapes of gradients, calls) is
+refused on all of them in one sentence, with nothing changed; what one raises in a step, or within `fit` in its loss or
+its callback, all raise: ``rank 1 of 2 raised ValueError: ...``. Ctrl-C waits until a step is done on all. But if a loop
+of your own raises between steps, the other ranks wait for it in theirs, for ever: start such a script by
 ``mpiexec -n 2 python -m mpi4py train.py``, which ends them all.
 """

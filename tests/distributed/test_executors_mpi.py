@@ -49,5 +49,5 @@ def test_the_bits_of_a_run_without(tmp_path):
 
 
 def test_the_script_of_the_page(tmp_path):
-    (script,) = re.findall(r"```python\n(from mpi4py.*?)```", fastopt.distributed.__doc__, re.DOTALL)
+    (script,) = re.findall(r"```python\n(from mpi4py.futures.*?)```", fastopt.distributed.__doc__, re.DOTALL)
     assert run(tmp_path, script) == "1000 of 1000 problems succeeded: 1000 gtol.\n"

@@ -1,11 +1,17 @@
 """comm= with the real thing: processes that MPI starts."""
 
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from mpi_jobs import job
 from on_ranks import gradients, parameters, summed, values
+from processes import with_package
 
 import fastopt
+import fastopt.distributed
 
 pytestmark = pytest.mark.needs("mpi")
 
@@ -137,3 +143,19 @@ def test_bytes_on_the_wire_and_of_the_state(ranks):
     shares = [n * (r + 1) // ranks - n * r // ranks for r in range(ranks)]
     expected = [4 * (n - share) + 4 * share * (ranks - 1) for share in shares]
     assert found == [[sent, share, True] for sent, share in zip(expected, shares)]
+
+
+def test_the_script_of_the_page(tmp_path):
+    (script,) = re.findall(r"```python\n(from mpi4py import.*?)```", fastopt.distributed.__doc__, re.DOTALL)
+    (tmp_path / "train.py").write_text(script)
+    said = {}
+    for ranks in (1, 2):
+        done = subprocess.run(
+            ["mpiexec", "-n", str(ranks), sys.executable, "train.py"],
+            cwd=tmp_path, env=with_package(), capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said[ranks] = done.stdout
+    assert re.fullmatch(r"loss [\d.]+, 98.\d% right\n", said[1])
+    assert said[2] == said[1]
+    assert (tmp_path / "run.npz").exists()
