@@ -7,7 +7,7 @@ from ..errors import spell
 from .fitted import fitted
 from .squares_arguments import arranged, check_points, limits, reals
 from .squares_evaluation import Model, check_curve, check_function
-from .squares_settings import settings
+from .squares_settings import check_progress, settings
 from .squares_starts import check_starts, first, other_starts
 
 
@@ -150,6 +150,7 @@ def curve_fit_many(
     dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute_sigma)
     check_starts(starts, seed)
+    check_progress(progress)
     check_function("f", f)
     Y = reals("Y", Y)
     if Y.ndim != 2:

@@ -7,7 +7,7 @@ from .fitted import fitted
 from .many import check_rows
 from .squares_arguments import limits, starts
 from .squares_evaluation import Model, check_call, check_function
-from .squares_settings import settings
+from .squares_settings import check_progress, settings
 
 
 def least_squares_many(
@@ -83,6 +83,7 @@ def least_squares_many(
     """
     dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes)
+    check_progress(progress)
     check_function("residuals", residuals)
     X = starts("X0", X0)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
