@@ -76,7 +76,7 @@ class Ranks:
     def texts(self, text) -> list[str]:
         """A text of each rank, cut where it is long."""
         sent = np.zeros(LENGTH, np.uint8)
-        raw = np.frombuffer(text.encode()[:LENGTH], np.uint8)
+        raw = np.frombuffer(text.encode(errors="replace")[:LENGTH], np.uint8)  # a file's name may be no UTF-8
         sent[: raw.size] = raw
         return [row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in self.gathered(sent)]
 
@@ -101,7 +101,7 @@ class Ranks:
 
     def _failure(self, error, first):
         """What this rank raised, or what it raises because another did."""
-        text = self.texts("" if error is None else f"{type(error).__name__}: {error}".removesuffix(": "))[first]
+        text = self.texts("" if error is None else _said(error))[first]
         if error is not None:
             return error
         kind = next((kind for kind in (TypeError, ValueError) if text.startswith(kind.__name__)), RuntimeError)
@@ -139,6 +139,15 @@ class Ranks:
             raise ValueError(f"{name} {SAME}, got others on some")
         got = f"{shorten(texts[0], 80)} on rank 0 and {shorten(texts[other], 80)} on rank {other}"
         raise ValueError(f"{shorten(name, 60)} {SAME}, got {got}")
+
+
+def _said(error) -> str:
+    """An exception as others are told of it."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}".removesuffix(": ")
+    except Exception:  # whatever its text raises: others wait for it
+        return name
 
 
 def number_of(text) -> int:

@@ -227,18 +227,29 @@ def test_a_callback_that_raises_on_one_rank(error):
     assert bits[0][0] == 2 * 4
 
 
-def test_an_exception_that_says_nothing():
+class Unsayable(Exception):
+    def __str__(self):
+        raise TypeError("this has no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KeyError(), "KeyError"), (Unsayable(), "Unsayable"), (OSError("no file '\udcff'"), "OSError: no file '?'")],
+)
+def test_an_exception_whose_text_is_odd(error, said):
     def script(comm):
         def callback(epoch, loss, opt):
             if comm.Get_rank():
-                raise KeyError
+                raise error
 
         opt = fastopt.Adam(np.zeros(3), comm=comm)
-        with pytest.raises((KeyError, RuntimeError)) as raised:
+        with pytest.raises((type(error), RuntimeError)) as raised:
             fastopt.fit(linear, opt, (X, Y), batch_size=2, epochs=3, callback=callback)
-        return str(raised.value)
+        return raised.value
 
-    assert run(2, script)[0] == ["rank 1 of 2 raised KeyError", ""]
+    found, _ = run(2, script)
+    assert str(found[0]) == f"rank 1 of 2 raised {said}"
+    assert found[1] is error
 
 
 @pytest.mark.parametrize("options", [{}, {"ema": 0.9}], ids=["plain", "average"])
