@@ -422,3 +422,29 @@ params = fastopt.pack([np.ones(3), np.ones((2, 2))])
 fastopt.SGD(params).step([np.ones(3), np.full((2, 2), 2.0)])
 """
     place.run(code, NUMBA_BOUNDSCHECK="1")
+
+
+CALLEES = """
+import warnings
+from numba import njit
+warnings.simplefilter("ignore")
+
+@njit
+def fun(x, c):
+    if c > 1.0:  # on one lane, whose callees have names of their own
+        return -c
+    return ((x - c) ** 2).sum()
+
+for d in (#sizes):
+    X0 = np.full((2, d), 3.0)
+    res = fastopt.minimize_many(fun, X0, (np.zeros(2),), (), "adam", options={"maxiter": 5})
+    answers[f"{d}"] = np.stack([res.fun, res.status])
+"""
+
+
+def test_callees_of_one_name_are_told_apart(place):
+    """Two processes leave code whose callees have the same name and number; a third has both."""
+    alone = {size: place.run(CALLEES.replace("#sizes", f"{size},"))["answers"][size] for size in ("1", "2")}
+    both = place.run(CALLEES.replace("#sizes", "1, 2"))["answers"]
+    assert both == alone
+    assert both["1"] != both["2"]
