@@ -53,7 +53,7 @@ def solution(system, slopes, scale, damping, singular):
     for i in range(d - 1, -1, -1):
         step[i] = without(step[i], factor[i][i + 1 :], step[i + 1 :], d - 1 - i)
     pull = [s * p for s, p in zip(scale, step)]
-    fall = [a * a * b for a, b in zip(forward(pull), inverse)]
+    fall = [a * b * a for a, b in zip(forward(pull), inverse)]
     known = (
         sum((s * p for s, p in zip(pull[1:], step[1:])), pull[0] * step[0]),
         sum(fall[1:], fall[0]),

@@ -5,10 +5,10 @@ import inspect
 import numpy as np
 
 from ..arrays.host import refuse_device
-from ..errors import describe, shorten, spell
+from ..errors import describe, spell
 from .fitted import fitted
 from .squares_arguments import limits, starts
-from .squares_evaluation import Model, check_function
+from .squares_evaluation import Model, check_call, check_function
 from .squares_settings import settings
 
 
@@ -140,8 +140,7 @@ def curve_fit_many(
         data.add("sigma", _weights(sigma, observed, X.dtype))
     args, shared, places = data.arranged()
     at = tuple(places[1 : 1 + len(xdata)]) if several else places[1]
-    call = _call(f.py_func, X.shape[1])
-    model = Model(f, (at, None if sigma is None else places[-1]), "f", call)
+    model = Model(f, (at, None if sigma is None else places[-1]), "f", _call(f.py_func, X.shape[1]))
     return fitted(model, X, args, shared, limits(bounds, X, "P0"), s, observed.sum(axis=1).astype(float), progress)
 
 
@@ -152,7 +151,7 @@ class _Data:
         self.dtype, self.shape, self.arrays = dtype, shape, []
 
     def add(self, name, a):
-        a = np.ascontiguousarray(_reals(name, a), self.dtype)
+        a = np.asarray(_reals(name, a), self.dtype, order="C")
         if a.shape not in (self.shape, self.shape[1:]):
             n, whole = self.shape[1], spell(self.shape)
             raise ValueError(f"{name} must have shape ({n},) or {whole}, as Y has {n} points, got {spell(a.shape)}")
@@ -201,13 +200,6 @@ def _weights(sigma, observed, dtype):
 
 
 def _call(function, d):
-    """How f is called; raises where it cannot be."""
+    """How f is called, with the names that it has itself."""
     names = [*inspect.signature(function).parameters][1:]
-    shown = names if len(names) == d else [f"p{i}" for i in range(d)]
-    call = f"f({', '.join(['t', *shown])}) -> float"
-    try:
-        inspect.signature(function).bind(*range(1 + d))
-    except TypeError:
-        given = f"{shorten(function.__name__, 40)}{shorten(str(inspect.signature(function)), 60)}"
-        raise TypeError(f"f must be callable as {call} with {d} parameters, as P0 has, but it is {given}") from None
-    return call
+    return check_call("f", function, ["t", *(names if len(names) == d else (f"p{i}" for i in range(d)))], " -> float")

@@ -5,7 +5,7 @@ import numpy as np
 from .fitted import fitted
 from .many import check_rows
 from .squares_arguments import limits, starts
-from .squares_evaluation import Model, check_function
+from .squares_evaluation import Model, check_call, check_function
 from .squares_settings import settings
 
 
@@ -82,6 +82,6 @@ def least_squares_many(
     X = starts("X0", X0)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     check_rows(args, len(X))
-    names = [f"arg{i}" for i in range(1, len(args) + len(shared) + 1)]
-    model = Model(residuals, None, "residuals", f"residuals({', '.join(['x', 'r', *names])})")
+    names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
+    model = Model(residuals, None, "residuals", check_call("residuals", residuals.py_func, names))
     return fitted(model, X, args, shared, limits(bounds, X, "X0"), s, np.full(len(X), -1.0), progress)

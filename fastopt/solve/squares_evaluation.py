@@ -1,9 +1,10 @@
 """How the residuals of a Numba function are summed: on how many lanes, and by which compiled code."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import numba
-from numba import config, typeof
+from numba import config, typeof, types
 from numba.core.dispatcher import Dispatcher
 
 from ..errors import describe, shorten
@@ -12,6 +13,7 @@ from ..kernels.addresses import address_of
 from ..kernels.bind import first_reason
 from ..kernels.evaluations import Kinds
 from ..kernels.functions import remembered
+from ..numbers.element import Element
 from .arguments import argument_types
 from .evaluation import WIDTH, reason
 
@@ -40,6 +42,17 @@ class Model(NamedTuple):
 def check_function(role, function):
     if config.DISABLE_JIT or not isinstance(function, Dispatcher):
         raise TypeError(f"{role} must be a Numba function: put @njit on it, got {describe(function)}")
+
+
+def check_call(role, function, names, returns=""):
+    """How a user's function, a plain one, is called with arguments of these names; raises where it cannot be."""
+    call, signature = f"{role}({', '.join(names)}){returns}", inspect.signature(function)
+    try:
+        signature.bind(*names)
+    except TypeError:
+        given = shorten(f"{function.__name__}{signature}", 100)
+        raise TypeError(f"{role} must be callable as {shorten(call, 120)}, but it is {given}") from None
+    return call
 
 
 def check_size(name, d):
@@ -86,10 +99,21 @@ def _compiled(model, *which) -> Evaluation:
     try:
         return _made(model, *which)
     except Exception as error:
-        name = shorten(model.function.py_func.__name__, 40)
+        name, call = shorten(model.function.py_func.__name__, 40), shorten(model.call, 80)
+        returned = model.curve is not None and _no_number(model.function)
+        if returned:
+            raise TypeError(f"{model.role} must be callable as {call}, but {name} returns {returned}") from None
         raise TypeError(
-            f"{model.role} must compile as {model.call} for dual numbers, but {name} does not: {first_reason(error)}"
+            f"{model.role} must compile as {call} for dual numbers, but {name} does not: {first_reason(error)}"
         ) from error
+
+
+def _no_number(function):
+    """What a function of duals returned, if that was none."""
+    from ..kernels.forward import for_duals
+
+    kinds = [made.signature.return_type for made in for_duals(function).overloads.values()]
+    return next((shorten(str(kind), 40) for kind in kinds if not isinstance(kind, (types.Number, Element))), None)
 
 
 def _made(model, scalar, d, args, shared, loss, lanes) -> Evaluation:

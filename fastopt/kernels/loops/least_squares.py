@@ -130,7 +130,7 @@ def look(raised, over, problems, results, vectors, matrices, numbers, at, plan):
             elif ended and plan[ROBUST]:
                 at[ENDED, lane] = status
                 continue
-            if status != RUNNING or over:
+            if status != RUNNING or (over and numbers[START, lane] != AGAIN):  # an evaluation alone is no progress
                 leave(lane, status, problems, vectors, numbers, at)
             if ended:
                 conclude(lane, i, problems, results, matrices, plan)

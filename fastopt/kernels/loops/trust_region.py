@@ -116,7 +116,7 @@ def is_flat(vectors, gram, cost, gtol, bounded):
     most = (gtol * (2.0 * cost)) * gtol
     flat = cost >= 0.0
     for i in range(d):
-        small = gram[i, d] * gram[i, d] <= most * gram[i, i]
+        small = ~(gram[i, d] * (gram[i, d] / gram[i, i]) > most)  # 0/0 where the variable has no effect
         flat = flat & ((small | is_held(vectors, gram, i)) if bounded else small)
     return flat
 
@@ -175,7 +175,7 @@ def damp(solver, system, vectors, numbers, far):
     lower = np.where((numbers[KNOWN + SOUND] > 0.0) & (lower < math.inf), lower, 0.0)
     steepest = number(0.0, radius)
     for i in range(d):
-        steepest = steepest + system[i, d] * system[i, d] / vectors[SCALE, i]
+        steepest = steepest + system[i, d] * (system[i, d] / vectors[SCALE, i])
     steepest = np.sqrt(steepest)
     upper = steepest / radius
     damping = np.minimum(np.maximum(numbers[DAMPING], lower), upper)
@@ -202,7 +202,7 @@ def damp(solver, system, vectors, numbers, far):
 
 def newton(over, radius, length, fall):
     """What to add to λ, for which ‖Dp‖ is too long by ``over``."""
-    return over * length * length / (radius * fall)
+    return over / radius * (length * length / fall)
 
 
 def hold(vectors, gram, system):
