@@ -18,10 +18,7 @@ def fitted(model, X, args, shared, limited, s, points, progress):
     """The result of all problems; X is written."""
     evaluation = evaluation_of(model, X.dtype, X.shape[1], args, shared, s.loss, s.lanes)
     task = Task(evaluation, shared, s, X.dtype, X.shape[1])
-    problems = unsolved(X, points)
-    problems.counts[(points >= 0.0) & (points < task.d), STATUS] = TOO_FEW
-    problems.counts[~np.isfinite(X).all(axis=1), STATUS] = NONFINITE
-    left_out = problems.counts[:, STATUS] != RUNNING
+    problems = ready(X, points)
     ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
     with progress_bar(progress, len(X), "problems") as advance, restored_control(True):
         for begin in range(0, len(X), BLOCK):
@@ -30,12 +27,26 @@ def fitted(model, X, args, shared, limited, s, points, progress):
             if not solve(task, part_of(problems, begin, end), own, limited[:, begin:end], ends):
                 break
             advance(end - begin, "")
+    return ended(model, problems, task, lambda i: raised(task, problems, args, i))
+
+
+def ready(X, points):
+    """The problems, those that cannot begin ended."""
+    problems = unsolved(X, points)
+    problems.counts[(points >= 0.0) & (points < X.shape[1]), STATUS] = TOO_FEW
+    problems.counts[~np.isfinite(X).all(axis=1), STATUS] = NONFINITE
+    return problems
+
+
+def ended(model, problems, task, why):
+    """The result; ``why`` says what the function of a problem raised."""
     if model.curve is None:
         _refuse_gaps(problems)
+    left_out = (problems.counts[:, STATUS] == TOO_FEW) | ~np.isfinite(problems.x).all(axis=1)
     begun = ~left_out & ((problems.counts[:, STATUS] != RUNNING) | (problems.kept[:, KEPT_RADIUS] >= 0.0))
     found = result(problems, task, begun)
     if not found.success.all():
-        _warn(problems, found, task, args)
+        _warn(problems, found, why)
     return found
 
 
@@ -49,9 +60,9 @@ def _refuse_gaps(problems):
         )
 
 
-def _warn(problems, found, task, args):
+def _warn(problems, found, why):
     texts, which = [found.message], has_raised(problems)
     if which.size:
         others = f" (and {which.size - 1} more)" if which.size > 1 else ""
-        texts.append(f"The function of problem {which[0]}{others} raised {raised(task, problems, args, which[0])}")
-    warnings.warn(" ".join(texts), RuntimeWarning, stacklevel=4)
+        texts.append(f"The function of problem {which[0]}{others} raised {why(which[0])}")
+    warnings.warn(" ".join(texts), RuntimeWarning, stacklevel=5)

@@ -148,20 +148,20 @@ def _problems(given, s, flags, X0, args, shared, bounds):
         for name, value in (("bounds", bounds), ("x_scale", s.x_scale)):
             if value is not None:
                 raise ValueError(f"{name} must be left out for arrays on the GPU, got {describe(value)}")
-        _refuse_lanes(s, "a thread of the GPU has one problem")
+        refuse_lanes(s, "a thread of the GPU has one problem")
         return DeviceProblems(target, given, s, flags, X0, args, shared)
     X = _starts(X0)
     check_rows(args, len(X))
     limited = (*limits(bounds, X), scales(s.x_scale, X))
     if s.rule.reduces:
-        _refuse_lanes(s, f"{s.rule.name} sums over the variables of one problem at a time")
+        refuse_lanes(s, f"{s.rule.name} sums over the variables of one problem at a time")
     if not given.is_compiled:
-        _refuse_lanes(s, "a Python function is called for one problem at a time")
+        refuse_lanes(s, "a Python function is called for one problem at a time")
     kind = CompiledProblems if given.is_compiled else InterpretedProblems
     return kind(target, with_gradient(given, X.shape[1]), s, flags, X, args, shared, limited)
 
 
-def _refuse_lanes(s, why):
+def refuse_lanes(s, why):
     if s.lanes not in (None, 1):
         raise TypeError(f"lanes must be None or 1 here, got {s.lanes}: {why}")
 

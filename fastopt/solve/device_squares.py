@@ -1,0 +1,143 @@
+"""The problems of ``curve_fit_many`` and ``least_squares_many`` on a GPU: a thread for each."""
+
+import time
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from ..arrays.device import placed
+from ..arrays.libraries import library_of
+from ..errors import describe, shorten, spell
+from ..kernels import least_squares as squares
+from ..kernels.bind import first_reason
+from ..kernels.cuda import gpu
+from ..kernels.cuda.bind import device_function
+from ..kernels.loops.least_squares import ABSOLUTE, BOUNDED, CHUNKS, LAST_TICK, MOST, PLANNED, ROBUST
+from ..kernels.slices import FIRST_SLICE, next_slice
+from ..progress import progress_bar
+from .device_problems import kinds_of
+from .fitted import ended, ready
+from .many import refuse_lanes
+from .squares import Solved
+
+BLOCK = 1 << 20  # problems that are finished before others begin
+THREADS = min(64, gpu.THREADS)  # of a block, as for minimize_many
+
+
+class Task(NamedTuple):
+    """What all problems have in common."""
+
+    s: Any
+    dtype: Any
+    d: int
+    lanes: int = 1
+
+
+def check_here(name, s):
+    """Raise unless problems can be solved on this GPU, where the array of this name is."""
+    if gpu.SIMULATED:
+        raise TypeError(f"{name} must be on the CPU or on a real GPU, got an array in Numba's simulator")
+    refuse_lanes(s, "a thread of the GPU has one problem")
+
+
+def function_of(role, function):
+    """The user's function as Python, and for use in a kernel."""
+    own = device_function(function)
+    if own is None:
+        raise TypeError(
+            f"{role} must be a Numba function for arrays on the GPU, @cuda.jit(device=True) or @njit, "
+            f"got {describe(function)}"
+        )
+    return own, own.py_func
+
+
+def starts_at(target, name, X0):
+    """A copy on the host of starts that are on the GPU."""
+    place = placed(name, X0)
+    target.adopt(name, place, X0)
+    if place.order is None:
+        raise ValueError(f"{name} must be contiguous (C or Fortran order), got a strided array on the GPU")
+    if len(place.shape) != 2:
+        raise ValueError(f"{name} must have shape (k, d), got {spell(place.shape)}")
+    return target.on_host(name, X0)
+
+
+def fitted_there(target, model, X, given, limited, s, points, progress):
+    """The result of all problems, as ``fitted`` has it; x, its errors and covariances are on the GPU.
+
+    ``given`` are the views of rows and of what all share, and the caller's arrays.
+    """
+    args, shared, arrays = given
+    task, problems = Task(s, X.dtype, X.shape[1]), ready(X, points)
+    ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
+    with target.current():
+        gpu.finish()  # what made the arrays, on whatever streams
+        loop = _loop(model, task, args, shared)
+        there = Solved(*(gpu.from_host(np.asfortranarray(a)) for a in problems))
+        run = _Run(task, loop, (args, shared), there, limited, target.stream(arrays))
+        with progress_bar(progress, len(X), "problems") as advance:
+            for begin in range(0, len(X), BLOCK):
+                end = min(begin + BLOCK, len(X))
+                if not run.part(begin, end, ends):
+                    break
+                advance(end - begin, "")
+        found = ended(model, Solved(*map(gpu.to_host, there)), task, lambda i: "an exception, of which a GPU says no more")
+        for name in ("x", "cov", "stderr"):
+            found[name] = target.handed_over(library_of(arrays[0]), gpu.from_host(np.ascontiguousarray(found[name])))
+    return found
+
+
+def _loop(model, task, args, shared):
+    from ..kernels.cuda import least_squares as cuda_squares
+
+    fill = squares.by_residuals if model.curve is None else squares.curve(*model.curve)
+    scalar = numba.from_dtype(task.dtype)
+    kinds = scalar, task.d, task.s.loss, kinds_of(args), kinds_of(shared)
+    try:
+        return cuda_squares.loop_kernel(fill, model.function, *kinds)
+    except Exception as error:  # NumPy's functions that CUDA's Numba does not know end in a KeyError, for one
+        name, call = shorten(model.function.py_func.__name__, 40), shorten(model.call, 80)
+        reason = first_reason(error) or type(error).__name__
+        raise TypeError(f"{model.role} must compile for CUDA as {call}, but {name} does not: {reason}") from error
+
+
+class _Run:
+    """Problems that are on the GPU, and the launches of the loop for them."""
+
+    def __init__(self, task, loop, given, problems, limited, stream):
+        self.loop, self.given, self.stream = loop, given, stream
+        x, kept, normal, counts, cov, stderr = problems
+        scale = gpu.from_host(np.zeros(x.shape, x.dtype, "F"))
+        self.problems, self.results = (x, scale, kept, counts), (normal, cov, stderr)
+        self.tests, self.limits = gpu.from_host(task.s.tests(task.dtype)), _there(limited)
+        self.plan = np.zeros(PLANNED, np.int64)
+        self.plan[[CHUNKS, MOST]] = 1, task.s.most(task.d)
+        self.plan[[BOUNDED, ABSOLUTE, ROBUST]] = limited.shape[2] > 0, task.s.absolute, task.s.loss > 0
+
+    def part(self, begin, end, ends):
+        """Go on with these until each has ended, or until the time ``ends``: then False."""
+        limit, going = FIRST_SLICE, True
+        while going:
+            before = time.perf_counter()
+            if ends is not None and before >= ends:
+                return False
+            going = self._slice(begin, end, limit)
+            limit = next_slice(limit, time.perf_counter() - before)
+        return True
+
+    def _slice(self, begin, end, limit):
+        """So many evaluations of each; whether any still runs."""
+        self.plan[LAST_TICK] = limit
+        going = gpu.from_host(np.zeros(1, np.int64))
+        course = self.limits, self.tests, gpu.from_host(self.plan)
+        blocks = -(-(end - begin) // THREADS)
+        self.loop(
+            self.stream, blocks, *self.given, self.problems, self.results, course, (begin, end), going, threads=THREADS
+        )
+        return bool(gpu.to_host(going)[0])
+
+
+def _there(limited):
+    """Lows and highs; there is no device array without elements."""
+    return gpu.from_host(np.asfortranarray(limited if limited.size else np.zeros((1, 1, 1), limited.dtype)))
