@@ -44,7 +44,7 @@ def solution(system, slopes, scale, damping, singular):
             factor[i][j] = weighted[i][j] * inverse[i]
 
     def forward(right):
-        found = []
+        found: list = []
         for i in range(d):
             found.append(without(right[i], [row[i] for row in factor], found, i))
         return found

@@ -56,7 +56,7 @@ def _refuse_gaps(problems):
     which = [i for i in gaps if problems.counts[i, STATUS] != RUNNING]
     if which:
         raise ValueError(
-            f"residuals must write r[0], r[1], ... each once, without a gap; of problem {which[0]} it does not"
+            f"residuals must write r[0], r[1], ... each once, got a gap or one twice in problem {which[0]}"
         )
 
 

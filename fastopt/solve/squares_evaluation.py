@@ -51,7 +51,7 @@ def check_call(role, function, names, returns=""):
         signature.bind(*names)
     except TypeError:
         given = shorten(f"{function.__name__}{signature}", 100)
-        raise TypeError(f"{role} must be callable as {shorten(call, 120)}, but it is {given}") from None
+        raise TypeError(f"{role} must be callable as {shorten(call, 120)}, got {given}") from None
     return call
 
 
@@ -102,9 +102,9 @@ def _compiled(model, *which) -> Evaluation:
         name, call = shorten(model.function.py_func.__name__, 40), shorten(model.call, 80)
         returned = model.curve is not None and _no_number(model.function)
         if returned:
-            raise TypeError(f"{model.role} must be callable as {call}, but {name} returns {returned}") from None
+            raise TypeError(f"{model.role} must be callable as {call}, got {name}, which returns {returned}") from None
         raise TypeError(
-            f"{model.role} must compile as {call} for dual numbers, but {name} does not: {first_reason(error)}"
+            f"{model.role} must compile as {call} for dual numbers, got {name}: {first_reason(error)}"
         ) from error
 
 

@@ -30,7 +30,7 @@ class Settings(NamedTuple):
         """What the loop compares with: no test is finer than the dtype."""
         eps, out = float(np.finfo(dtype).eps), np.empty(TESTS)
         for at, tol in ((FTOL_AT, self.ftol), (XTOL_AT, self.xtol), (GTOL_AT, self.gtol)):
-            out[at] = max(tol, eps) if tol > 0.0 else -1.0
+            out[at] = max(tol, eps) if tol > 0.0 else 0.0  # of nothing left to gain or to go
         out[NOISE_AT], out[F_SCALE] = NOISE * eps, self.f_scale
         return out
 
@@ -41,7 +41,7 @@ class Settings(NamedTuple):
 def settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute=False) -> Settings:
     if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {describe(loss)}")
-    tolerances = [_not_negative(name, tol) for name, tol in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol))]
+    ftol, xtol, gtol = (_not_negative(*each) for each in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol)))
     if maxiter is not None:
         checks.count("maxiter", maxiter)
     if maxtime is not None:
@@ -51,7 +51,7 @@ def settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute=
     if not isinstance(absolute, (bool, np.bool_)):
         raise TypeError(f"absolute_sigma must be True or False, got {describe(absolute)}")
     f_scale = checks.positive("f_scale", f_scale)
-    return Settings(LOSSES.index(loss), f_scale, *tolerances, maxiter, maxtime, lanes, bool(absolute))
+    return Settings(LOSSES.index(loss), f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, bool(absolute))
 
 
 def _not_negative(name, value):
