@@ -1,14 +1,12 @@
 """Many curves of one kind fitted at once, with standard errors."""
 
-import inspect
-
 import numpy as np
 
-from ..arrays.host import refuse_device
-from ..errors import describe, spell
+from ..errors import spell
+from ..targets.places import target_of
 from .fitted import fitted
-from .squares_arguments import limits, starts
-from .squares_evaluation import Model, check_call, check_function
+from .squares_arguments import arranged, check_points, limits, reals, starts
+from .squares_evaluation import Model, check_curve, check_function
 from .squares_settings import settings
 
 
@@ -124,8 +122,14 @@ def curve_fit_many(
     (True, (3, 2))
     """
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute_sigma)
+    target = target_of([("Y", Y)])
+    if target.is_gpu:
+        from . import device_curves, device_squares
+
+        given = device_curves.given(target, f, xdata, Y, P0, sigma, bounds, s)
+        return device_squares.fitted_there(target, *given, progress)
     check_function("f", f)
-    Y = _reals("Y", Y)
+    Y = reals("Y", Y)
     if Y.ndim != 2:
         raise ValueError(f"Y must have shape (k, n), got {spell(Y.shape)}")
     X = _starts(P0, Y)
@@ -138,9 +142,9 @@ def curve_fit_many(
     observed = ~np.isnan(Y)
     if sigma is not None:
         data.add("sigma", _weights(sigma, observed, X.dtype))
-    args, shared, places = data.arranged()
+    args, shared, places = arranged(data.arrays)
     at = tuple(places[1 : 1 + len(xdata)]) if several else places[1]
-    model = Model(f, (at, None if sigma is None else places[-1]), "f", _call(f.py_func, X.shape[1]))
+    model = Model(f, (at, None if sigma is None else places[-1]), "f", check_curve(f.py_func, X.shape[1]))
     return fitted(model, X, args, shared, limits(bounds, X, "P0"), s, observed.sum(axis=1).astype(float), progress)
 
 
@@ -151,38 +155,14 @@ class _Data:
         self.dtype, self.shape, self.arrays = dtype, shape, []
 
     def add(self, name, a):
-        a = np.asarray(_reals(name, a), self.dtype, order="C")
-        if a.shape not in (self.shape, self.shape[1:]):
-            n, whole = self.shape[1], spell(self.shape)
-            raise ValueError(f"{name} must have shape ({n},) or {whole}, as Y has {n} points, got {spell(a.shape)}")
+        a = np.asarray(reals(name, a), self.dtype, order="C")
+        check_points(name, a.shape, self.shape)
         self.arrays.append(a)
-
-    def arranged(self):
-        """Those of each problem, those of all, and where each array is among them."""
-        own = [i for i, a in enumerate(self.arrays) if a.ndim == 2]
-        others = [i for i, a in enumerate(self.arrays) if a.ndim == 1]
-        order = own + others
-        return (
-            tuple(self.arrays[i] for i in own),
-            tuple(self.arrays[i] for i in others),
-            [order.index(i) for i in range(len(order))],
-        )
-
-
-def _reals(name, a):
-    refuse_device(name, a)
-    try:
-        out = np.asarray(a)
-    except Exception:  # whatever its items raise
-        raise ValueError(f"{name} must be an array of numbers, got {describe(a)}, which does not make one") from None
-    if out.dtype.kind not in "iuf" or out.dtype.itemsize > 8:
-        raise TypeError(f"{name} must be an array of real numbers, got {describe(out)}")
-    return out
 
 
 def _starts(P0, Y):
     """A row for each problem; float32 where Y is, and P0 if it is an array."""
-    P = _reals("P0", P0)
+    P = reals("P0", P0)
     narrow = Y.dtype == np.float32 and (P.dtype == np.float32 or not isinstance(P0, np.ndarray))
     if P.ndim == 1:
         P = np.broadcast_to(P, (len(Y), P.size))
@@ -192,14 +172,8 @@ def _starts(P0, Y):
 
 
 def _weights(sigma, observed, dtype):
-    sigma = _reals("sigma", sigma)
+    sigma = reals("sigma", sigma)
     if sigma.shape in (observed.shape, observed.shape[1:]) and not ((sigma > 0.0) | ~observed).all():
         raise ValueError("sigma must be positive where Y is known, got a number that is not")
     with np.errstate(divide="ignore"):
         return (1.0 / sigma).astype(dtype)
-
-
-def _call(function, d):
-    """How f is called, with the names that it has itself."""
-    names = [*inspect.signature(function).parameters][1:]
-    return check_call("f", function, ["t", *(names if len(names) == d else (f"p{i}" for i in range(d)))], " -> float")

@@ -172,10 +172,10 @@ def _is_array(a):
 
 def kinds_of(arguments):
     """The Numba type of their tuple."""
-    return types.Tuple(tuple(map(_kind, arguments)))
+    return types.Tuple(tuple(map(kind, arguments)))
 
 
-def _kind(a):
+def kind(a):
     """The Numba type of an argument."""
     if isinstance(a, (np.generic, int, float, complex)):
         return typeof(a)

@@ -6,20 +6,20 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ..arrays.device import placed
 from ..arrays.libraries import library_of
 from ..errors import describe, shorten, spell
-from ..kernels import least_squares as squares
 from ..kernels.bind import first_reason
 from ..kernels.cuda import gpu
 from ..kernels.cuda.bind import device_function
 from ..kernels.loops.least_squares import ABSOLUTE, BOUNDED, CHUNKS, LAST_TICK, MOST, PLANNED, ROBUST
 from ..kernels.slices import FIRST_SLICE, next_slice
 from ..progress import progress_bar
-from .device_problems import kinds_of
+from .device_problems import kinds_of, seen
 from .fitted import ended, ready
 from .many import refuse_lanes
 from .squares import Solved
+from .squares_arguments import limits, starts
+from .squares_evaluation import Model, check_call
 
 BLOCK = 1 << 20  # problems that are finished before others begin
 THREADS = min(64, gpu.THREADS)  # of a block, as for minimize_many
@@ -42,7 +42,7 @@ def check_here(name, s):
 
 
 def function_of(role, function):
-    """The user's function as Python, and for use in a kernel."""
+    """The user's function for use in a kernel, and as Python."""
     own = device_function(function)
     if own is None:
         raise TypeError(
@@ -52,15 +52,18 @@ def function_of(role, function):
     return own, own.py_func
 
 
-def starts_at(target, name, X0):
-    """A copy on the host of starts that are on the GPU."""
-    place = placed(name, X0)
-    target.adopt(name, place, X0)
-    if place.order is None:
-        raise ValueError(f"{name} must be contiguous (C or Fortran order), got a strided array on the GPU")
+def given(target, residuals, X0, args, shared, names, bounds, s):
+    """What ``fitted_there`` takes, of ``least_squares_many``; ``names`` are those of the function's arguments."""
+    check_here("X0", s)
+    function, plain = function_of("residuals", residuals)
+    place = target.describe("X0", X0)
     if len(place.shape) != 2:
-        raise ValueError(f"{name} must have shape (k, d), got {spell(place.shape)}")
-    return target.on_host(name, X0)
+        raise ValueError(f"X0 must have shape (k, d), got {spell(place.shape)}")
+    X = starts("X0", target.on_host("X0", X0))
+    with target.current():
+        views = seen(target, "X0", len(X), args, shared)
+    model = Model(function, None, "residuals", check_call("residuals", plain, names))
+    return model, X, (*views, (X0, *args, *shared)), limits(bounds, X, "X0"), s, np.full(len(X), -1.0)
 
 
 def fitted_there(target, model, X, given, limited, s, points, progress):
@@ -91,11 +94,10 @@ def fitted_there(target, model, X, given, limited, s, points, progress):
 def _loop(model, task, args, shared):
     from ..kernels.cuda import least_squares as cuda_squares
 
-    fill = squares.by_residuals if model.curve is None else squares.curve(*model.curve)
     scalar = numba.from_dtype(task.dtype)
     kinds = scalar, task.d, task.s.loss, kinds_of(args), kinds_of(shared)
     try:
-        return cuda_squares.loop_kernel(fill, model.function, *kinds)
+        return cuda_squares.loop_kernel(model.curve, model.function, *kinds)
     except Exception as error:  # NumPy's functions that CUDA's Numba does not know end in a KeyError, for one
         name, call = shorten(model.function.py_func.__name__, 40), shorten(model.call, 80)
         reason = first_reason(error) or type(error).__name__
@@ -110,7 +112,7 @@ class _Run:
         x, kept, normal, counts, cov, stderr = problems
         scale = gpu.from_host(np.zeros(x.shape, x.dtype, "F"))
         self.problems, self.results = (x, scale, kept, counts), (normal, cov, stderr)
-        self.tests, self.limits = gpu.from_host(task.s.tests(task.dtype)), _there(limited)
+        self.tests, self.limits = gpu.from_host(task.s.tests(task.dtype)), gpu.from_host(np.asfortranarray(limited))
         self.plan = np.zeros(PLANNED, np.int64)
         self.plan[[CHUNKS, MOST]] = 1, task.s.most(task.d)
         self.plan[[BOUNDED, ABSOLUTE, ROBUST]] = limited.shape[2] > 0, task.s.absolute, task.s.loss > 0
@@ -136,8 +138,3 @@ class _Run:
             self.stream, blocks, *self.given, self.problems, self.results, course, (begin, end), going, threads=THREADS
         )
         return bool(gpu.to_host(going)[0])
-
-
-def _there(limited):
-    """Lows and highs; there is no device array without elements."""
-    return gpu.from_host(np.asfortranarray(limited if limited.size else np.zeros((1, 1, 1), limited.dtype)))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..targets.places import target_of
 from .fitted import fitted
 from .many import check_rows
 from .squares_arguments import limits, starts
@@ -78,10 +79,16 @@ def least_squares_many(
            [1., 1.]])
     """
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes)
+    args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
+    names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
+    target = target_of([("X0", X0)])
+    if target.is_gpu:
+        from . import device_squares
+
+        given = device_squares.given(target, residuals, X0, args, shared, names, bounds, s)
+        return device_squares.fitted_there(target, *given, progress)
     check_function("residuals", residuals)
     X = starts("X0", X0)
-    args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     check_rows(args, len(X))
-    names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
     model = Model(residuals, None, "residuals", check_call("residuals", residuals.py_func, names))
     return fitted(model, X, args, shared, limits(bounds, X, "X0"), s, np.full(len(X), -1.0), progress)

@@ -1,7 +1,8 @@
-"""Starts and bounds of ``curve_fit_many`` and ``least_squares_many``."""
+"""Arrays, starts and bounds of ``curve_fit_many`` and ``least_squares_many``."""
 
 import numpy as np
 
+from ..arrays.host import refuse_device
 from ..errors import describe, spell
 from .arguments import start
 from .squares_evaluation import check_size
@@ -17,6 +18,33 @@ def starts(name, X0):
         raise ValueError(f"{name} must have shape (k, d), got {spell(X.shape)}")
     check_size(name, X.shape[1])
     return start(X.reshape(-1)).reshape(X.shape)
+
+
+def reals(name, a):
+    """Raises unless it is an array of real numbers, or makes one."""
+    refuse_device(name, a)
+    try:
+        out = np.asarray(a)
+    except Exception:  # whatever its items raise
+        raise ValueError(f"{name} must be an array of numbers, got {describe(a)}, which does not make one") from None
+    if out.dtype.kind not in "iuf" or out.dtype.itemsize > 8:
+        raise TypeError(f"{name} must be an array of real numbers, got {describe(out)}")
+    return out
+
+
+def check_points(name, shape, whole):
+    """``whole`` is the shape of Y."""
+    if shape not in (whole, whole[1:]):
+        n = whole[1]
+        raise ValueError(f"{name} must have shape ({n},) or {spell(whole)}, as Y has {n} points, got {spell(shape)}")
+
+
+def arranged(arrays):
+    """Those of each problem, those of all, and where each array is among them."""
+    own = [i for i, a in enumerate(arrays) if a.ndim == 2]
+    others = [i for i, a in enumerate(arrays) if a.ndim == 1]
+    order = own + others
+    return tuple(arrays[i] for i in own), tuple(arrays[i] for i in others), [order.index(i) for i in range(len(order))]
 
 
 def limits(bounds, X, name):

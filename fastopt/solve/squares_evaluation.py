@@ -55,6 +55,12 @@ def check_call(role, function, names, returns=""):
     return call
 
 
+def check_curve(function, d):
+    """How f is called, with the names that it has itself; raises where it cannot be."""
+    names = [*inspect.signature(function).parameters][1:]
+    return check_call("f", function, ["t", *(names if len(names) == d else (f"p{i}" for i in range(d)))], " -> float")
+
+
 def check_size(name, d):
     if not 1 <= d <= LARGEST:
         raise ValueError(f"{name} must have from 1 to {LARGEST} parameters for each problem, got {d}")

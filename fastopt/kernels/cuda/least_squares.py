@@ -40,13 +40,14 @@ def bound_loop(dtype, d, collect, count):
 
 
 @lru_cache(maxsize=64)
-def loop_kernel(fill, function, scalar, d, loss, args, shared) -> gpu.Kernel:
+def loop_kernel(curve, function, scalar, d, loss, args, shared) -> gpu.Kernel:
     """``(args, shared, problems, results, given, part, running)``: see loops/least_squares.py.
 
-    ``fill`` writes the residuals by the function, which is the device's; ``scalar`` is the Numba type of X's elements,
-    ``args`` and ``shared`` are Numba types of tuples.
+    ``function`` is the device's, of residuals if ``curve`` is None, else of one point: it says where arrays are then.
+    ``scalar`` is the Numba type of X's elements, ``args`` and ``shared`` are Numba types of tuples.
     """
     teach()
+    fill = squares.by_residuals if curve is None else squares.curve(*curve)
     collect = squares.collected(fill, function, d, loss)
     sizes = {"WIDTH": d, "SIDE": d + 1, "DTYPE": scalar, "WIDE": types.float64, "COUNTS": types.int64}
     kernel = bound(loops.many, work=bound_loop(as_dtype(scalar), d, collect, len(args)), **sizes)
