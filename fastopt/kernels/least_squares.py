@@ -206,7 +206,7 @@ def worker(dtype, lanes):
 
     info = np.finfo(dtype)
     numbers = {"some": some, "madd": madd, "call": by_address(types.none), "SMALLEST": float(info.tiny)}
-    hot = ("number", "squared_length", "is_held", "is_flat", "take", "resize", "solve", "newton", "damp")
+    hot = ("number", "squared_length", "is_held", "is_flat", "take", "resize", "solve", "newton", "damp", "keep")
     judge, propose = (link_throughout(getattr(trust_region, name), hot, (), **numbers) for name in ("judge", "propose"))
     bound = link_throughout(
         loop.work, loop.HOT, loop.COLD, LANES=lanes, read=reader(*job_of(dtype)), as_lanes=as_lanes,

@@ -3,7 +3,7 @@
 In a loop over variables most of the time would go into finding the numbers, which here stay in registers.
 """
 
-from functools import cache
+from functools import cache, reduce
 
 from llvmlite import ir
 from numba import from_dtype, types
@@ -19,48 +19,60 @@ SQUARE, FALL, INNER, SOUND, KNOWN = range(5)  # of p: ‖Dp‖²; how fast that 
 def solution(system, slopes, scale, damping, singular):
     """Of (J'J + λD²)p = -J'r by LΔL': p, and what is known of it, as emitted values (numbers/emitted.py).
 
-    ``system`` is the upper triangle of J'J. A pivot of which less than ``singular`` is left is lost in rounding; the
-    diagonal element stands in for it. FALL is (D²p)'(J'J + λD²)⁻¹(D²p).
+    ``system`` is the upper triangle of J'J. FALL is (D²p)'(J'J + λD²)⁻¹(D²p).
     """
+    from ..numbers.emitted import select
+
+    factor, inverse, sound = _factorised(system, scale, damping, singular)
+    step = [a * b for a, b in zip(_forward(factor, [-g for g in slopes]), inverse)]
+    for i in range(len(step) - 2, -1, -1):
+        step[i] = _less(step[i], factor[i][i + 1 :], step[i + 1 :])
+    pull = [s * p for s, p in zip(scale, step)]
+    along = _forward(factor, pull)
+    square, inner = (_sum([a * p for a, p in zip(each, step)]) for each in (pull, slopes))
+    fall = _sum([a * b * a for a, b in zip(along, inverse)])
+    return step, (square, fall, inner, select(sound, damping.like(1.0), 0.0))
+
+
+def _factorised(system, scale, damping, singular):
+    """L', 1/Δ, and whether no pivot was lost in rounding, which left less than ``singular`` of the diagonal element:
+    that stands in for it."""
     from ..numbers.emitted import madd, select
 
-    d = len(slopes)
-    factor, weighted = [[[None] * d for _ in range(d)] for _ in range(2)]  # L' and ΔL'
-    inverse, sound = [], None
-
-    def without(rest, left, right, count):
-        for k in range(count):
-            rest = madd(-left[k], right[k], rest)
-        return rest
-
+    d, inverse, sound = len(scale), [], None
+    factor, weighted = ([[None] * d for _ in range(d)] for _ in range(2))  # L' and ΔL'
     for i in range(d):
+        before = [row[i] for row in factor[:i]]
         whole = madd(damping, scale[i], system[i][i])
-        pivot = without(whole, [row[i] for row in factor], [row[i] for row in weighted], i)
+        pivot = _less(whole, before, [row[i] for row in weighted])
         fine = pivot > whole * singular
         sound = fine if sound is None else sound & fine
         inverse.append(1.0 / select(fine, pivot, select(whole > 0.0, whole, whole.like(1.0))))
         for j in range(i + 1, d):
-            weighted[i][j] = without(system[i][j], [row[i] for row in factor], [row[j] for row in weighted], i)
+            weighted[i][j] = _less(system[i][j], before, [row[j] for row in weighted])
             factor[i][j] = weighted[i][j] * inverse[i]
+    return factor, inverse, sound
 
-    def forward(right):
-        found: list = []
-        for i in range(d):
-            found.append(without(right[i], [row[i] for row in factor], found, i))
-        return found
 
-    step = [a * b for a, b in zip(forward([-g for g in slopes]), inverse)]
-    for i in range(d - 1, -1, -1):
-        step[i] = without(step[i], factor[i][i + 1 :], step[i + 1 :], d - 1 - i)
-    pull = [s * p for s, p in zip(scale, step)]
-    fall = [a * b * a for a, b in zip(forward(pull), inverse)]
-    known = (
-        sum((s * p for s, p in zip(pull[1:], step[1:])), pull[0] * step[0]),
-        sum(fall[1:], fall[0]),
-        sum((g * p for g, p in zip(slopes[1:], step[1:])), slopes[0] * step[0]),
-        select(sound, damping.like(1.0), 0.0),
-    )
-    return step, known
+def _forward(factor, right):
+    """L⁻¹ times a vector."""
+    found: list = []
+    for i, number in enumerate(right):
+        found.append(_less(number, [row[i] for row in factor[:i]], found))
+    return found
+
+
+def _less(rest, left, right):
+    """A number without a product of vectors."""
+    from ..numbers.emitted import madd
+
+    for a, b in zip(left, right):
+        rest = madd(-a, b, rest)
+    return rest
+
+
+def _sum(numbers):
+    return reduce(lambda a, b: a + b, numbers)
 
 
 @stand_in

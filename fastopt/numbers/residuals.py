@@ -56,10 +56,6 @@ def _kept(manager, kind):
 # --- what is written -------------------------------------------------------------------------------------------------
 
 
-def _refuse(typingctx, *args):
-    raise TypingError(WRITES)
-
-
 class _Write(OnCPU):
     key = operator.setitem
 

@@ -73,10 +73,10 @@ def fitted_there(target, model, X, given, limited, s, points, progress):
     """
     args, shared, arrays = given
     task, problems = Task(s, X.dtype, X.shape[1]), ready(X, points)
-    ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
     with target.current():
         gpu.finish()  # what made the arrays, on whatever streams
         loop = _loop(model, task, args, shared)
+        ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
         there = Solved(*(gpu.from_host(np.asfortranarray(a)) for a in problems))
         run = _Run(task, loop, (args, shared), there, limited, target.stream(arrays))
         with progress_bar(progress, len(X), "problems") as advance:
@@ -101,7 +101,8 @@ def _loop(model, task, args, shared):
     except Exception as error:  # NumPy's functions that CUDA's Numba does not know end in a KeyError, for one
         name, call = shorten(model.function.py_func.__name__, 40), shorten(model.call, 80)
         reason = first_reason(error) or type(error).__name__
-        raise TypeError(f"{model.role} must compile for CUDA as {call}, but {name} does not: {reason}") from error
+        says = f"{model.role} must compile for CUDA as {call}, but {name} does not: {reason}"
+        raise TypeError(f"{says[:270]}; it must make no arrays") from error
 
 
 class _Run:

@@ -9,7 +9,7 @@ from ..kernels.loops.least_squares import KEPT_COST, KEPT_RADIUS, POINTS, STATUS
 from ..kernels.loops.minimize import NONFINITE, RUNNING
 from ..kernels.subnormals import restored_control
 from ..progress import progress_bar
-from .squares import BLOCK, Task, has_raised, part_of, raised, solve, unsolved
+from .squares import BLOCK, has_raised, part_of, raised, solve, task_of, unsolved
 from .squares_ended import TOO_FEW, result
 from .squares_evaluation import evaluation_of
 
@@ -17,7 +17,7 @@ from .squares_evaluation import evaluation_of
 def fitted(model, X, args, shared, limited, s, points, progress):
     """The result of all problems; X is written."""
     evaluation = evaluation_of(model, X.dtype, X.shape[1], args, shared, s.loss, s.lanes)
-    task = Task(evaluation, shared, s, X.dtype, X.shape[1])
+    task = task_of(evaluation, shared, s, X.dtype, X.shape[1])
     problems = ready(X, points)
     ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
     with progress_bar(progress, len(X), "problems") as advance, restored_control(True):

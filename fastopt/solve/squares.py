@@ -42,17 +42,26 @@ BLOCK = 1 << 15  # problems that are finished before others begin
 
 
 class Task(NamedTuple):
-    """What all problems have in common. ``evaluation`` is that of squares_evaluation.py."""
+    """What all problems have in common, and the compiled code. ``evaluation`` is that of squares_evaluation.py."""
 
     evaluation: Any
     shared: tuple
     s: Any
     dtype: Any
     d: int
+    worker: Any
+    solver: Any
 
     @property
     def lanes(self):
         return self.evaluation.kinds.lanes
+
+
+def task_of(evaluation, shared, s, dtype, d) -> Task:
+    """Compiled now, so that maxtime does not pay for it."""
+    launcher()
+    lanes = evaluation.kinds.lanes
+    return Task(evaluation, shared, s, dtype, d, kernels.worker(dtype, lanes), kernels.solver(dtype, lanes, d))
 
 
 class Solved(NamedTuple):
@@ -106,15 +115,13 @@ class _Run:
         self.scale = np.zeros_like(problems.x)
         self.tests, self.memory = task.s.tests(task.dtype), []
         self.nested = cache(lambda: may_launch(task.evaluation.function, *task.evaluation.kinds.given()))
-        self.worker = kernels.worker(task.dtype, task.lanes)
-        self.solver = kernels.solver(task.dtype, task.lanes, task.d)
 
     def slice(self):
         """One call of the loop, on as many threads as there are."""
         plan = np.zeros(PLANNED, np.int64)
         plan[[EVALUATE, CONTEXT]] = self.task.evaluation.address, self.context.ctypes.data
         plan[ROBUST] = self.task.s.loss > 0
-        plan[SOLVE] = address_of(self.solver, normal_equations.WORDS)
+        plan[SOLVE] = address_of(self.task.solver, normal_equations.WORDS)
         plan[[MOST, BOUNDED, ABSOLUTE]] = self.task.s.most(self.task.d), self.limits.shape[2] > 0, self.task.s.absolute
 
         def run(chunks, alone=False):
@@ -123,9 +130,9 @@ class _Run:
                 jobs = [self._job(plan, k, chunks) for k in range(chunks)]
                 words = np.stack([words for words, _ in jobs])
                 if alone:
-                    self.worker(words.ctypes.data)
+                    self.task.worker(words.ctypes.data)
                 else:
-                    address = address_of(self.worker, kernels.JOB)
+                    address = address_of(self.task.worker, kernels.JOB)
                     launcher()(address, words.ctypes.data, words.strides[0], chunks)
 
         in_threads(run, lambda: run(1, alone=True), nested=self.nested)

@@ -10,6 +10,7 @@ from .squares_evaluation import check_size
 
 def starts(name, X0):
     """A copy, float32 or float64."""
+    refuse_device(name, X0)
     try:
         X = np.asarray(X0)
     except Exception:  # whatever its items raise

@@ -73,14 +73,8 @@ def evaluation_of(model, dtype, d, args, shared, loss, lanes) -> Evaluation:
     whole = tuple(argument_types(shared, "shared")) if shared else ()
     if lanes == 1:
         return _compiled(model, scalar, d, own, whole, loss, 1)
-    why = next(
-        (
-            f"args[{i}] must have the dtype of X0, {dtype}, for it, and has {a.dtype}"
-            for i, a in enumerate(args)
-            if a.dtype != dtype
-        ),
-        None,
-    )
+    others = [i for i, a in enumerate(args) if a.dtype != dtype]
+    why = f"args[{others[0]}] must have the dtype of X0, {dtype}, for it" if others else None
     if why is None:
         found = _side_by_side(model, scalar, d, own, whole, loss, lanes or WIDTH // dtype.itemsize)
         if isinstance(found, Evaluation):

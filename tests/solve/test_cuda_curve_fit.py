@@ -16,9 +16,8 @@ from stepping import bits
 import fastopt
 
 quiet = pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
-real = pytest.mark.skipif(SIMULATED, reason="the simulator compiles nothing")
 COUNTS = ("status", "success", "nit", "nfev", "rank")
-TOLERANCE = {np.float32: 1e-3, np.float64: 1e-8}  # of what has converged to rounding of the cost
+TOLERANCE = {np.float32: 1e-4, np.float64: 1e-9}
 T = np.linspace(0, 3, 12)
 
 
@@ -33,10 +32,10 @@ def plane(t, a, b, c):
 
 
 @njit
-def bent(x, r, y, scale):
-    r[0] = scale * (x[1] - x[0] * x[0])
+def bent(x, r, y, first):
+    r[0] = 10.0 * (x[1] - x[0] * x[0])
     for j in range(y.size):
-        r[1 + j] = y[j] - x[0]
+        r[first + j] = y[j] - x[0]
 
 
 def curves(k=9, dtype=np.float64, seed=0):
@@ -56,8 +55,19 @@ def assert_agree(found, expected, tolerance):
     assert (found.lanes, found.message) == (1, expected.message)
 
 
+def refused_there():
+    refuse(lambda: fastopt.curve_fit_many(decay, gpu(T), gpu(Y), [1.0, 1.0]), TypeError, "Y", "simulator")
+    refuse(lambda: fastopt.least_squares_many(bent, gpu(np.ones((9, 2)))), TypeError, "X0", "simulator")
+
+
+def real(test):
+    """The test as it is; in the simulator that what it needs is refused."""
+    return refused_there if SIMULATED else test
+
+
 def both(xdata, Y, P0, sigma=None, f=decay, **options):
-    expected = fastopt.curve_fit_many(f, xdata, Y, P0, sigma, lanes=1, **options)
+    expected = fastopt.curve_fit_many(f, xdata, Y, P0, sigma, **options)
+    Y = np.asfortranarray(Y) if Y.dtype == np.float32 else Y
     here = gpu(xdata), gpu(Y), gpu(P0) if np.ndim(P0) > 1 else P0, gpu(sigma)
     return fastopt.curve_fit_many(f, *here, **options), expected
 
@@ -69,7 +79,7 @@ def with_gaps(Y):
 
 CASES = {
     "plain": (np.float64, T, None, {}),
-    "narrow": (np.float32, T, 0.1 + T, {"absolute_sigma": True}),
+    "narrow": (np.float32, T, 0.1 + T, {"absolute_sigma": True, "ftol": 1e-3}),
     "all": (np.float64, np.tile(T, (9, 1)), 0.05 + np.abs(curves(seed=3)),
             {"bounds": ([1.2, 0.0], [2.0, 1.5]), "loss": "cauchy", "f_scale": 0.1}),
 }  # fmt: skip
@@ -93,7 +103,7 @@ def test_how_curves_end():
     """What is left of them without time, or with too few steps; and with few evaluations in each launch."""
     Y = curves()
     for options in ({"maxiter": 2}, {"maxtime": 0.0}):
-        assert_agree(*both(T, Y, [1.0, 1.0], **options), 1e-8)
+        assert_agree(*both(T, Y, [1.0, 1.0], **options), 1e-9)
 
 
 @real
@@ -126,27 +136,20 @@ def test_several_variables_and_what_is_not_determined():
 @real
 def test_residuals():
     X0, Y = np.array([[-1.2, 1.0], [3.0, 0.0]]), np.array([[1.0, 1.1], [0.5, 0.4]])
-    expected = fastopt.least_squares_many(bent, X0, (Y,), (10.0,), lanes=1)
-    found = fastopt.least_squares_many(bent, gpu(X0), (gpu(Y),), (10.0,))
-    assert_agree(found, expected, 1e-8)
-
-
-@real
-def test_residuals_with_a_gap():
-    @cuda.jit(device=True)
-    def gap(x, r):
-        r[0], r[2] = x[0], x[1]
-
-    refuse(lambda: fastopt.least_squares_many(gap, gpu(np.ones((2, 2)))), ValueError, "r[0], r[1], ...", "problem 0")
+    expected = fastopt.least_squares_many(bent, X0, (Y,), (1,))
+    found = fastopt.least_squares_many(bent, gpu(X0), (gpu(Y),), (1,))
+    assert_agree(found, expected, 1e-9)
+    with_gap = gpu(X0), (gpu(Y),), (2,)
+    refuse(lambda: fastopt.least_squares_many(bent, *with_gap), ValueError, "r[0], r[1], ...", "problem 0")
 
 
 @real
 def test_arrays_of_other_libraries_and_starts_on_the_gpu():
     Y = curves()
-    expected = fastopt.curve_fit_many(decay, T, Y, [1.0, 1.0], lanes=1)
+    expected = fastopt.curve_fit_many(decay, T, Y, [1.0, 1.0])
     for P0 in (gpu(np.ones(2)), Foreign(np.ones((9, 2)))):
-        found = fastopt.curve_fit_many(decay, Foreign(T), gpu(np.asfortranarray(Y)), P0)
-        assert_agree(found, expected, 1e-8)
+        found = fastopt.curve_fit_many(decay, Foreign(T), gpu(Y), P0)
+        assert_agree(found, expected, 1e-9)
 
 
 @real
@@ -192,7 +195,6 @@ CALL = {"f": decay, "xdata": gpu(T), "Y": gpu(Y), "P0": [1.0, 1.0]}
         ({"lanes": 8}, TypeError, ["lanes", "8", "GPU"]),
         ({"f": decay.py_func}, TypeError, ["f", "Numba function", "GPU"]),
         ({"f": of_one}, TypeError, ["f(t, p0, p1)", "of_one(t, a)"]),
-        ({"f": with_an_array}, TypeError, ["f", "compile for CUDA as f(t, a, b)", "with_an_array"]),
     ],
     ids=str,
 )
@@ -204,10 +206,10 @@ def test_refusals(changes, error, words):
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [
-        ((gpu(np.ones(2)), (gpu(Y),), (1.0,)), ValueError, ["X0", "(k, d)", "(2,)"]),
-        ((gpu(np.ones((9, 2))), (Y,), (1.0,)), TypeError, ["args[0]", "GPU like X0"]),
-        ((gpu(np.ones((8, 2))), (gpu(Y),), (1.0,)), ValueError, ["args[0]", "8 problems", "(9, 12)"]),
-        ((gpu(np.ones((9, 2))), (gpu(Y),), ()), TypeError, ["residuals(x, r, arg1)", "bent(x, r, y, scale)"]),
+        ((gpu(np.ones(2)), (gpu(Y),), (1,)), ValueError, ["X0", "(k, d)", "(2,)"]),
+        ((gpu(np.ones((9, 2))), (Y,), (1,)), TypeError, ["args[0]", "GPU like X0"]),
+        ((gpu(np.ones((8, 2))), (gpu(Y),), (1,)), ValueError, ["args[0]", "8 problems", "(9, 12)"]),
+        ((gpu(np.ones((9, 2))), (gpu(Y),), ()), TypeError, ["residuals(x, r, arg1)", "bent(x, r, y, first)"]),
     ],
     ids=str,
 )
@@ -219,10 +221,12 @@ def test_on_the_cpu_no_array_is_on_the_gpu():
     refuse(lambda: fastopt.curve_fit_many(decay, gpu(T), Y, [1.0, 1.0]), TypeError, "xdata", "CPU", "GPU")
 
 
-@pytest.mark.skipif(not SIMULATED, reason="there is a GPU, or something like one")
-def test_the_simulator_is_refused():
-    refuse(lambda: fastopt.curve_fit_many(**CALL), TypeError, "Y", "simulator")
-    refuse(lambda: fastopt.least_squares_many(bent, gpu(np.ones((9, 2)))), TypeError, "X0", "simulator")
+@real
+def test_what_makes_arrays_is_refused():
+    with pytest.raises(TypeError, match=r"^f must compile for CUDA as f\(t, a, b\) -> float, but with_an_arr") as caught:
+        fastopt.curve_fit_many(**CALL | {"f": with_an_array})
+    assert str(caught.value).endswith("; it must make no arrays")
+    assert len(str(caught.value)) <= 300
 
 
 @real

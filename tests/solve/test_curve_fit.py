@@ -139,8 +139,8 @@ def test_threads_change_nothing():
 @pytest.mark.parametrize("options", [{}, {"loss": "cauchy", "f_scale": 0.1}], ids=["linear", "cauchy"])
 def test_interrupted_after_each_evaluation(monkeypatch, options):
     """Which changes no bit, and no count."""
-    Y, runs = curves(), []
-    whole = fastopt.curve_fit_many(decay, T, Y, START, **options)
+    Y, far, runs = curves(), [0.1, 5.0], []
+    whole = fastopt.curve_fit_many(decay, T, Y, far, **options)
     ticking, run = squares.ticking, squares._Run.slice
 
     class Over(ticking):
@@ -149,7 +149,7 @@ def test_interrupted_after_each_evaluation(monkeypatch, options):
 
     monkeypatch.setattr(squares, "ticking", Over)
     monkeypatch.setattr(squares._Run, "slice", lambda self: (runs.append(1), run(self)))
-    agree(whole, fastopt.curve_fit_many(decay, T, Y, START, **options))
+    agree(whole, fastopt.curve_fit_many(decay, T, Y, far, **options))
     assert len(runs) > 5
 
 

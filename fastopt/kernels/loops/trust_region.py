@@ -22,8 +22,9 @@ X, TRIAL, LOW, HIGH, SCALE, STEP, WORK, VECTORS = range(8)
 GRAM, NEW, FREE, MATRICES = range(4)
 COST, RADIUS, DAMPING, LENGTH, SLOPE, FORESEEN, START, EARLY, BUSY, SHARE, STATE, TRY, KNOWN = range(13)
 NUMBERS = KNOWN + KNOWN_OF_STEPS  # which begin there
-AGAIN, FRESH = 1.0, 2.0  # in START: the trial is where the problem goes on, or where it begins; else 0
-# in SHARE: how much of ρ' the weights in J'J have at least (numbers/residuals.py)
+# START is AGAIN or FRESH where the trial is no step, but where the problem goes on, or begins, and else 0; EARLY is 1
+# until the first step was tried, BUSY 1 where the lane has a problem; SHARE is that of numbers/residuals.py.
+AGAIN, FRESH = 1.0, 2.0
 FTOL_AT, XTOL_AT, GTOL_AT, NOISE_AT, F_SCALE, TESTS = range(6)  # in tests
 
 FURTHEST = 100.0  # lengths of x that the first step may take
@@ -72,19 +73,16 @@ def judge(vectors, matrices, numbers, tests, bounded):
     resize(numbers, start, gain, ratio)
     take(vectors, gram, new, taken, numbers[START] > AGAIN)
     numbers[COST] = np.where(taken, new[d, d], cost)
-    status = number(RUNNING, size)
     length = squared_length(vectors[SCALE], vectors[X])
-    status = np.where(
-        ~start & (numbers[RADIUS] * numbers[RADIUS] <= tests[XTOL_AT] * tests[XTOL_AT] * length), XTOL, status
-    )
-    small = (abs(gain) <= tests[FTOL_AT] * cost) & (ratio <= 2.0)
-    small = (small | (abs(gain) <= tests[NOISE_AT] * cost)) & (foreseen <= tests[FTOL_AT] * cost) & ~start
-    status = np.where(small, FTOL, status)
-    status = np.where(is_flat(vectors, gram, numbers[COST], tests[GTOL_AT], bounded), GTOL, status)
-    numbers[STATE] = np.where(start & ~finite, NONFINITE, status)
     first = np.where(length > 0.0, FURTHEST * np.sqrt(length), FURTHEST)
     numbers[RADIUS] = np.where(numbers[START] > AGAIN, first, numbers[RADIUS])
     numbers[EARLY] = np.where(start, numbers[EARLY], 0.0)
+    small = (abs(gain) <= tests[FTOL_AT] * cost) & (ratio <= 2.0)
+    small = (small | (abs(gain) <= tests[NOISE_AT] * cost)) & (foreseen <= tests[FTOL_AT] * cost)
+    tiny = numbers[RADIUS] * numbers[RADIUS] <= tests[XTOL_AT] * tests[XTOL_AT] * length
+    status = np.where(start, RUNNING, np.where(small, FTOL, np.where(tiny, XTOL, number(RUNNING, size))))
+    status = np.where(is_flat(vectors, gram, numbers[COST], tests[GTOL_AT], bounded), GTOL, status)
+    numbers[STATE] = np.where(start & ~finite, NONFINITE, status)
 
 
 def resize(numbers, start, gain, ratio):
@@ -146,7 +144,7 @@ def propose(vectors, matrices, numbers, solver, bounded):
     numbers[TRY] = number(0.0, numbers[TRY])
     solve(solver, system, vectors, STEP, numbers)
     length, radius = np.sqrt(numbers[KNOWN + SQUARE]), numbers[RADIUS]
-    far = (length - radius > NEAR * radius) & (numbers[BUSY] > 0.0)
+    far = ~(length - radius <= NEAR * radius) & (numbers[BUSY] > 0.0)  # NaN where p overflows
     numbers[LENGTH], numbers[SLOPE] = length, numbers[KNOWN + INNER]
     numbers[DAMPING] = np.where(far, numbers[DAMPING], 0.0)
     if some(far):
@@ -184,12 +182,7 @@ def damp(solver, system, vectors, numbers, far):
         damping = np.where(damping > 0.0, damping, np.maximum(0.001 * upper, SMALLEST))
         numbers[TRY] = damping
         solve(solver, system, vectors, WORK, numbers)
-        length = np.sqrt(numbers[KNOWN + SQUARE])
-        for i in range(d):
-            vectors[STEP, i] = np.where(far, vectors[WORK, i], vectors[STEP, i])
-        numbers[LENGTH] = np.where(far, length, numbers[LENGTH])
-        numbers[SLOPE] = np.where(far, numbers[KNOWN + INNER], numbers[SLOPE])
-        numbers[DAMPING] = np.where(far, damping, numbers[DAMPING])
+        length = keep(vectors, numbers, far)
         before, over = over, length - radius
         near = (abs(over) <= NEAR * radius) | ((lower <= 0.0) & (over <= before) & (before < 0.0))
         far = far & ~near
@@ -198,6 +191,17 @@ def damp(solver, system, vectors, numbers, far):
         lower = np.where(over > 0.0, np.maximum(lower, damping), lower)
         upper = np.where(over < 0.0, np.minimum(upper, damping), upper)
         damping = np.maximum(lower, damping + newton(over, radius, length, numbers[KNOWN + FALL]))
+
+
+def keep(vectors, numbers, far):
+    """The last step, where the one before was not good enough; its length."""
+    length = np.sqrt(numbers[KNOWN + SQUARE])
+    for i in range(vectors.shape[1]):
+        vectors[STEP, i] = np.where(far, vectors[WORK, i], vectors[STEP, i])
+    numbers[LENGTH] = np.where(far, length, numbers[LENGTH])
+    numbers[SLOPE] = np.where(far, numbers[KNOWN + INNER], numbers[SLOPE])
+    numbers[DAMPING] = np.where(far, numbers[TRY], numbers[DAMPING])
+    return length
 
 
 def newton(over, radius, length, fall):
