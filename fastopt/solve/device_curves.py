@@ -6,8 +6,9 @@ from ..arrays.libraries import is_on_device
 from ..errors import spell
 from ..kernels.cuda import gpu, kernels
 from ..kernels.cuda import points as points_of
+from ..kernels.cuda.minimize import THREADS
 from .device_problems import kind
-from .device_squares import THREADS, check_here, function_of
+from .device_squares import check_here, function_of
 from .squares_arguments import arranged, check_points, limits, reals, starts
 from .squares_evaluation import Model, check_curve
 

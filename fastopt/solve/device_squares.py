@@ -10,7 +10,9 @@ from ..arrays.libraries import library_of
 from ..errors import describe, shorten, spell
 from ..kernels.bind import first_reason
 from ..kernels.cuda import gpu
+from ..kernels.cuda import least_squares as cuda_squares
 from ..kernels.cuda.bind import device_function
+from ..kernels.cuda.minimize import THREADS
 from ..kernels.loops.least_squares import ABSOLUTE, BOUNDED, CHUNKS, LAST_TICK, MOST, PLANNED, ROBUST
 from ..kernels.slices import FIRST_SLICE, next_slice
 from ..progress import progress_bar
@@ -22,7 +24,7 @@ from .squares_arguments import limits, starts
 from .squares_evaluation import Model, check_call
 
 BLOCK = 1 << 20  # problems that are finished before others begin
-THREADS = min(64, gpu.THREADS)  # of a block, as for minimize_many
+UNKNOWN = "an exception, of which a GPU says no more"
 
 
 class Task(NamedTuple):
@@ -85,15 +87,13 @@ def fitted_there(target, model, X, given, limited, s, points, progress):
                 if not run.part(begin, end, ends):
                     break
                 advance(end - begin, "")
-        found = ended(model, Solved(*map(gpu.to_host, there)), task, lambda i: "an exception, of which a GPU says no more")
+        found = ended(model, Solved(*map(gpu.to_host, there)), task, lambda i: UNKNOWN)
         for name in ("x", "cov", "stderr"):
             found[name] = target.handed_over(library_of(arrays[0]), gpu.from_host(np.ascontiguousarray(found[name])))
     return found
 
 
 def _loop(model, task, args, shared):
-    from ..kernels.cuda import least_squares as cuda_squares
-
     scalar = numba.from_dtype(task.dtype)
     kinds = scalar, task.d, task.s.loss, kinds_of(args), kinds_of(shared)
     try:

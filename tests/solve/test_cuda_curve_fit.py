@@ -223,7 +223,8 @@ def test_on_the_cpu_no_array_is_on_the_gpu():
 
 @real
 def test_what_makes_arrays_is_refused():
-    with pytest.raises(TypeError, match=r"^f must compile for CUDA as f\(t, a, b\) -> float, but with_an_arr") as caught:
+    says = r"^f must compile for CUDA as f\(t, a, b\) -> float, but with_an_array does not: "
+    with pytest.raises(TypeError, match=says) as caught:
         fastopt.curve_fit_many(**CALL | {"f": with_an_array})
     assert str(caught.value).endswith("; it must make no arrays")
     assert len(str(caught.value)) <= 300

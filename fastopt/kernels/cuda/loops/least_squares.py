@@ -1,4 +1,4 @@
-"""Many problems of least squares on a GPU: a thread runs the loop of loops/least_squares.py on one lane, for one problem.
+"""Least squares on a GPU: a thread runs the loop of loops/least_squares.py for one problem, on one lane.
 
 What that loop calls is here where the CPU has it in another form; names are bound in as in step.py. Arrays are in
 Fortran order, with the problems along their first axis, but for the limits, which have them along their second.
