@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.errors import TypingError
-from numba.core.typing.templates import infer_global, signature
+from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
 from .dual import Dual, Parts, is_lanes, made, spread
@@ -75,6 +75,14 @@ class _Read(OnCPU):
     def generic(self, args, kws):
         if isinstance(args[0], Residuals):
             raise TypingError(WRITES)
+
+
+@infer_getattr
+class _Attribute(AttributeTemplate):
+    key, metadata = Residuals, OnCPU.metadata
+
+    def generic_resolve(self, r, name):
+        raise TypingError(f"{WRITES}, got r.{name}")
 
 
 infer_global(operator.setitem)(_Write)

