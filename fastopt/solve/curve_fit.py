@@ -35,6 +35,10 @@ def curve_fit_many(
     it: with exact derivatives, several curves side by side in vector registers, and each ended by itself. A curve's
     result does not depend on the others, nor on the number of threads.
 
+    If ``Y`` is on a GPU, the curves are fitted there, one thread for each, all in the dtype of ``Y``. ``f`` is then a
+    Numba function, ``@cuda.jit(device=True)`` or ``@njit``, that makes no arrays; ``xdata`` and ``sigma`` are on the
+    GPU too, in that dtype, and so is ``P0`` where it is one for each curve.
+
     Parameters
     ----------
     f : Numba function
@@ -85,6 +89,9 @@ def curve_fit_many(
         NaN, as all are of a curve without more points than parameters (unless ``absolute_sigma``), and of one that
         ended with status 3, 5, 7 or 9.
 
+        For ``Y`` on a GPU ``x``, ``cov`` and ``stderr`` are there too (PyTorch's or CuPy's arrays if ``Y`` is, else
+        Numba's); the others are NumPy arrays.
+
         ``status`` is 0 gtol, 1 maxiter, 2 ftol, 3 not finite at the start, 4 xtol, 5 ``f`` raised an exception,
         7 maxtime, 9 fewer points than parameters; 0, 2 and 4 are successes. Where it is 9, and of curves that were not
         begun before ``maxtime`` was over, ``cost`` is NaN and ``nfev`` 0.
@@ -98,6 +105,8 @@ def curve_fit_many(
     ------
     TypeError, ValueError
         If an argument is of another kind, shape or range; ``P0`` outside of the bounds is one.
+    RuntimeError
+        If ``Y`` is on a GPU and CUDA does not work.
 
     References
     ----------

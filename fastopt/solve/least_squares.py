@@ -32,6 +32,10 @@ def least_squares_many(
     It is ``scipy.optimize.least_squares`` for many problems, as :func:`fastopt.curve_fit_many` is for curves: by the
     method of Levenberg and Marquardt, with exact derivatives, of which no Jacobian is ever stored.
 
+    If X0 is on a GPU, the problems are solved there, one thread for each, and ``args`` and the arrays of ``shared``
+    are on the GPU too. ``residuals`` is then a Numba function, ``@cuda.jit(device=True)`` or ``@njit``, that makes no
+    arrays.
+
     Parameters
     ----------
     residuals : Numba function
@@ -64,6 +68,8 @@ def least_squares_many(
     TypeError, ValueError
         If an argument is of another kind, shape or range; if ``residuals`` reads ``r``, leaves a gap in it, or writes
         an element twice.
+    RuntimeError
+        If X0 is on a GPU and CUDA does not work.
 
     Examples
     --------
