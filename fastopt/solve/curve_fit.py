@@ -136,7 +136,7 @@ def curve_fit_many(
         from . import device_curves, device_squares
 
         given = device_curves.given(target, f, xdata, Y, P0, sigma, bounds, s)
-        return device_squares.fitted_there(target, *given, progress)
+        return device_squares.fitted_there(target, progress, *given)
     check_function("f", f)
     Y = reals("Y", Y)
     if Y.ndim != 2:

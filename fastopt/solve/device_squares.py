@@ -68,7 +68,7 @@ def given(target, residuals, X0, args, shared, names, bounds, s):
     return model, X, (*views, (X0, *args, *shared)), limits(bounds, X, "X0"), s, np.full(len(X), -1.0)
 
 
-def fitted_there(target, model, X, given, limited, s, points, progress):
+def fitted_there(target, progress, model, X, given, limited, s, points):
     """The result of all problems, as ``fitted`` has it; x, its errors and covariances are on the GPU.
 
     ``given`` are the views of rows and of what all share, and the caller's arrays.

@@ -92,7 +92,7 @@ def least_squares_many(
         from . import device_squares
 
         given = device_squares.given(target, residuals, X0, args, shared, names, bounds, s)
-        return device_squares.fitted_there(target, *given, progress)
+        return device_squares.fitted_there(target, progress, *given)
     check_function("residuals", residuals)
     X = starts("X0", X0)
     check_rows(args, len(X))
