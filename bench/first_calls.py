@@ -50,6 +50,10 @@ def fun(x, grad, y, t):
         grad[1] -= 2.0 * r * x[0] * t[j] * e
     return f
 """
+DECAY = """
+def fun(t, a, b):
+    return a * np.exp(-b * t) / {number}
+"""
 OPTIONS = {"weight_decay": 0.01, "clip_norm": 1.0, "best": True, "ftol": 1e-9}
 X, Y, T = np.random.default_rng(0).normal(size=(100, 5)), np.ones(100), np.linspace(0.0, 1.0, 20)
 
@@ -67,10 +71,15 @@ def minimize_many(fun, **options):
     fastopt.minimize_many(fun, np.ones((64, 2)), (np.ones((64, 20)),), (T,), "adam", "inplace", options=options)
 
 
+def curve_fit_many(fun):
+    fastopt.curve_fit_many(fun, T, np.exp(-np.ones((64, 1)) * T), np.ones((64, 2)))
+
+
 WORKS = {
     "minimize": (ROSENBROCK, minimize, []),
     "fit": (SQUARES, fit, []),
     "minimize_many": (EXPONENTIAL, minimize_many, []),
+    "curve_fit_many": (DECAY, curve_fit_many, []),
     "options": (EXPONENTIAL, minimize_many, OPTIONS),
 }
 

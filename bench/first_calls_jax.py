@@ -4,6 +4,7 @@ import json
 import sys
 from time import perf_counter
 
+import jax_fits
 import jax_peers
 import numpy as np
 from jax_peers import descend, jax, jnp, optax
@@ -40,6 +41,11 @@ def minimize_many(number):
 
     run = jax.jit(jax.vmap(descend(fun, ADAM, 100)))
     run(np.ones((64, 2)), np.ones((64, 20))).block_until_ready()
+
+
+def curve_fit_many(number):
+    run = jax.jit(jax_fits.plain(lambda t, a, b: jax_fits.decay(t, a, b) / number, 1e-8))
+    run(np.ones((64, 2)), np.exp(-np.ones((64, 1)) * T), T)[0].block_until_ready()
 
 
 def main(work):

@@ -9,6 +9,7 @@ QUESTIONS = {
     "many_arrays": "One step of many small arrays",
     "minimize": "A compiled minimisation",
     "minimize_many": "Many small minimisations",
+    "curve_fits": "Many curve fits",
     "forward": "Only the value written",
     "fit": "Training",
     "torch": "Optimisers for PyTorch",
@@ -18,6 +19,7 @@ QUESTIONS = {
     "latency": "Latency of a fresh process",
     "crossover": "From what size on threads pay",
     "growth": "Growth",
+    "scale": "Beyond one machine",
     "gpu": "A step on a GPU",
 }
 

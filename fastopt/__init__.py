@@ -15,6 +15,7 @@ by the formulas and with the defaults of PyTorch. The chapters:
 - `fastopt.jit`: the same rules as functions to call inside your own ``@njit`` code;
 - `fastopt.solve`: minimisation in SciPy's shape, and many small problems at once;
 - `fastopt.train`: minibatch training;
+- `fastopt.distributed`: beyond one machine, by Dask, MPI or any other executor;
 - `fastopt.torch`: the same rules in the place of ``torch.optim``;
 - `fastopt.derivatives`: gradients of functions that return the value alone;
 - `fastopt.rules`: the rules with their equations, which one suits what, and rules of your own;

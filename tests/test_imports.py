@@ -24,6 +24,7 @@ FLOORS = [  # the lowest first
     {"arrays"},
     {"kernels"},
     {"targets", "jit", "derivatives"},
+    {"distributed"},
     {"step"},
     {"solve", "train", "torch"},
     {"problems", "gradient_check"},

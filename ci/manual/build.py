@@ -23,8 +23,9 @@ sys.path += [str(HERE.parents[1] / "bench"), str(HERE.parents[1] / "tests")]
 import which_rule  # noqa: E402
 from conformance.table import markdown as conformance  # noqa: E402
 
-CHAPTERS = ("step", "jit", "solve", "train", "torch", "derivatives", "rules", "schedules", "targets", "problems", "cli")
-ROOMS = ("step", "solve", "train", "rules", "targets", "cli")  # whose names are those of fastopt
+CHAPTERS = ("step", "jit", "solve", "train", "distributed", "torch", "derivatives", "rules", "schedules", "targets")
+CHAPTERS += ("problems", "cli")
+ROOMS = ("step", "solve", "train", "rules", "targets", "distributed", "cli")  # whose names are those of fastopt
 
 EQUATIONS = f"""
 ## The equations

@@ -5,6 +5,8 @@ directions go through it at once, and more in passes of eight.
 """
 
 import inspect
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import njit, types
@@ -50,7 +52,17 @@ def value_and_grad(fun, size):
 def of_any_size(fun):
     """The same for any x, to be called from anywhere; a cached caller is compiled again once ``fun`` has changed."""
     made = njit(**INSIDE, forceinline=True)(link(in_passes, function=for_duals(fun), WIDTH=WIDEST))
-    return public(stamped, fun, "value_and_grad", made=made)
+    found = public(stamped, fun, "value_and_grad", made=made)
+    _origins[found] = fun
+    return found
+
+
+_origins: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def origin(function):
+    """What ``of_any_size`` made a function of, or None where it did not."""
+    return _origins.get(function)
 
 
 def public(template, fun, name, **names):

@@ -95,10 +95,10 @@ over the cores or on a GPU. Each stops by itself.
 array([[ 1.,  2.],
        [ 0., -1.]])
 
-## Many curves at once
+## Curve fits, thousands at once
 
-`fastopt.curve_fit_many` is SciPy's ``curve_fit`` for thousands of curves: it finds the parameters of each in about ten
-evaluations, where a rule takes hundreds, and their standard errors. The model is a Numba function of one point, the
+`fastopt.curve_fit_many` is SciPy's ``curve_fit`` for many rows of data: it finds the parameters of each curve in about
+ten evaluations, where a rule takes hundreds, and their standard errors. The model is a Numba function of one point, the
 same that SciPy takes; its derivatives are exact, and nothing is to be tuned.
 
 >>> @njit
@@ -112,8 +112,43 @@ same that SciPy takes; its derivatives are exact, and nothing is to be tuned.
        [2. , 0.7]]), array([[0.003, 0.005],
        [0.003, 0.002]]))
 
-Points may be missing, weighted or outliers, parameters bounded. `fastopt.least_squares_many` takes residuals of any
-kind. Both are for smooth residuals of up to 16 parameters.
+Take it for every sum of squares of up to 16 parameters. `fastopt.least_squares_many` is the same for residuals of any
+kind, such as several curves that have parameters in common. For other sums take `fastopt.minimize_many`: the likelihood
+of counts, a penalty of absolute values, more variables.
+
+**Standard errors** are those of SciPy: the roots of the diagonal of ``cov``, scaled by the residuals, unless
+``absolute_sigma=True`` says that ``sigma`` is known. Where the data do not determine a parameter its error is NaN, and
+``rank`` is less than the number of parameters; the others keep theirs.
+
+**Points** that are NaN in ``Y`` are left out, and ``sigma`` weighs the others. Outliers spoil a sum of squares; the
+losses "soft_l1", "huber" and "cauchy" let them count for less, from a residual of about ``f_scale`` on:
+
+>>> Y[:, 5], Y[:, 11] = np.nan, 9.0
+>>> res = fastopt.curve_fit_many(decay, t, Y, [1.0, 1.0], loss="cauchy", f_scale=0.02)
+>>> res.x.round(2)
+array([[1. , 0.7],
+       [2. , 0.7]])
+
+**Starts.** A fit ends in a minimum near its start, which may not be the lowest. ``P0`` may have a row for each curve;
+or, within finite ``bounds``, ``starts=n`` tries n points of a Latin hypercube for each curve and keeps the best fit, at
+n times the cost. Of a frequency there are many minima, and one start finds what it is near to:
+
+>>> @njit
+... def wave(t, a, w):
+...     return a * np.sin(w * t)
+>>> W = np.sin(np.array([[2.0], [5.0], [9.0]]) * t)
+>>> bounds = [0.1, 0.5], [3.0, 12.0]
+>>> fastopt.curve_fit_many(wave, t, W, [1.0, 3.0], bounds=bounds).x[:, 1].round(1)
+array([2. , 5. , 2.2])
+>>> fastopt.curve_fit_many(wave, t, W, bounds=bounds, starts=16).x[:, 1].round(1)
+array([2., 5., 9.])
+
+**More machines.** ``executor=`` deals the curves out to the workers of any executor, as in `fastopt.minimize_many`, to
+the same bits (`fastopt.distributed`).
+
+What it does not do: it knows no constraints but bounds, no covariances between points, and no errors of ``xdata``. Of
+a model with jumps it knows the slopes between them alone. A curve that is not finite at the start is not fitted;
+``success`` and ``status`` tell of each how it ended.
 
 ## Inside SciPy
 

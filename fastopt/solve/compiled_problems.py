@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import typeof
 
 from ..kernels import many
 from ..kernels.addresses import address_of
@@ -63,10 +64,11 @@ class Memory(NamedTuple):
 
 
 class CompiledProblems(HostProblems):
-    """Each slice is one call of compiled code."""
+    """Each slice is one call of compiled code. ``kinds`` are the Numba types of ``args``, where they are known."""
 
-    def __init__(self, target, given, s, flags, X, args, shared, limited):
+    def __init__(self, target, given, s, flags, X, args, shared, limited, kinds=None):
         super().__init__(target, given, s, flags, X, args, shared, limited)
+        self.kinds = kinds_of(args) if kinds is None else kinds
         self.evaluation = self._evaluation_of(flags.reads_value, 1 if s.rule.reduces else s.lanes)
         self.lanes, L = self.evaluation.lanes, self.evaluation.lanes
         self.rows = rows_of(args, self.k, self.dtype) if L > 1 else np.empty((self.k, 0), self.dtype)
@@ -84,7 +86,12 @@ class CompiledProblems(HostProblems):
         ]
 
     def _evaluation_of(self, reads_value, lanes):
-        return evaluation_of(self.given, self.start, self.args, self.shared, reads_value, lanes)
+        return evaluation_of(self.given, self.start, self.args, self.kinds, self.shared, reads_value, lanes)
+
+    def prepare(self):
+        many.table_kernel(self.s.rule)
+        if self.evaluates:
+            self._evaluation_of(True, self.lanes)
 
     def place(self, X0):
         """One array of all that is known of the iterates."""
@@ -203,6 +210,11 @@ class CompiledProblems(HostProblems):
         which = i if L == 1 else rows.ctypes.data
         addresses = (a.ctypes.data for a in (x, g, found))
         self.evaluation.run(self.context.ctypes.data, which, *addresses, self.d)
+
+
+def kinds_of(args):
+    """The Numba types of arrays."""
+    return tuple(typeof(args)) if args else ()
 
 
 def aligned(shape, dtype):

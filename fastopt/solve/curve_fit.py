@@ -2,24 +2,29 @@
 
 import numpy as np
 
+from ..distributed.executors import dealing
 from ..errors import spell
 from ..targets.places import target_of
 from .fitted import fitted
-from .squares_arguments import arranged, check_points, limits, reals, starts
+from .many import refuse_on_gpu
+from .squares_arguments import arranged, check_points, limits, reals
 from .squares_evaluation import Model, check_curve, check_function
 from .squares_settings import settings
+from .squares_starts import check_starts, first, other_starts
 
 
 def curve_fit_many(
     f,
     xdata,
     Y,
-    P0,
+    P0=None,
     sigma=None,
     absolute_sigma=False,
     bounds=None,
     loss="linear",
     *,
+    starts=None,
+    seed=0,
     f_scale=1.0,
     ftol=1e-8,
     xtol=1e-8,
@@ -28,6 +33,9 @@ def curve_fit_many(
     maxtime=None,
     lanes=None,
     progress=False,
+    executor=None,
+    num_workers=None,
+    chunk=None,
 ):
     """Fit k curves of d parameters, independent of each other, with standard errors, in parallel over the curves.
 
@@ -37,7 +45,7 @@ def curve_fit_many(
 
     If ``Y`` is on a GPU, the curves are fitted there, one thread for each, all in the dtype of ``Y``. ``f`` is then a
     Numba function, ``@cuda.jit(device=True)`` or ``@njit``, that makes no arrays; ``xdata`` and ``sigma`` are on the
-    GPU too, in that dtype, and so is ``P0`` where it is one for each curve.
+    GPU too, in that dtype, and so is ``P0`` where it is one for each curve. ``starts`` and ``executor`` are refused.
 
     Parameters
     ----------
@@ -49,18 +57,26 @@ def curve_fit_many(
         The independent variable, the same for all curves or of each. Of a tuple, ``t`` is a tuple of numbers.
     Y : array of shape (k, n)
         What was observed, a row for each curve. NaN leaves a point out.
-    P0 : array of shape (d,) or (k, d)
+    P0 : array of shape (d,) or (k, d), optional
         Where to start, for all curves or for each; d is at most 16. All is computed in float32 if ``Y`` is float32 and
-        ``P0`` too or no array, else in float64.
+        ``P0`` too or no array, else in float64. With ``starts`` it may be left out.
     sigma : array of shape (n,) or (k, n), optional
         Standard deviations of the observations; residuals are divided by them.
     absolute_sigma : bool
         Whether ``sigma`` is in the units of ``Y``, and not just relative: then ``cov`` is not scaled by the residuals.
     bounds : pair (lows, highs), or scipy.optimize.Bounds, optional
-        Each a number or an array of shape (d,) or (k, d), infinite where there is no bound.
+        Each a number or an array of shape (d,) or (k, d), infinite where there is no bound. As for SciPy's
+        ``curve_fit`` these are no pairs of each parameter.
     loss : "linear", "soft_l1", "huber" or "cauchy"
         What is summed of the squared residuals, as in ``scipy.optimize.least_squares``: all but "linear", the squares
         themselves, bound the influence of outliers.
+    starts : int, optional
+        From how many points to start each curve; the best fit is kept: of the least ``cost``, a success if there is
+        one. They are a Latin hypercube within ``bounds``, which must be finite; ``P0``, if given, is the first of them.
+        They are the same for all curves with the same bounds, and even in each parameter: of one that may have any
+        order of magnitude let ``f`` take the logarithm.
+    seed : int
+        Of the hypercube. Nothing without ``starts``.
     f_scale : float
         From which residual on one counts as an outlier. Nothing to "linear".
     ftol, xtol, gtol : float
@@ -69,7 +85,7 @@ def curve_fit_many(
         residuals and each column of the Jacobian is at most ``gtol``. 0 turns a test off, and none is finer than
         rounding.
     maxiter : int, optional
-        How many steps may be tried for each curve, 200·(d + 1) if left out.
+        How many steps may be tried for each curve from each start, 200·(d + 1) if left out.
     maxtime : float, optional
         Seconds for the whole call. It ends within 0.2 seconds of that, as it does of Ctrl-C.
     lanes : 1, 2, 4, 8 or 16, optional
@@ -77,6 +93,13 @@ def curve_fit_many(
         ``f`` allows it, else 1.
     progress : bool
         Show a progress bar (needs the ``cli`` extra).
+    executor : concurrent.futures.Executor, optional
+        Who fits the curves, in chunks, to the same bits, as in :func:`fastopt.minimize_many`; see
+        `fastopt.distributed`. On one machine all cores are used without.
+    num_workers : int, optional
+        How many workers the executor has; None is what it says, or the number of cores.
+    chunk : int, optional
+        How many curves go out together; None is about a quarter of a worker's share.
 
     Returns
     -------
@@ -96,6 +119,9 @@ def curve_fit_many(
         7 maxtime, 9 fewer points than parameters; 0, 2 and 4 are successes. Where it is 9, and of curves that were not
         begun before ``maxtime`` was over, ``cost`` is NaN and ``nfev`` 0.
 
+        Of several starts ``nit`` and ``nfev`` are the sums; where ``maxtime`` was over before all were followed to
+        their ends, ``status`` is 7 and ``x`` the best until then.
+
     Warns
     -----
     RuntimeWarning
@@ -107,6 +133,8 @@ def curve_fit_many(
         If an argument is of another kind, shape or range; ``P0`` outside of the bounds is one.
     RuntimeError
         If ``Y`` is on a GPU and CUDA does not work.
+    Exception
+        What an executor raises of its own, as where it was shut down or a worker died.
 
     References
     ----------
@@ -130,22 +158,26 @@ def curve_fit_many(
     >>> bool(res.success.all()), res.stderr.shape
     (True, (3, 2))
     """
+    dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute_sigma)
-    target = target_of([("Y", Y)])
-    if target.is_gpu:
+    check_starts(starts, seed)
+    several = isinstance(xdata, tuple)
+    if several and not xdata:
+        raise ValueError("xdata must be an array or a tuple of arrays, got an empty tuple")
+    if (target := target_of([("Y", Y)])).is_gpu:
         from . import device_curves, device_squares
 
+        refuse_on_gpu(s, starts=starts, executor=executor)
         given = device_curves.given(target, f, xdata, Y, P0, sigma, bounds, s)
         return device_squares.fitted_there(target, progress, *given)
     check_function("f", f)
     Y = reals("Y", Y)
     if Y.ndim != 2:
         raise ValueError(f"Y must have shape (k, n), got {spell(Y.shape)}")
-    X = _starts(P0, Y)
+    X = first(P0, Y, f, starts)
     data = _Data(X.dtype, Y.shape)
     Y = np.asarray(Y, X.dtype)
     data.add("Y", Y)
-    several = isinstance(xdata, tuple)
     for i, x in enumerate(xdata if several else (xdata,)):
         data.add(f"xdata[{i}]" if several else "xdata", x)
     observed = ~np.isnan(Y)
@@ -154,7 +186,10 @@ def curve_fit_many(
     args, shared, places = arranged(data.arrays)
     at = tuple(places[1 : 1 + len(xdata)]) if several else places[1]
     model = Model(f, (at, None if sigma is None else places[-1]), "f", check_curve(f.py_func, X.shape[1]))
-    return fitted(model, X, args, shared, limits(bounds, X, "P0"), s, observed.sum(axis=1).astype(float), progress)
+    limited = limits(bounds, X, "P0")
+    others = None if starts is None else other_starts(starts, seed, X, limited, P0 is not None)
+    rows = X, *limited, observed.sum(axis=1).astype(float), *args
+    return fitted(model, rows, shared, s, progress, dealt, others)
 
 
 class _Data:
@@ -169,20 +204,9 @@ class _Data:
         self.arrays.append(a)
 
 
-def _starts(P0, Y):
-    """A row for each problem; float32 where Y is, and P0 if it is an array."""
-    P = reals("P0", P0)
-    narrow = Y.dtype == np.float32 and (P.dtype == np.float32 or not isinstance(P0, np.ndarray))
-    if P.ndim == 1:
-        P = np.broadcast_to(P, (len(Y), P.size))
-    if P.ndim != 2 or len(P) != len(Y):
-        raise ValueError(f"P0 must have shape (d,) or ({len(Y)}, d), got {spell(P.shape)}")
-    return starts("P0", P.astype(np.float32 if narrow else np.float64))
-
-
 def _weights(sigma, observed, dtype):
     sigma = reals("sigma", sigma)
     if sigma.shape in (observed.shape, observed.shape[1:]) and not ((sigma > 0.0) | ~observed).all():
         raise ValueError("sigma must be positive where Y is known, got a number that is not")
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return (1.0 / sigma).astype(dtype)

@@ -8,14 +8,13 @@ from ..kernels.cuda import gpu, kernels
 from ..kernels.cuda import points as points_of
 from ..kernels.cuda.minimize import THREADS
 from .device_problems import kind
-from .device_squares import check_here, function_of
+from .device_squares import function_of
 from .squares_arguments import arranged, check_points, limits, reals, starts
 from .squares_evaluation import Model, check_curve
 
 
 def given(target, f, xdata, Y, P0, sigma, bounds, s):
     """What ``fitted_there`` takes."""
-    check_here("Y", s)
     function, plain = function_of("f", f)
     place = target.describe("Y", Y)
     if len(place.shape) != 2:
@@ -40,6 +39,8 @@ def given(target, f, xdata, Y, P0, sigma, bounds, s):
 def _starts(target, P0, Y):
     """A row for each problem, on the host."""
     k = Y.shape[0]
+    if P0 is None:
+        raise TypeError("P0 must be given for arrays on the GPU, got None")
     if is_on_device(P0):
         place = target.describe("P0", P0)
         _check_dtype("P0", place.dtype, Y.dtype)

@@ -17,10 +17,10 @@ from ..kernels.loops.least_squares import ABSOLUTE, BOUNDED, CHUNKS, LAST_TICK, 
 from ..kernels.slices import FIRST_SLICE, next_slice
 from ..progress import progress_bar
 from .device_problems import kinds_of, seen
-from .fitted import ended, ready
-from .many import refuse_lanes
+from .fitted import ended
 from .squares import Solved
 from .squares_arguments import limits, starts
+from .squares_chunks import Outcome, begun_of, ready
 from .squares_evaluation import Model, check_call
 
 BLOCK = 1 << 20  # problems that are finished before others begin
@@ -36,15 +36,10 @@ class Task(NamedTuple):
     lanes: int = 1
 
 
-def check_here(name, s):
-    """Raise unless problems can be solved on this GPU, where the array of this name is."""
-    if gpu.SIMULATED:
-        raise TypeError(f"{name} must be on the CPU or on a real GPU, got an array in Numba's simulator")
-    refuse_lanes(s, "a thread of the GPU has one problem")
-
-
 def function_of(role, function):
-    """The user's function for use in a kernel, and as Python."""
+    """The user's function for use in a kernel, and as Python; raises where there is none."""
+    if gpu.SIMULATED:
+        raise TypeError(f"{role} must be compiled for a real GPU, got an array in Numba's simulator, which cannot")
     own = device_function(function)
     if own is None:
         raise TypeError(
@@ -56,7 +51,6 @@ def function_of(role, function):
 
 def given(target, residuals, X0, args, shared, names, bounds, s):
     """What ``fitted_there`` takes, of ``least_squares_many``; ``names`` are those of the function's arguments."""
-    check_here("X0", s)
     function, plain = function_of("residuals", residuals)
     place = target.describe("X0", X0)
     if len(place.shape) != 2:
@@ -87,7 +81,8 @@ def fitted_there(target, progress, model, X, given, limited, s, points):
                 if not run.part(begin, end, ends):
                     break
                 advance(end - begin, "")
-        found = ended(model, Solved(*map(gpu.to_host, there)), task, lambda i: UNKNOWN)
+        problems = Solved(*map(gpu.to_host, there))
+        found = ended(model, Outcome(problems, begun_of(problems), UNKNOWN), task)
         for name in ("x", "cov", "stderr"):
             found[name] = target.handed_over(library_of(arrays[0]), gpu.from_host(np.ascontiguousarray(found[name])))
     return found

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numba
-from numba import typeof
 
 from ..errors import shorten
 from ..kernels import minimize as looped
@@ -34,10 +33,12 @@ class Evaluation(NamedTuple):
         return self.kinds.lanes
 
 
-def evaluation_of(given, X, args, shared, reads_value, lanes) -> Evaluation:
-    """On so many lanes, or on as many as the objective, the dtype and d allow; raises if it does not compile."""
+def evaluation_of(given, X, args, kinds, shared, reads_value, lanes) -> Evaluation:
+    """On so many lanes, or on as many as the objective, the dtype and d allow; raises if it does not compile.
+
+    ``kinds`` are the Numba types of ``args``.
+    """
     scalar = numba.from_dtype(X.dtype)
-    kinds = tuple(typeof(args)) if args else ()
     whole = tuple(argument_types(shared, "shared")) if shared else ()
     reads_value = reads_value or given.form not in ("jac", "cs")  # of the others the value comes with the gradient
     if lanes == 1 or (lanes is None and X.shape[1] > LARGE):

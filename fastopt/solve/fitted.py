@@ -5,48 +5,34 @@ import warnings
 
 import numpy as np
 
-from ..kernels.loops.least_squares import KEPT_COST, KEPT_RADIUS, POINTS, STATUS
-from ..kernels.loops.minimize import NONFINITE, RUNNING
-from ..kernels.subnormals import restored_control
+from ..kernels.loops.least_squares import KEPT_COST, POINTS, STATUS
+from ..kernels.loops.minimize import RUNNING
 from ..progress import progress_bar
-from .squares import BLOCK, has_raised, part_of, raised, solve, task_of, unsolved
-from .squares_ended import TOO_FEW, result
-from .squares_evaluation import evaluation_of
+from .squares import has_raised
+from .squares_chunks import Common, in_chunks
+from .squares_ended import result
 
 
-def fitted(model, X, args, shared, limited, s, points, progress):
-    """The result of all problems; X is written."""
-    evaluation = evaluation_of(model, X.dtype, X.shape[1], args, shared, s.loss, s.lanes)
-    task = task_of(evaluation, shared, s, X.dtype, X.shape[1])
-    problems = ready(X, points)
+def fitted(model, rows, shared, s, progress, dealt, others=None):
+    """The result of all problems; x is written. ``rows`` and ``others`` are those of squares_chunks.py."""
+    common = Common(model, rows, shared, s, others)
+    task = common.task
     ends = None if s.maxtime is None else time.perf_counter() + s.maxtime
-    with progress_bar(progress, len(X), "problems") as advance, restored_control(True):
-        for begin in range(0, len(X), BLOCK):
-            end = min(begin + BLOCK, len(X))
-            own = tuple(a[begin:end] for a in args)
-            if not solve(task, part_of(problems, begin, end), own, limited[:, begin:end], ends):
-                break
-            advance(end - begin, "")
-    return ended(model, problems, task, lambda i: raised(task, problems, args, i))
+    with progress_bar(progress, len(rows[0]), "problems") as advance:
+        if dealt is None:
+            outcome = common.solved(rows, ends, advance)
+        else:
+            outcome = in_chunks(dealt, common, rows, ends, advance)
+    return ended(model, outcome, task)
 
 
-def ready(X, points):
-    """The problems, those that cannot begin ended."""
-    problems = unsolved(X, points)
-    problems.counts[(points >= 0.0) & (points < X.shape[1]), STATUS] = TOO_FEW
-    problems.counts[~np.isfinite(X).all(axis=1), STATUS] = NONFINITE
-    return problems
-
-
-def ended(model, problems, task, why):
-    """The result; ``why`` says what the function of a problem raised."""
+def ended(model, outcome, task):
+    """The result."""
     if model.curve is None:
-        _refuse_gaps(problems)
-    left_out = (problems.counts[:, STATUS] == TOO_FEW) | ~np.isfinite(problems.x).all(axis=1)
-    begun = ~left_out & ((problems.counts[:, STATUS] != RUNNING) | (problems.kept[:, KEPT_RADIUS] >= 0.0))
-    found = result(problems, task, begun)
+        _refuse_gaps(outcome.problems)
+    found = result(outcome.problems, task, outcome.begun)
     if not found.success.all():
-        _warn(problems, found, why)
+        _warn(outcome, found)
     return found
 
 
@@ -60,9 +46,9 @@ def _refuse_gaps(problems):
         )
 
 
-def _warn(problems, found, why):
-    texts, which = [found.message], has_raised(problems)
+def _warn(outcome, found):
+    texts, which = [found.message], has_raised(outcome.problems)
     if which.size:
         others = f" (and {which.size - 1} more)" if which.size > 1 else ""
-        texts.append(f"The function of problem {which[0]}{others} raised {why(which[0])}")
+        texts.append(f"The function of problem {which[0]}{others} raised {outcome.why}")
     warnings.warn(" ".join(texts), RuntimeWarning, stacklevel=5)

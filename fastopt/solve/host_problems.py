@@ -25,6 +25,9 @@ class HostProblems(Problems):
         self.place(X)
         self.limited = limited  # lower and upper bounds, and the scale of X
 
+    def prepare(self):
+        """Compile what else a run takes, so that other processes find it on the disk."""
+
     def _matrix(self, value):
         return np.full((self.k, self.d), value, self.dtype)
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ..distributed.executors import dealing
 from ..targets.places import target_of
 from .fitted import fitted
-from .many import check_rows
+from .many import check_rows, refuse_on_gpu
 from .squares_arguments import limits, starts
 from .squares_evaluation import Model, check_call, check_function
 from .squares_settings import settings
@@ -26,6 +27,9 @@ def least_squares_many(
     maxtime=None,
     lanes=None,
     progress=False,
+    executor=None,
+    num_workers=None,
+    chunk=None,
 ):
     """Solve k problems of least squares of d variables, independent of each other, in parallel over the problems.
 
@@ -34,7 +38,7 @@ def least_squares_many(
 
     If X0 is on a GPU, the problems are solved there, one thread for each, and ``args`` and the arrays of ``shared``
     are on the GPU too. ``residuals`` is then a Numba function, ``@cuda.jit(device=True)`` or ``@njit``, that makes no
-    arrays.
+    arrays. ``executor`` is refused.
 
     Parameters
     ----------
@@ -47,7 +51,7 @@ def least_squares_many(
         Arrays whose first axis has length k: problem i is given row i (a number, if the array is one-dimensional).
     shared : tuple
         Arrays and numbers that every problem is given as they are, after its rows.
-    bounds, loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, progress
+    bounds, loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, progress, executor, num_workers, chunk
         As for :func:`fastopt.curve_fit_many`.
     lanes : 1, 2, 4, 8 or 16, optional
         How many problems are solved side by side; left out, 8 of float64 or 16 of float32, where ``residuals`` does the
@@ -84,17 +88,19 @@ def least_squares_many(
     array([[1., 1.],
            [1., 1.]])
     """
+    dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
-    target = target_of([("X0", X0)])
-    if target.is_gpu:
+    if (target := target_of([("X0", X0)])).is_gpu:
         from . import device_squares
 
+        refuse_on_gpu(s, executor=executor)
         given = device_squares.given(target, residuals, X0, args, shared, names, bounds, s)
         return device_squares.fitted_there(target, progress, *given)
     check_function("residuals", residuals)
     X = starts("X0", X0)
     check_rows(args, len(X))
     model = Model(residuals, None, "residuals", check_call("residuals", residuals.py_func, names))
-    return fitted(model, X, args, shared, limits(bounds, X, "X0"), s, np.full(len(X), -1.0), progress)
+    rows = X, *limits(bounds, X, "X0"), np.full(len(X), -1.0), *args
+    return fitted(model, rows, shared, s, progress, dealt)

@@ -1,10 +1,41 @@
 """The end of a ``minimize_many``: what is evaluated once more, how each problem is judged, and the result."""
 
+import time
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from ..kernels.loops.minimize import MAXITER, MAXTIME, NIT, NONFINITE, RAISED, RUNNING, STARTED, STATUS
+from ..kernels.subnormals import restored_control
 from . import endings, noise
 from .diverged import has_risen, is_flat
+
+
+class Outcome(NamedTuple):
+    """How problems ended, a row for each: all that a result is made of."""
+
+    x: Any
+    jac: Any
+    values: Any
+    nit: Any
+    status: Any
+    begun: Any
+    more: Any  # evaluations beside those of the loop
+    falls: Any
+    noisy: Any
+
+
+def solved(problems, ends, advance):
+    """Solve problems until this time, if there is one: their outcome, and what the first one that raised did raise."""
+    with restored_control(problems.given.is_compiled):
+        for begin in range(0, problems.k, problems.block):
+            end = min(begin + problems.block, problems.k)
+            if not problems.run(begin, end, ends):
+                break
+            advance(end - begin, "")
+        outcome = Ending(problems, ends is not None and time.perf_counter() >= ends).outcome()
+    raised = np.flatnonzero(outcome.status == RAISED)
+    return outcome, problems.raised(int(raised[0])) if raised.size else None
 
 
 class Ending:
@@ -67,17 +98,24 @@ class Ending:
         with np.errstate(invalid="ignore"):
             self.status[risen | (probed & is_flat(there, last, first, dtype))] = endings.DIVERGED
 
-    def result(self):
-        from scipy.optimize import OptimizeResult
-
+    def outcome(self) -> Outcome:
         problems, status, values = self.problems, self.status, self.values.copy()
         values[(status == RAISED) | ~self.begun] = np.nan
         status[~np.isfinite(values) & (status != RAISED) & self.begun] = NONFINITE
-        nfev, njev = problems.given.evaluations(self.nit + 1, problems.d, problems.flags.reads_value)
-        more = problems.given.evaluations(self.more, problems.d, True)
-        return OptimizeResult(
-            x=problems.X, fun=values, jac=problems.G, nit=self.nit, lanes=problems.lanes,
-            nfev=(nfev + more[0]) * self.begun, njev=(njev + more[1]) * self.begun,
-            status=status, success=np.isin(status, endings.SUCCESS),
-            message=endings.counted(status, self.s, self.falls & ~self.noisy, self.noisy),
-        )  # fmt: skip
+        judged = self.begun, self.more, self.falls, self.noisy
+        return Outcome(problems.X, problems.G, values, self.nit, status, *judged)
+
+
+def result_of(found: Outcome, problems):
+    """The result of all; ``problems`` are of their kind."""
+    from scipy.optimize import OptimizeResult
+
+    given, d = problems.given, problems.d
+    nfev, njev = given.evaluations(found.nit + 1, d, problems.flags.reads_value)
+    more = given.evaluations(found.more, d, True)
+    return OptimizeResult(
+        x=found.x, fun=found.values, jac=found.jac, nit=found.nit, lanes=problems.lanes,
+        nfev=(nfev + more[0]) * found.begun, njev=(njev + more[1]) * found.begun,
+        status=found.status, success=np.isin(found.status, endings.SUCCESS),
+        message=endings.counted(found.status, problems.s, found.falls & ~found.noisy, found.noisy),
+    )  # fmt: skip

@@ -35,6 +35,7 @@ class Problems:
     block: int  # problems that are finished before others begin
     order = "C"  # of X0
     lanes = 1
+    first = 0  # the number of the first one, where others are solved elsewhere
 
     def __init__(self, target, given, s, flags, k, d):
         self.target, self.given, self.s, self.flags, self.k, self.d = target, given, s, flags, k, d
@@ -194,7 +195,7 @@ class Problems:
         suspects = np.flatnonzero((counts[:, STATUS] == NONFINITE) & (counts[:, NIT] == 0) & np.isfinite(values))
         gradients = self._read(self.kept.g) if suspects.size else ()
         for i in suspects:
-            refuse_unwritten(np.ascontiguousarray(gradients[i]), values[i], f" in problem {i}")
+            refuse_unwritten(np.ascontiguousarray(gradients[i]), values[i], f" in problem {self.first + i}")
 
     def take_best(self):
         with self.target.current():

@@ -38,8 +38,6 @@ from ..kernels.slices import ticking
 from ..kernels.threads import in_threads
 from .compiled_problems import ROOM, aligned, rows_of
 
-BLOCK = 1 << 15  # problems that are finished before others begin
-
 
 class Task(NamedTuple):
     """What all problems have in common, and the compiled code. ``evaluation`` is that of squares_evaluation.py."""
@@ -51,6 +49,7 @@ class Task(NamedTuple):
     d: int
     worker: Any
     solver: Any
+    nested: Any  # of in_threads
 
     @property
     def lanes(self):
@@ -59,9 +58,11 @@ class Task(NamedTuple):
 
 def task_of(evaluation, shared, s, dtype, d) -> Task:
     """Compiled now, so that maxtime does not pay for it."""
-    launcher()
     lanes = evaluation.kinds.lanes
-    return Task(evaluation, shared, s, dtype, d, kernels.worker(dtype, lanes), kernels.solver(dtype, lanes, d))
+    nested = cache(lambda: may_launch(evaluation.function, *evaluation.kinds.given()))
+    in_threads(lambda chunks: launcher(), lambda: None, nested=nested)
+    worker, solver = kernels.worker(dtype, lanes), kernels.solver(dtype, lanes, d)
+    return Task(evaluation, shared, s, dtype, d, worker, solver, nested)
 
 
 class Solved(NamedTuple):
@@ -114,7 +115,6 @@ class _Run:
         self.context = task.evaluation.kinds.context(args, task.shared, ())
         self.scale = np.zeros_like(problems.x)
         self.tests, self.memory = task.s.tests(task.dtype), []
-        self.nested = cache(lambda: may_launch(task.evaluation.function, *task.evaluation.kinds.given()))
 
     def slice(self):
         """One call of the loop, on as many threads as there are."""
@@ -135,7 +135,7 @@ class _Run:
                     address = address_of(self.task.worker, kernels.JOB)
                     launcher()(address, words.ctypes.data, words.strides[0], chunks)
 
-        in_threads(run, lambda: run(1, alone=True), nested=self.nested)
+        in_threads(run, lambda: run(1, alone=True), nested=self.task.nested)
 
     def _job(self, plan, k, chunks):
         """The words of a job for one of the threads, and what they are the addresses of."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..arrays.host import refuse_device
+from ..arrays.host import refuse_device, remedy
 from ..errors import describe, spell
 from .arguments import start
 from .squares_evaluation import check_size
@@ -24,10 +24,13 @@ def starts(name, X0):
 def reals(name, a):
     """Raises unless it is an array of real numbers, or makes one."""
     refuse_device(name, a)
+    if isinstance(a, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked one: pass a.filled(np.nan)")
     try:
         out = np.asarray(a)
     except Exception:  # whatever its items raise
-        raise ValueError(f"{name} must be an array of numbers, got {describe(a)}, which does not make one") from None
+        how = remedy(a) if hasattr(a, "detach") else ", which does not make one"
+        raise ValueError(f"{name} must be an array of numbers, got {describe(a)}{how}") from None
     if out.dtype.kind not in "iuf" or out.dtype.itemsize > 8:
         raise TypeError(f"{name} must be an array of real numbers, got {describe(out)}")
     return out
@@ -48,22 +51,33 @@ def arranged(arrays):
     return tuple(arrays[i] for i in own), tuple(arrays[i] for i in others), [order.index(i) for i in range(len(order))]
 
 
+def _side(side, X):
+    """Lows or highs that fit X."""
+    d = X.shape[1]
+    try:
+        a = np.asarray(side, X.dtype)
+    except Exception:  # whatever its items raise
+        raise TypeError(f"bounds must be numbers or arrays of shape ({d},), got {describe(side)}") from None
+    if a.shape not in ((), (1,), (d,), X.shape):  # (1,) of SciPy's Bounds(0, 1)
+        raise ValueError(
+            f"bounds must be two numbers or arrays of shape ({d},) or {spell(X.shape)}, got {spell(a.shape)}"
+        )
+    if np.isnan(a).any():
+        raise ValueError("bounds must be numbers, infinite where there is none, got NaN or None")
+    return a
+
+
 def limits(bounds, X, name):
     """Lows and highs as an array (2, k, d), or (2, k, 0) where there are none."""
     if bounds is None:
         return np.empty((2, len(X), 0), X.dtype)
     if hasattr(bounds, "lb"):
         bounds = bounds.lb, bounds.ub
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+    if not isinstance(bounds, (tuple, list, np.ndarray)) or len(bounds) != 2:
         raise ValueError(f"bounds must be a pair of lows and highs, got {describe(bounds)}")
-    try:
-        out = np.empty((2, *X.shape), X.dtype)
-        for side, to in zip(bounds, out):
-            to[:] = np.asarray(side, X.dtype)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"bounds must be two numbers or arrays of shape ({X.shape[1]},), got {describe(bounds)}"
-        ) from None
+    out = np.empty((2, *X.shape), X.dtype)
+    for side, to in zip(bounds, out):
+        to[:] = _side(side, X)
     if not (out[0] < out[1]).all():
         i, j = np.argwhere(~(out[0] < out[1]))[0]
         raise ValueError(f"bounds must have low < high, got ({out[0, i, j]}, {out[1, i, j]}) for parameter {j}")

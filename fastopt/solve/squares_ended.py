@@ -13,7 +13,7 @@ FREE = 1e-4  # the part of a direction along which nothing is known that a deter
 
 
 def result(problems, task, begun):
-    """``begun`` says which problems were evaluated at all, where they did not raise."""
+    """``begun`` says from how many starts each problem was evaluated at all."""
     from scipy.optimize import OptimizeResult
 
     counts, cost = problems.counts, problems.kept[:, KEPT_COST]
@@ -22,7 +22,7 @@ def result(problems, task, begun):
     rank = _determined(problems, task)
     return OptimizeResult(
         x=problems.x, cost=cost.copy(), cov=problems.cov, stderr=problems.stderr, rank=rank, status=status, nit=nit,
-        nfev=(nit + 1) * begun, success=np.isin(status, endings.SUCCESS), lanes=task.lanes, message=counted(status),
+        nfev=nit + begun, success=np.isin(status, endings.SUCCESS), lanes=task.lanes, message=counted(status),
     )  # fmt: skip
 
 

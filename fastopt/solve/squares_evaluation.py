@@ -4,7 +4,7 @@ import inspect
 from typing import Any, NamedTuple
 
 import numba
-from numba import config, typeof, types
+from numba import config, types
 from numba.core.dispatcher import Dispatcher
 
 from ..errors import describe, shorten
@@ -66,14 +66,16 @@ def check_size(name, d):
         raise ValueError(f"{name} must have from 1 to {LARGEST} parameters for each problem, got {d}")
 
 
-def evaluation_of(model, dtype, d, args, shared, loss, lanes) -> Evaluation:
-    """On so many lanes, or on as many as the function and its arguments allow; raises if it does not compile."""
+def evaluation_of(model, dtype, d, own, shared, loss, lanes) -> Evaluation:
+    """On so many lanes, or on as many as the function and its arguments allow; ``own`` are the types of ``args``.
+
+    Raises if it does not compile.
+    """
     scalar = numba.from_dtype(dtype)
-    own = tuple(typeof(args)) if args else ()
     whole = tuple(argument_types(shared, "shared")) if shared else ()
     if lanes == 1:
         return _compiled(model, scalar, d, own, whole, loss, 1)
-    others = [i for i, a in enumerate(args) if a.dtype != dtype]
+    others = [i for i, kind in enumerate(own) if kind.dtype != scalar]
     why = f"args[{others[0]}] must have the dtype of X0, {dtype}, for it" if others else None
     if why is None:
         found = _side_by_side(model, scalar, d, own, whole, loss, lanes or WIDTH // dtype.itemsize)

@@ -1,5 +1,6 @@
 """An average of the parameters: which rule keeps it, and its exchange with them."""
 
+from ..distributed.signals import postponed
 from ..errors import describe, listing
 from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME
 from ..rules.averages import NAME, averaged
@@ -8,6 +9,7 @@ from .attributes import Attributes
 from .held import SWAP, refusal
 from .interrupts import to_the_end
 
+PLACE = "opt.swapped"  # where ranks meet
 STEPS = 3  # of an exchange
 END = 2 * STEPS  # of that and the one back
 
@@ -51,7 +53,7 @@ class Averaging(Attributes):
         """Exchange the parameters and their average for a ``with`` block, in place and to the bit.
 
         Inside, the arrays of ``params`` hold the average, which ``averaged`` is there too, and ``state`` holds the
-        parameters. What is written into either goes back with it.
+        parameters. What is written into either goes back with it. With ``comm`` all ranks must enter the block.
 
         Raises
         ------
@@ -74,7 +76,8 @@ class Averaging(Attributes):
         array([2.])
         """
         _ = self.averaged
-        return Swapped(self._cells, self._layout, self._target, self._rule)
+        kind = Swapped if self._target.ranks is None else SwappedTogether
+        return kind(self._cells, self._layout, self._target, self._rule)
 
 
 class Swapped:
@@ -120,3 +123,25 @@ class Swapped:
             for kept, (p, average) in zip(self._kept, self._pairs):
                 self._layout.write([((kept, p), (p, average), (average, kept))[self._done % STEPS]])
             self._done += 1
+
+
+class SwappedTogether(Swapped):
+    """The same where ranks share the parameters. The end of it asks no other rank: one may come there by an error."""
+
+    _others: tuple = ()  # what other ranks step: where, and what it was
+
+    def __enter__(self):
+        ranks, leaves = self._target.ranks, self._layout.leaves
+        try:
+            with postponed():
+                ranks.agreed(PLACE, super().__enter__)
+                self._others = tuple((part, part.copy()) for part in self._target.parts_of_others(leaves))
+                self._target.spread(leaves)
+        except BaseException:  # of another rank, or a signal's
+            self.__exit__()
+            raise
+
+    def _exchange(self, until):
+        super()._exchange(until)
+        if until == END:
+            self._layout.write(self._others)

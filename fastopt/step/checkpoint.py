@@ -5,10 +5,12 @@ import json
 import numpy as np
 
 from ..arrays.nests import flatten
+from ..distributed.ranks import agreed, number_of
+from ..distributed.signals import postponed
 from ..errors import describe, listing
 from .archive import Archive, checksum
 from .held import undisturbed
-from .inside import counts_of, layout_of, load_all
+from .inside import counts_of, layout_of, load_all, numbers_of, target_of
 from .matching import matched, places_of
 from .optimizer import Optimizer
 from .replacing import checked_path, replacing, shown
@@ -16,6 +18,8 @@ from .state_dict import check_rule
 
 # The first has names instead of paths, and no sums; in the first two a rule may lack hyperparameters that came later.
 FORMATS = ("fastopt checkpoint 1", "fastopt checkpoint 2", "fastopt checkpoint 3")
+
+SAVE, LOAD = "fastopt.save", "fastopt.load"  # where ranks meet
 
 
 def save(path, opt) -> None:
@@ -25,6 +29,9 @@ def save(path, opt) -> None:
     file as it was; what a killed process left there, the next save of that file removes. A symbolic link is followed,
     and an older file's mode kept. Schedules are functions and are not saved, but for the state of plateaus; give
     them again to the optimiser that loads.
+
+    With ``comm`` all ranks must call it. Rank 0, which is sent the whole state for it, writes the one file; any number
+    of ranks can load that, and an optimiser without ``comm``.
 
     Parameters
     ----------
@@ -56,15 +63,32 @@ def save(path, opt) -> None:
     (True, 1)
     """
     _check(opt)
-    path, places = checked_path(path), places_of(layout_of(opt))
+    ranks, layout = target_of(opt).ranks, layout_of(opt)
+    path, places = agreed(ranks, SAVE, lambda: (checked_path(path), places_of(layout)))
+    if ranks is None:
+        _write(path, places, opt, layout.whole_state)
+        return
+    with postponed():
+        state = {slot: layout.whole_state(slot) for slot in layout.slots}
+    write = _write if ranks.rank == 0 else _leave
+    ranks.agreed(SAVE, write, path, places, opt, state.__getitem__)
+
+
+def _leave(path, places, opt, state_of):
+    """To rank 0, which writes for all."""
+
+
+def _write(path, places, opt, state_of):
+    """The file, with the arrays of each slot of the state."""
+    layout = layout_of(opt)
     with replacing(path) as file, undisturbed(counts_of(opt).cells):
-        saved = opt.state_dict()
-        arrays = {f"params/{i}": a for i, a in enumerate(layout_of(opt).host_leaves())}
-        for slot, nest in saved["state"].items():
-            arrays |= {f"state/{slot}/{i}": a for i, (_, a) in enumerate(flatten(nest, ""))}
-        header = {"format": FORMATS[-1], **{key: saved[key] for key in ("rule", "t", "hyper")}, "paths": places}
-        header["state"] = list(saved["state"])
-        header["counts"] = [count for _, count in flatten(saved["counts"], "")]
+        numbers = numbers_of(opt)
+        header = {"format": FORMATS[-1], **{key: numbers[key] for key in ("rule", "t", "hyper")}, "paths": places}
+        header["state"] = list(layout.slots)
+        arrays = {f"params/{i}": a for i, a in enumerate(layout.host_leaves())}
+        for slot in layout.slots:
+            arrays |= {f"state/{slot}/{i}": a for i, a in enumerate(state_of(slot))}
+        header["counts"] = [count for _, count in flatten(numbers["counts"], "")]
         header["sums"] = {member: checksum(a) for member, a in arrays.items()}
         np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
@@ -73,6 +97,7 @@ def load(path, opt) -> None:
     """Load what :func:`save` wrote into an optimiser of the same rule and parameters, in place.
 
     Numeric hyperparameters take the file's values; a hyperparameter that is a schedule in ``opt`` stays a schedule.
+    With ``comm`` all ranks must call it, and each must be able to read the file.
 
     Parameters
     ----------
@@ -101,11 +126,20 @@ def load(path, opt) -> None:
     array([0.5, 0.5])
     """
     _check(opt)
+    ranks = target_of(opt).ranks
+    d, params, seen = agreed(ranks, LOAD, _opened, path, opt)
+    if ranks is not None:
+        ranks.same(LOAD, {"the file": f"one with the checksum {number_of(seen):x}"})
+    load_all(opt, d, params)
+
+
+def _opened(path, opt) -> tuple[dict, list, str]:
+    """The state dict in a checkpoint, its parameters, and what tells the file from others."""
     path = checked_path(path)
     with open(path, "rb") as file:
-        d, params = _read(Archive(file, shown(path)), opt, shown(path))
+        found = _read(Archive(file, shown(path)), opt, shown(path))
     layout_of(opt).check_writable()
-    load_all(opt, d, params)
+    return found
 
 
 def _check(opt):
@@ -113,8 +147,8 @@ def _check(opt):
         raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
 
 
-def _read(archive, opt, path) -> tuple[dict, list]:
-    """The state dict in a checkpoint, and the parameters in the order of the optimiser's."""
+def _read(archive, opt, path) -> tuple[dict, list, str]:
+    """The same, with the parameters in the order of the optimiser's."""
     header, layout = _header(archive, path, opt.rule), layout_of(opt)
     places, sums = matched(layout, header, path), header.get("sums", {})
 
@@ -131,11 +165,12 @@ def _read(archive, opt, path) -> tuple[dict, list]:
     state = {}
     for slot in layout.slots:
         there = [0] if layout.is_shared(slot) else places
-        state[slot] = layout.like_state(slot, read(f"{slot!r} of ", f"state/{slot}", layout.state_leaves(slot), there))
+        whole = read(f"{slot!r} of ", f"state/{slot}", layout.whole_likes(slot), there)
+        state[slot] = layout.like_state(slot, layout.own_state(slot, whole))
     d = {key: header[key] for key in ("rule", "t", "hyper")} | {"state": state}
     if "counts" in header:
         d["counts"] = layout.nest([header["counts"][i] for i in places])
-    return d, params
+    return d, params, repr(header)
 
 
 def _header(archive, path, rule) -> dict:

@@ -1,13 +1,16 @@
 """The constructors ``fastopt.Adam`` and so on, generated from the rules: real signatures, real docstrings."""
 
+import contextlib
 from inspect import Parameter, Signature, cleandoc
 
+from ..distributed.ranks import ranks_of
 from ..errors import describe, listing, shorten
 from ..rules import RULES, table, texts
 from ..rules.keywords import keywords
 from ..rules.presets import FRAMEWORKS, PRESETS, preset_of
 from .optimizer import Optimizer
 from .options import Options
+from .together import PLACE
 
 
 def constructor(rule):
@@ -16,14 +19,10 @@ def constructor(rule):
     signature = signature_of(rule, switches)
 
     def construct(*args, **kwargs):
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError as error:
-            takes = shorten(", ".join(signature.parameters), 190)
-            if len(args) > 2:  # PyTorch's order differs from rule to rule, and silence would hide it
-                takes = "params and lr by position, everything else by keyword"
-            raise TypeError(f"{rule.label} must be given {takes}; {shorten(str(error), 80)}") from None
-        chosen = choose(rule, switches, given)
+        ranks = ranks_of(kwargs.get("comm"))
+        with contextlib.nullcontext() if ranks is None else ranks.telling(PLACE):
+            given = bound(rule, signature, args, kwargs)
+            chosen = choose(rule, switches, given)
         return Optimizer(given.pop("params"), chosen, **given)
 
     construct.__name__ = construct.__qualname__ = rule.label
@@ -31,6 +30,17 @@ def constructor(rule):
     construct.__signature__ = signature  # type: ignore[attr-defined]
     construct.__doc__ = document(rule, signature) if rule.doc else None  # python -OO leaves none
     return construct
+
+
+def bound(rule, signature, args, kwargs) -> dict:
+    """The arguments by name."""
+    try:
+        return signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        takes = shorten(", ".join(signature.parameters), 190)
+        if len(args) > 2:  # PyTorch's order differs from rule to rule, and silence would hide it
+            takes = "params and lr by position, everything else by keyword"
+        raise TypeError(f"{rule.label} must be given {takes}; {shorten(str(error), 80)}") from None
 
 
 def variant_keywords(rule) -> dict:

@@ -16,6 +16,8 @@ def parts_of(opt) -> tuple:
         raise TypeError(
             "opt must be made with capturable=False to be copied, got True: a graph would step the original"
         )
+    if options.comm is not None:
+        raise TypeError("opt must be made without comm to be copied, got one of several ranks: fastopt.save writes it")
     on_gpu = all(map(is_numbas, layout_of(opt).given))
     if on_gpu:  # Numba's own arrays there cannot be pickled
         params = to_host(params)

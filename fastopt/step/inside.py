@@ -56,6 +56,11 @@ def counts_of(opt) -> Counts:
     return opt._layout.counts
 
 
+def numbers_of(opt) -> dict:
+    """Its state dict without the state."""
+    return opt._saved_numbers()
+
+
 def load_all(opt, d, params):
     """Restore a state dict, and write these arrays into the parameters."""
     opt._load(d, list(zip(opt._layout.leaves, params)))

@@ -1,22 +1,20 @@
 """Which kernel calls a nest of parameters takes, and how a nest of gradients is matched to them."""
 
-from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from ..arrays.host import check_kind
 from ..arrays.nests import flatten, leaves_like, rebuild
-from ..arrays.placed import check_like, check_writable
 from ..arrays.spans import disjoint_spans
-from ..errors import describe, listing
+from ..errors import describe
 from ..kernels.counts import Counts
 from ..targets.blocks import Block, kept_of, of_gradient, state_of, with_runs
 from ..targets.packed import Packed
+from .contents import Contents
 
 
-class Layout:
+class Layout(Contents):
     """The parameters and the state of an optimiser, in blocks for kernels.
 
     Parameters
@@ -33,6 +31,7 @@ class Layout:
     missed : how many of the optimiser's steps each parameter was left out of
     counts : the optimiser's steps
     spans : the addresses of parameters and state, sorted
+    gradients : what checks gradients, and makes of them the pieces of a step
     """
 
     def __init__(self, target, params, roots, rule, hyper, options):
@@ -46,19 +45,19 @@ class Layout:
         self.missed: list[int] = []
         self.counts = Counts()
         self._block_of: dict[int, int] = {}  # by parameter
+        self._owned: list[tuple[str, tuple[int, int]]] = []  # what is written, by the name of a parameter
         for group, (where, root) in enumerate(roots.items()):
             self._add(group, where, root, hyper[group])
         if self._rule.across and len(self.leaves) == 1:
             self.all = [block._replace(alone=True) for block in self.all]
         if not self.leaves:
             raise ValueError(f"params must hold at least one array, got {describe(params)}")
-        owned = [(self.names[b.members[0][0]], target.span(a)) for b in self.all for a in (b.p, *b.state)]
-        self.spans = disjoint_spans(owned)
+        self.spans = disjoint_spans(self._owned)
         self._packed = params if isinstance(params, Packed) and params.buffers and not self._one_by_one else None
         self._tree = rebuild(params, iter(self.leaves))
         self._keys = list(self._tree) if isinstance(self._tree, dict) else []
         self._flat = all(child is leaf for child, leaf in zip_longest(_children(self._tree), self.leaves))
-        self._gradients = target.gradients(self, options)
+        self.gradients = target.gradients(self, options)
 
     def _add(self, group, where, root, hyper):
         """The parameters of a group; raises unless they can be stepped in place."""
@@ -73,8 +72,11 @@ class Layout:
         for dtype in sorted({place.dtype for place in self.places[first:]}, reverse=True):  # the narrowest last
             hyper.settle(dtype)
         packed = isinstance(root, Packed) and bool(root.buffers) and not self._one_by_one
-        for p, members in self._split(root if packed else None, first):
+        blocks = list(self._split(root if packed else None, first))
+        self._owned += [(self.names[members[0][0]], target.span(p)) for p, members in blocks]
+        for p, members in target.owned(blocks):
             state = state_of(target, self._rule, p, hyper.start)
+            self._owned += [(self.names[members[0][0]], target.span(a)) for a in state]
             self._block_of |= {index: len(self.all) for index, _, _ in members}
             block = Block(None, p, state, group, tuple(members), packed, alone=self._one_by_one)
             kept = kept_of(target, self._rule, hyper, self.all)
@@ -116,16 +118,16 @@ class Layout:
         if self._packed is not None and isinstance(grads, Packed) and grads is not self._packed:
             layout = self._packed.layout
             if grads.layout is layout or grads.layout == layout:
-                found = self._gradients.of_buffers(grads.buffers)
+                found = self.gradients.of_buffers(grads.buffers)
                 if found is not None:
                     return found, []
-        return self._gradients.pieces(self._match(grads))
+        return self.gradients.pieces(self.matched(grads))
 
     def pieces_of_own(self, grads) -> list:
         """The same of gradients that were made to fit; raises where a parameter was made read-only."""
         if any(block.packed for block in self.all):
             return self.pieces(grads)[0]
-        return self._gradients.of_own(self._match(grads))
+        return self.gradients.of_own(self.matched(grads))
 
     def without(self, absent) -> tuple[list[int], list[Block]]:
         """What to ``take_missed`` after a step that these parameters were left out of."""
@@ -146,7 +148,7 @@ class Layout:
         missed = [t - count for count in counts]
         self.take_missed(missed, [with_runs(block, missed) for block in self.all])
 
-    def _match(self, grads) -> list:
+    def matched(self, grads) -> list:
         """The leaves of ``grads`` in the order of the parameters."""
         tree = self._tree
         if self._flat and type(grads) is type(tree) and len(grads) == len(tree):
@@ -160,86 +162,10 @@ class Layout:
 
     def refuse_not_finite(self, grads):
         """Raise, with the name of the first gradient that holds a NaN or an Inf."""
-        for name, g in zip(self.names, self._match(grads)):
+        for name, g in zip(self.names, self.matched(grads)):
             if g is not None and not np.isfinite(self._target.on_host(name, g)).all():
                 raise ValueError(f"grads must be finite, got NaN or Inf in {of_gradient(name)}")
         raise AssertionError("a gradient was not finite, and is now: please report this")
-
-    # --- parameters and state --------------------------------------------------------------------------------------
-
-    def nest(self, leaves: list):
-        """The leaves, one per parameter, nested like the parameters."""
-        return rebuild(self._tree, iter(leaves))
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """The names of the state: of its arrays, and of the numbers that the rule keeps."""
-        return (*self._rule.state, *self._rule.keeps)
-
-    def state_leaves(self, slot: str) -> list:
-        """A state array per parameter, as a view; of what is kept of all parameters together, one."""
-        if slot in self._rule.keeps:
-            k, blocks = self._rule.keeps.index(slot), self.all[:1] if self._rule.across else self.all
-            return [self._target.view(block.kept, k, k + 1, (), "C") for block in blocks]
-        found = {}
-        for block in self.all:
-            for index, i, j in block.members:
-                place = self.places[index]
-                array = block.state[self._rule.state.index(slot)]
-                found[index] = self._target.view(array, i, j, place.shape, place.order)
-        return [found[index] for index in range(len(self.leaves))]
-
-    def like_state(self, slot: str, leaves: list):
-        """Nested like the parameters, or the one that there is."""
-        return leaves[0] if self.is_shared(slot) else self.nest(leaves)
-
-    def is_shared(self, slot: str) -> bool:
-        """Whether it is kept of all parameters together."""
-        return self._rule.across and slot in self._rule.keeps
-
-    def views(self) -> dict:
-        """All state by name."""
-        return {slot: self.like_state(slot, self.state_leaves(slot)) for slot in self.slots}
-
-    def copies(self) -> dict:
-        """The same, as new NumPy arrays."""
-        copy = self._target.copy_to_host
-        return {slot: self.like_state(slot, list(map(copy, self.state_leaves(slot)))) for slot in self.slots}
-
-    def state_pairs(self, state) -> list:
-        """The state arrays, each with the saved one to be written there; raises unless all of them fit."""
-        if not isinstance(state, Mapping) or set(state) != set(self.slots):
-            got = f"the names {listing(state)}" if isinstance(state, Mapping) else describe(state)
-            raise ValueError(f"d['state'] must have the names {listing(self.slots)}, got {got}")
-        pairs = []
-        for slot in self.slots:
-            where, views = f"d['state'][{slot!r}]", self.state_leaves(slot)
-            new = [state[slot]] if self.is_shared(slot) else leaves_like(self._tree, state[slot], where)
-            names = [where] if self.is_shared(slot) else [f"{slot!r} of {name}" for name in self.names]
-            for name, view, a in zip(names, views, new):
-                check_kind(name, a)
-                check_like(name, a, view)
-                check_writable(name, _is_writable(view))
-                pairs.append((view, a))
-        return pairs
-
-    def write(self, pairs):
-        """Copy arrays into those of this place."""
-        for view, a in pairs:
-            self._target.write(view, a)
-
-    def host_leaves(self) -> list:
-        """The parameters as NumPy arrays, which may be the parameters themselves."""
-        return [self._target.on_host(name, leaf) for name, leaf in zip(self.names, self.leaves)]
-
-    def check_writable(self):
-        """Raise where a parameter was made read-only since the optimiser was made."""
-        for name, leaf in zip(self.names, self.leaves):
-            check_writable(name, _is_writable(leaf))
-
-
-def _is_writable(a):
-    return not isinstance(a, np.ndarray) or a.flags.writeable
 
 
 def _children(tree):

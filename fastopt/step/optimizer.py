@@ -4,6 +4,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..arrays.nests import flatten
+from ..distributed.ranks import ranks_of
+from ..distributed.shared import shared
 from ..errors import describe
 from ..kernels.counts import T
 from ..rules import Rule
@@ -13,16 +15,14 @@ from .averages import Averaging, with_average
 from .changes import with_changes
 from .copies import parts_of, restored
 from .groups import is_groups, roots_of
-from .held import STEP, held, undisturbed
 from .hyperparameters import hyper_of_groups
-from .interrupts import to_the_end
 from .layout import Layout
 from .options import Options, check_options
-from .state_dict import counts_of, hyper_of
-from .stepping import Stepping
+from .resuming import Resuming
+from .together import PLACE, Together
 
 
-class Optimizer(Stepping, Averaging):
+class Optimizer(Together, Resuming, Averaging):
     """Step parameters in place by a rule.
 
     The constructors (:func:`fastopt.Adam` and the others) make one with their rule; use the class for your own.
@@ -72,6 +72,9 @@ class Optimizer(Stepping, Averaging):
     cautious : bool
         Whether elements that would go up the gradient stay, and the others go further by the ratio of all to those that
         go (Liang et al. 2024), before what ``after`` does. Not with rules that have sums of their own.
+    comm : MPI communicator, optional
+        Of mpi4py, or with the same buffer methods: its ranks make the same optimiser of the same parameters, and step
+        together. See :mod:`fastopt.distributed`.
     ema : float or schedule, optional
         Keep an average of the parameters, in one more state array and in the same pass: after each step
         ema·average + (1 − ema)·params, after an array's first step params. A hyperparameter, at least 0 and less
@@ -130,7 +133,8 @@ class Optimizer(Stepping, Averaging):
     __slots__ = ("__weakref__", "_target")
 
     # Among an optimiser's own, where the manual looks for them.
-    step, swapped, averaged = Stepping.step, Averaging.swapped, Averaging.averaged
+    step, swapped, averaged = Together.step, Averaging.swapped, Averaging.averaged
+    state_dict, load_state_dict = Resuming.state_dict, Resuming.load_state_dict
 
     def __init__(
         self,
@@ -148,16 +152,26 @@ class Optimizer(Stepping, Averaging):
         before=None,
         after=None,
         cautious=False,
+        comm=None,
         ema=None,
         average=None,
         **hyper,
     ):
+        options = Options(
+            maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable, before, after,
+            cautious, comm,
+        )  # fmt: skip
+        self._ranks = ranks = ranks_of(comm)
+        if ranks is None:
+            self._build(params, rule, options, ema, average, hyper)
+        else:
+            ranks.agreed(PLACE, self._build, params, rule, options, ema, average, hyper)
+            self._check_same()
+
+    def _build(self, params, rule, options, ema, average, hyper):
         if not isinstance(rule, Rule):
             raise TypeError(f"rule must be a fastopt.Rule, got {describe(rule)}")
-        changes = before, after, cautious
-        options = Options(
-            maximize, clip_value, clip_norm, check_finite, parallel, threads, device, capturable, *changes
-        )
+        changes = options.before, options.after, options.cautious
         check_options(options)
         self._grouped = is_groups(params)
         rule = with_changes(rule, *changes)
@@ -176,7 +190,8 @@ class Optimizer(Stepping, Averaging):
     def _place(self, roots):
         """The parameters as kernels take them, where they are."""
         rule, options = self._rule, self._options
-        self._target = target = target_of(leaf for where, root in roots.items() for leaf in flatten(root, where))
+        target = target_of(leaf for where, root in roots.items() for leaf in flatten(root, where))
+        self._target = target = target if self._ranks is None else shared(target, self._ranks)
         target.check_options(options)
         if options.capturable and any(mine.scheduled for mine in self._hyper):
             raise ValueError(NO_SCHEDULES)
@@ -184,7 +199,8 @@ class Optimizer(Stepping, Averaging):
         self._layout.check_options(options)
         self._cells = self._layout.counts.cells
         self._steps = target.steps(rule, self._layout, options)
-        self._general = target.within(Optimizer._apply)  # a plain function: a bound one would keep its object alive
+        apply = Optimizer._apply if self._ranks is None else Optimizer._apply_together
+        self._general = target.within(apply)  # a plain function: a bound one would keep its object alive
 
     def _prepare(self):
         """Make ready what steps need."""
@@ -193,56 +209,6 @@ class Optimizer(Stepping, Averaging):
         if self._options.capturable:
             self._steps.count_from(self._cells[T], self._numbers(1, self._scale))
         self._hold_fast_path()
-
-    def state_dict(self) -> dict:
-        """Everything but the parameters, as copies: ``{"rule", "t", "counts", "hyper", "state"}``.
-
-        "counts" has the structure of the parameters; where it is absent, all arrays took part in all steps. "hyper"
-        maps the names of the hyperparameters to numbers; with groups it is a list of such mappings. Schedules are
-        functions and cannot be kept: their entry is None, or the states of the plateaus in it.
-
-        Raises
-        ------
-        RuntimeError
-            If the optimiser is being stepped: by another thread, or by what a signal interrupted whose handler asks.
-        """
-        hyper = [h.numbers() for h in self._hyper]
-        with undisturbed(self._cells):
-            return {
-                "rule": self._rule.name,
-                "t": self.t,
-                "counts": self.counts,
-                "hyper": hyper if self._grouped else hyper[0],
-                "state": self._layout.copies(),
-            }
-
-    def load_state_dict(self, d) -> None:
-        """Restore what ``state_dict()`` returned, bit for bit; arrays are copied in place.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the rule, the structure, a dtype or a shape differs, or if a hyperparameter was a schedule there and is
-            not one here. Nothing is changed then.
-        RuntimeError
-            If another thread is stepping this optimiser. Nothing is changed then.
-        """
-        self._load(d, [])
-
-    def _load(self, d, params):
-        """The same with parameters, as pairs of an array and what to write there: an interrupt comes behind all."""
-        hyper = hyper_of(d, self._rule, self._hyper, self._grouped)
-        counts = counts_of(d, self._layout, self._options.capturable)
-        pairs = params + self._layout.state_pairs(d["state"])
-        held(self._cells, STEP, to_the_end, self._take_over, d["t"], counts, hyper, pairs)
-
-    def _take_over(self, t, counts, hyper, pairs):
-        self._layout.write(pairs)
-        for mine, numbers in zip(self._hyper, hyper):
-            mine.take_numbers(numbers)
-        self._cells[T] = t
-        self._layout.take_counts(t, counts)
-        self._prepare()
 
     def __reduce__(self):
         """Copies and pickles are made anew, of copied parameters; schedules must be picklable themselves."""

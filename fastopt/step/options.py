@@ -25,6 +25,7 @@ class Options(NamedTuple):
     before: Any = None
     after: Any = None
     cautious: bool = False
+    comm: Any = None
 
     @property
     def bound(self) -> float:
@@ -51,6 +52,8 @@ def check_options(options):
         raise ValueError(f"device must be 'cpu', 'cuda' or None, got {describe(device)}")
     if not isinstance(capturable, bool):
         raise TypeError(f"capturable must be True or False, got {describe(capturable)}")
+    if options.comm is not None and (capturable or device == "cuda"):
+        raise ValueError("comm must be None with capturable=True and device='cuda': ranks step NumPy arrays")
     if capturable and options.check_finite:
         raise ValueError(
             "check_finite must be False with capturable=True, "

@@ -33,7 +33,7 @@ class Stepping(Attributes):
         block, leaf = self._layout.all[0], self._layout.leaves[0]
         self._kind = None
         plain = not (self._staged or self._options.check_finite or block.missed)
-        plain &= not self._rule.reduces or sums_itself(block)
+        plain &= (not self._rule.reduces or sums_itself(block)) and self._target.ranks is None
         if self._params is leaf and plain:
             self._kind = np.ndarray
             self._leaf, self._shape, self._c_order = leaf, leaf.shape, order_of(leaf) == "C"
@@ -90,8 +90,11 @@ class Stepping(Attributes):
 
     def _apply_held(self, grads):
         pieces, absent = self._layout.pieces(grads)
-        if len(absent) == len(self._layout.leaves):
-            return
+        if len(absent) < len(self._layout.leaves):
+            self._step(pieces, absent, grads)
+
+    def _step(self, pieces, absent, grads, found=None):
+        """A step by pieces of gradients; ``found`` are the hyperparameters of it, where they are known."""
         cells = self._cells
         scale, t = self._scale, cells[T] + 1
         if self._measures and pieces:
@@ -100,7 +103,7 @@ class Stepping(Attributes):
                 cells[SKIPPED] += 1
                 return
             scale = scale * PART * factor  # in this order: both are in that unit
-        numbers = () if self._options.capturable else self._numbers(t, scale)
+        numbers = () if self._options.capturable else self._numbers(t, scale, found)
         cells[LEFT] = len(pieces) or 1
         one_call = len(pieces) == 1 and not (absent or self._target.is_gpu)
         if one_call and (not self._rule.reduces or sums_itself(pieces[0][0])):  # that steps and counts
@@ -116,12 +119,16 @@ class Stepping(Attributes):
         if missed is not None:
             self._layout.take_missed(*missed)
 
-    def _numbers(self, t, scale) -> list:
+    def _numbers(self, t, scale, found=None) -> list:
         """What the kernels of each group take for step t: the hyperparameters, and those of the stage."""
-        found = self._fixed or [(mine.at(t), mine.decay(t)) for mine in self._hyper]
+        found = found or self._hyper_at(t)
         if not self._staged:
             return [rules for rules, _ in found]
         return [(*rules, self._bound, scale, decay) for rules, decay in found]
+
+    def _hyper_at(self, t):
+        """Of each group the rule's hyperparameters and the decay of step t."""
+        return self._fixed or [(mine.at(t), mine.decay(t)) for mine in self._hyper]
 
     def _factor(self, pieces, grads):
         """The factor of ``clip_norm``, in the unit of scales; None if the step is to be skipped. Raises if refused."""

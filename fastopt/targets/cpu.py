@@ -15,11 +15,12 @@ from .cpu_gradients import Gradients
 from .cpu_steps import Steps
 from .cpu_sums import StepsOfAll, StepsOfEach
 from .cpu_training import Batches
+from .whole import Whole
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
-class Cpu:
+class Cpu(Whole):
     """The memory of this machine; what it offers is described in places.py."""
 
     is_gpu = False

@@ -32,21 +32,26 @@ class StepsOfEach(Steps):
             kept[:] = new
 
     def _told(self, pieces, t, numbers):
-        combined = [None if sums_itself(piece[0]) else self._of_one(piece, t, numbers) for piece in pieces]
-        kept = [(piece[0].kept, told[1]) for piece, told in zip(pieces, combined) if told is not None]
-        return [() if told is None else told[0] for told in combined], kept
+        told = [k for k, piece in enumerate(pieces) if not sums_itself(piece[0])]
+        coefficients = [self._coefficients(pieces[k], t, numbers) for k in told]
+        found = np.zeros((len(told), len(self._rule.reduces)))
+        for k, c, sums in zip(told, coefficients, found):
+            self._add_sums(pieces[k], c, sums)
+        extras: list = [()] * len(pieces)
+        kept = []
+        for k, c, sums in zip(told, coefficients, self._whole(found).tolist()):
+            block = pieces[k][0]
+            extras[k], new = self._bound_rule.combine(c, tuple(sums), tuple(block.kept.tolist()))
+            kept.append((block.kept, new))
+        return extras, kept
 
-    def _of_one(self, piece, t, numbers):
-        c, found = self._coefficients(piece, t, numbers), self._no_sums()
-        self._add_sums(piece, c, found)
-        return self._bound_rule.combine(c, tuple(found.tolist()), tuple(piece[0].kept.tolist()))
+    def _whole(self, sums):
+        """The sums of whole arrays, from those of what is stepped here."""
+        return sums
 
     def _coefficients(self, piece, t, numbers):
         block, p, _, _, missed = piece
         return kernels.coefficients_of(self._bound_rule, p.dtype, t - missed, numbers[block.group])
-
-    def _no_sums(self):
-        return np.zeros(len(self._rule.reduces))
 
     def _add_sums(self, piece, c, found):
         block, p, g, state, _ = piece
@@ -59,10 +64,10 @@ class StepsOfAll(StepsOfEach):
     def _told(self, pieces, t, numbers):
         if sums_itself(pieces[0][0]):
             return super()._told(pieces, t, numbers)
-        found = self._no_sums()
+        found = np.zeros(len(self._rule.reduces))
         for piece in pieces:
             self._add_sums(piece, self._coefficients(piece, t, numbers), found)
         block = self._first
         c = kernels.coefficients_of(self._bound_rule, block.p.dtype, t, numbers[block.group])
-        extra, new = self._bound_rule.combine(c, tuple(found.tolist()), tuple(block.kept.tolist()))
+        extra, new = self._bound_rule.combine(c, tuple(self._whole(found).tolist()), tuple(block.kept.tolist()))
         return [extra] * len(pieces), [(block.kept, new)]

@@ -12,11 +12,12 @@ from .cuda_steps import Steps
 from .cuda_streams import Streams
 from .cuda_sums import StepsBySums
 from .cuda_training import Batches
+from .whole import Whole
 
 GLANCE = 4096  # elements
 
 
-class Cuda:
+class Cuda(Whole):
     """One GPU: that of the first array described. Our own arrays are Numba's.
 
     Attributes

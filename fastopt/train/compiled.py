@@ -30,10 +30,13 @@ from ..step.inside import (
 from ..targets.blocks import sums_itself
 from .epochs import Training
 from .examples import refuse_mixed_floats
+from .ranks import TrainingOfRanks
 
 
 def training_of(loss_and_grad, opt) -> type[Training]:
-    """The compiled way where it can be taken, and where no step was to be parallel."""
+    """The compiled way where it can be taken, and where no step was to be parallel or is one of several ranks."""
+    if target_of(opt).ranks is not None:
+        return TrainingOfRanks
     if not isinstance(loss_and_grad, Dispatcher) or config.DISABLE_JIT or target_of(opt).is_gpu:
         return Training
     blocks = layout_of(opt).all
@@ -71,10 +74,10 @@ class CompiledTraining(Training):
             self.kernel, self.address = self._kernel(flags)
             self._compiled_for = flags, len(self.blocks)
 
-    def epoch(self, order) -> float:
-        return held(counts_of(self.opt).cells, threading.get_ident(), self._held_epoch, order)
+    def _pass(self, order) -> float:
+        return held(counts_of(self.opt).cells, threading.get_ident(), self._held_pass, order)
 
-    def _held_epoch(self, order):
+    def _held_pass(self, order):
         self._prepare()
         opt, options = self.opt, options_of(self.opt)
         order = np.arange(0) if order is None else order
@@ -88,7 +91,7 @@ class CompiledTraining(Training):
             self.unseen = 0
             if counts[epoch.BAD]:
                 refuse_not_finite(opt, self.steps)
-        return float(numbers[0] / self.n if self.mean else numbers[0])
+        return float(numbers[0])
 
     def _slice(self, order, numbers, counts):
         """Some updates; the last may be left half done, for the next slice to go on with."""

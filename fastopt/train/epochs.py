@@ -18,6 +18,8 @@ class Training:
     Gradients and sums are our own arrays, handed to the loss as arrays of the library that it works with.
     """
 
+    leads = True  # shows the progress
+
     def __init__(self, loss_and_grad, opt, mean, data, n, batch_size, accumulate):
         self.loss_and_grad, self.opt, self.mean = loss_and_grad, opt, mean
         self.target, self.layout = target_of(opt), layout_of(opt)
@@ -41,29 +43,46 @@ class Training:
 
         Returns the sum, or mean, of the losses.
         """
+        return self._reduced(self._pass(order), self.n)
+
+    def _pass(self, order) -> float:
+        kind = type(self)
         loop = compiled_loop.interpreted(
             self.accumulate > 1,
             self.mean,
-            evaluate=Training._evaluate,
-            is_written=Training._is_written,
-            collect=Training._collect,
-            finish=Training._finish,
-            scale=Training._scaled,
-            update=Training._update,
+            evaluate=kind._evaluate,
+            is_written=kind._is_written,
+            collect=kind._collect,
+            finish=kind._finish,
+            scale=kind._scaled,
+            update=kind._update,
         )
         with self.target.current():
             limits = self.n, self.n, self.size, self.accumulate, 0, math.inf  # time is never over: Python sees to all
             numbers, counts = [0.0], [0, 0, self.unseen, 0, 0]
             loop(self, self, self, self.batches.moved(order), limits, numbers, counts)
             self.unseen = 0
-            total = self.batches.total(numbers[epoch.LOSS])
-        return total / self.n if self.mean else total
+            return self.batches.total(numbers[epoch.LOSS])
 
     def evaluate(self, data, n) -> float:
         """The sum, or mean, of the losses of these data."""
+        return self._reduced(self._total_of(data), n)
+
+    def _total_of(self, data) -> float:
         with self.target.current():
-            total = self.batches.total(self._loss_of(self.evaluated, data))
+            return self.batches.total(self._loss_of(self.evaluated, data))
+
+    def _reduced(self, total, n) -> float:
+        """What is told of the losses of n examples."""
         return total / n if self.mean else total
+
+    def is_stopped(self, callback, epoch, loss) -> bool:
+        """Whether the callback ends the training after this epoch."""
+        try:
+            callback(epoch, loss, self.opt)
+        except StopIteration:
+            return True
+        return False
 
     def _handed_over(self, nest):
         """A nest of the structure of the parameters as code of the library takes it."""
@@ -132,5 +151,7 @@ class Training:
         self.layout.write(kept)
         return kept
 
-    def restore(self, kept):
-        self.layout.write([(a, copied) for copied, a in kept])
+    def end(self, kept):
+        """The last that is done: what was kept, if anything, is restored."""
+        if kept is not None:
+            self.layout.write([(a, copied) for copied, a in kept])

@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ..step.optimizer import Optimizer
 from .compiled import training_of
 from .examples import examples_of, held_out_of
 from .history import History
+from .ranks import TrainingOfRanks, company_of
 
 
 def fit(
@@ -38,6 +40,13 @@ def fit(
     With parameters on a GPU the examples must be there too, and ``loss_and_grad`` queues its work on the caller's
     stream (Numba kernels, or CuPy's or PyTorch's operations); it may return the loss in an array of one element on the
     GPU. Batches are picked there, and an epoch waits for the device once, at its end, to read the loss.
+
+    Where the optimiser was made with ``comm``, every rank calls ``fit`` with examples of its own, in any number, and
+    otherwise the same arguments. An update sums the gradients of a batch of each rank, ``batch_size`` examples or
+    what is left; an epoch has as many updates as the rank with the most examples needs. ``reduction="mean"`` divides
+    by the examples of all ranks. ``validation`` is what each rank holds out. Losses are those of all ranks, so the
+    history is the same on all but for its times. StopIteration in a callback ends the training on all ranks;
+    what else one of them raises ends it, too, and the others raise an exception that says so.
 
     Parameters
     ----------
@@ -101,23 +110,34 @@ def fit(
     """
     if not isinstance(opt, Optimizer):
         raise TypeError(f"opt must be a fastopt.Optimizer, got {describe(opt)}")
-    if not callable(loss_and_grad):
-        raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
-    data, shapes = examples_of("data", data, opt, loss_and_grad)
-    n = shapes[0][0]
-    _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch)
-    batch_size, accumulate = n if batch_size is None else int(batch_size), int(accumulate)  # np.uint8(100) overflows
-    if opt.rule.name == "gd" and batch_size * accumulate < n:
-        raise ValueError(
-            f"batch_size * accumulate must cover all {n} examples with GD, got {batch_size * accumulate}; SGD need not"
-        )
-    held_out = None if validation is None else held_out_of(validation, opt, loss_and_grad, data, shapes)
-    train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, n, batch_size, accumulate)
-    history, best, waited = History(), None, 0
+    with company_of(opt) as company:
+        if not callable(loss_and_grad):
+            raise TypeError(f"loss_and_grad must be callable, got {describe(loss_and_grad)}")
+        data, shapes = examples_of("data", data, opt, loss_and_grad)
+        numbers = {"batch_size": batch_size, "epochs": epochs, "seed": seed, "accumulate": accumulate}
+        numbers |= {"initial_epoch": initial_epoch, "patience": patience}
+        _check(numbers, reduction, validation, callback, progress)
+        n = shapes[0][0]
+        size, accumulate = n if batch_size is None else int(batch_size), int(accumulate)  # np.uint8(100) overflows
+        if opt.rule.name == "gd" and size * accumulate < n:
+            raise ValueError(
+                f"batch_size * accumulate must cover all {n} examples with GD, got {size * accumulate}; SGD need not"
+            )
+        held_out = None if validation is None else held_out_of(validation, opt, loss_and_grad, data, shapes)
+        train = training_of(loss_and_grad, opt)(loss_and_grad, opt, reduction == "mean", data, n, size, accumulate)
+        if isinstance(train, TrainingOfRanks):
+            given = {"validation": validation is not None, "callback": callback is not None}
+            train.join(company, {**numbers, "reduction": reduction}, given)
+        order = partial(_order, n, size, seed)
+        return _trained(train, order, range(initial_epoch, epochs), held_out, patience, callback, progress)
+
+
+def _trained(train, order, epochs, held_out, patience, callback, progress) -> History:
+    history, best, waited, kept = History(), None, 0, None
     began = time.perf_counter()
-    with progress_bar(progress, epochs - initial_epoch, "epochs") as advance:
-        for epoch in range(initial_epoch, epochs):
-            loss = train.epoch(_order(n, batch_size, seed, epoch))
+    with progress_bar(progress and train.leads, len(epochs), "epochs") as advance:
+        for epoch in epochs:
+            loss = train.epoch(order(epoch))
             history.loss.append(loss)
             history.epoch.append(epoch)
             if held_out is not None:
@@ -127,20 +147,16 @@ def fit(
                     kept = train.copy() if patience is not None else None
                 else:
                     waited += 1
-            update_plateaus(opt, loss if held_out is None else history.validation[-1])
+            update_plateaus(train.opt, loss if held_out is None else history.validation[-1])
             history.time.append(time.perf_counter() - began)
             advance(1, f"loss {loss:.6g}")
-            if callback is not None:
-                try:
-                    callback(epoch, loss, opt)
-                except StopIteration:
-                    history.stopped = "callback"
-                    break
+            if callback is not None and train.is_stopped(callback, epoch, loss):
+                history.stopped = "callback"
+                break
             if patience is not None and waited >= patience:
                 history.stopped = "patience"
                 break
-    if patience is not None and best is not None:
-        train.restore(kept)
+    train.end(kept)
     return history
 
 
@@ -149,21 +165,21 @@ def _order(n, batch_size, seed, epoch):
     return None if batch_size >= n else np.random.default_rng((seed, epoch)).permutation(n)
 
 
-def _check(n, batch_size, epochs, seed, reduction, accumulate, validation, patience, callback, progress, initial_epoch):
-    counts = {"epochs": (epochs, 0), "seed": (seed, 0), "initial_epoch": (initial_epoch, 0)}
-    counts |= {"accumulate": (accumulate, 1)}
-    counts |= {"batch_size": (batch_size, 1)} if batch_size is not None else {}
-    counts |= {"patience": (patience, 1)} if patience is not None else {}
-    for name, (value, least) in counts.items():
+def _check(numbers, reduction, validation, callback, progress):
+    for name, value in numbers.items():
+        if value is None and name in ("batch_size", "patience"):
+            continue
+        least = 0 if name in ("epochs", "seed", "initial_epoch") else 1
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{name} must be a whole number, got {describe(value)}")
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {describe(value)}")
-    if initial_epoch > epochs:
-        raise ValueError(f"initial_epoch must be at most epochs, {describe(epochs)}, got {describe(initial_epoch)}")
+    epochs, first = numbers["epochs"], numbers["initial_epoch"]
+    if first > epochs:
+        raise ValueError(f"initial_epoch must be at most epochs, {describe(epochs)}, got {describe(first)}")
     if not isinstance(reduction, str) or reduction not in ("sum", "mean"):
         raise ValueError(f"reduction must be 'sum' or 'mean', got {describe(reduction)}")
-    if patience is not None and validation is None:
+    if numbers["patience"] is not None and validation is None:
         raise ValueError("patience must come with validation data, got none")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {describe(callback)}")

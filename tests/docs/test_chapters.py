@@ -9,7 +9,7 @@ import pytest
 import fastopt
 
 ROOT = Path(__file__).parents[2]
-CHAPTERS = ("step", "jit", "solve", "train", "rules", "schedules", "targets", "problems", "cli")
+CHAPTERS = ("step", "jit", "solve", "train", "rules", "schedules", "targets", "problems", "distributed", "cli")
 MODULES = ("fastopt", *(f"fastopt.{name}" for name in CHAPTERS))
 
 

@@ -4,6 +4,7 @@ In Numba's simulator, which compiles nothing, they are refused.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -56,8 +57,8 @@ def assert_agree(found, expected, tolerance):
 
 
 def refused_there():
-    refuse(lambda: fastopt.curve_fit_many(decay, gpu(T), gpu(Y), [1.0, 1.0]), TypeError, "Y", "simulator")
-    refuse(lambda: fastopt.least_squares_many(bent, gpu(np.ones((9, 2)))), TypeError, "X0", "simulator")
+    refuse(lambda: fastopt.curve_fit_many(decay, gpu(T), gpu(Y), [1.0, 1.0]), TypeError, "f", "simulator")
+    refuse(lambda: fastopt.least_squares_many(bent, gpu(np.ones((9, 2)))), TypeError, "residuals", "simulator")
 
 
 def real(test):
@@ -193,6 +194,10 @@ CALL = {"f": decay, "xdata": gpu(T), "Y": gpu(Y), "P0": [1.0, 1.0]}
         ({"sigma": SIGMA}, TypeError, ["sigma", "GPU like Y"]),
         ({"bounds": (2.0, 3.0)}, ValueError, ["P0", "within the bounds"]),
         ({"lanes": 8}, TypeError, ["lanes", "8", "GPU"]),
+        ({"starts": 3}, ValueError, ["starts", "left out", "GPU", "3"]),
+        ({"executor": ThreadPoolExecutor(1)}, ValueError, ["executor", "left out", "GPU"]),
+        ({"P0": None}, TypeError, ["P0", "None"]),
+        ({"xdata": ()}, ValueError, ["xdata", "empty tuple"]),
         ({"f": decay.py_func}, TypeError, ["f", "Numba function", "GPU"]),
         ({"f": of_one}, TypeError, ["f(t, p0, p1)", "of_one(t, a)"]),
     ],

@@ -1,6 +1,7 @@
 """``minimize_many`` with a thread per problem, against the CPU's."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -230,6 +231,7 @@ X, ROWS, T = np.ones((5, 2)), (np.ones((5, 6)), np.ones(5)), np.ones(6)
         ({"fun": lambda: cuda.jit(misfit)}, TypeError, ["fun", "Numba function", "device=True"]),
         ({"options": lambda: {"lrr": 1}}, TypeError, ["lrr"]),
         ({"options": lambda: {"inline": False}}, ValueError, ["inline", "False"]),
+        ({"executor": lambda: ThreadPoolExecutor(1)}, ValueError, ["executor", "GPU", "a ThreadPoolExecutor"]),
         ({"options": lambda: {"lanes": 8}}, TypeError, ["lanes", "GPU", "8"]),
         ({"args": lambda: gpu((np.zeros(5, "f8,f4"), ROWS[1]))}, TypeError, ["args[0]", "array of numbers"]),
     ],

@@ -104,6 +104,14 @@ def test_bounds_as_scipys():
     assert 0.2 < (found.x == bounds[1]).any(axis=1).mean() < 0.8
 
 
+@pytest.mark.parametrize(
+    "bounds", [scipy.optimize.Bounds(0, 1.4), np.array([[0.0, 0.0], [1.4, 1.4]])], ids=["SciPy", "array"]
+)
+def test_bounds_in_other_forms(bounds):
+    Y = curves()
+    agree(*(fastopt.curve_fit_many(decay, T, Y, START, bounds=given) for given in (bounds, (0.0, 1.4))))
+
+
 def test_bounds_of_each_curve():
     Y = curves()
     free = fastopt.curve_fit_many(decay, T, Y, START)
@@ -157,7 +165,7 @@ def test_blocks(monkeypatch):
     Y = curves(50)
     high = np.random.default_rng(4).uniform(1.1, 3.0, (50, 2))
     whole = fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, high))
-    monkeypatch.setattr("fastopt.solve.fitted.BLOCK", 16)
+    monkeypatch.setattr("fastopt.solve.squares_chunks.BLOCK", 16)
     agree(whole, fastopt.curve_fit_many(decay, T, Y, START, bounds=(0.0, high)))
 
 

@@ -189,7 +189,7 @@ def test_both_routes_are_taken(route):
     packed = pack(draw(0))
     opt = fastopt.SGD(packed)
     opt.step(draw(1))
-    compiled = opt._layout._gradients._table.examine is not None
+    compiled = opt._layout.gradients._table.examine is not None
     assert compiled == (route == "compiled" and gather.layout_is_known())
 
 
