@@ -67,7 +67,7 @@ class _Pickler(NumbaPickler):
         module, name = _place(function)
         if name is None or module in self.carried:
             return self._dynamic_function_reduce(function) if isinstance(function, FunctionType) else NotImplemented
-        return _found, (module, name, _seen(function))
+        return _found, (module, name, seen(function))
 
     def _rule(self, rule):
         """By name, as they are always pickled, where there is one; else made again of its functions."""
@@ -77,7 +77,7 @@ class _Pickler(NumbaPickler):
         if named and named[0] is not _global_of:
             return named
         if named and named[1][0] not in self.carried:
-            return _found, (*named[1], _seen(rule))
+            return _found, (*named[1], seen(rule))
         parts = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule) if f.init}
         plain = {name: dict(part) if isinstance(part, MappingProxyType) else part for name, part in parts.items()}
         return _rule_of, (plain,)
@@ -112,11 +112,11 @@ def _place(function):
     return plain.__module__, next((name for name, value in vars(module).items() if value is function), None)
 
 
-def _found(module, name, seen):
+def _found(module, name, meant):
     """``__main__`` may be the same script here, as it is where Python starts processes."""
     try:
         function = attrgetter(name)(import_module(module))
-        is_same = _seen(function) == seen
+        is_same = seen(function) == meant
     except Exception:  # whatever a module raises when it is imported, or it is no function
         raise Absent(module) from None
     if not is_same:
@@ -124,7 +124,7 @@ def _found(module, name, seen):
     return function
 
 
-def _seen(function):
+def seen(function):
     """What tells functions apart: all that a digest sees, or their code alone, where it cannot see through all."""
     if isinstance(function, Rule):
         numbers = repr((function.state, dict(function.hyper), dict(function.initial), function.keeps))

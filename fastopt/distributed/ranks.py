@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import count
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -10,9 +12,11 @@ from ..errors import describe, listing, shorten
 METHODS = ("Get_rank", "Get_size", "Allgather", "Allgatherv", "Alltoallv")
 LENGTH = 400  # bytes of a text that is sent
 
-# What ranks tell each other when they meet: what they are about to do, whether they raised, a number that must be the
-# same on all, and a mark.
-MEETING = np.dtype([("place", "S24"), ("seen", np.uint64), ("raised", np.uint8), ("mark", np.uint8)])
+# What ranks tell each other when they meet: what they are about to do, with which optimiser of the communicator's, a
+# number that must be the same on all, whether they raised, and a mark.
+MEETING = np.dtype(
+    [("place", "S24"), ("whose", np.uint64), ("seen", np.uint64), ("raised", np.uint8), ("mark", np.uint8)]
+)
 SAME = "must be the same on all ranks"
 
 
@@ -33,12 +37,28 @@ def agreed(ranks, place, work, *args):
     return work(*args) if ranks is None else ranks.agreed(place, work, *args)
 
 
+class Standing:
+    """What the optimisers of a communicator have in common: whether its ranks were apart when they last met."""
+
+    def __init__(self, comm):
+        self.comm, self.apart = comm, False
+
+
+_standings: WeakValueDictionary[int, Standing] = WeakValueDictionary()  # by the id of a communicator, which they keep
+_numbers = count(1)  # of optimisers
+
+
 class Ranks:
     """This rank among the others. What it offers must be called on all of them, in the same order."""
 
     def __init__(self, comm):
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
-        self.apart = False  # whether they were at different places when they last met
+        self.standing = _standings.setdefault(id(comm), Standing(comm))
+        self._whose = 0  # as yet nobody's
+
+    def take_number(self):
+        """Meet from now on for one optimiser alone: by rank 0's number of it, which differs from all others there."""
+        self._whose = int(self.gathered(np.array([next(_numbers)], np.uint64))[0, 0])
 
     def gathered(self, a):
         """An array of each rank, one under the other."""
@@ -56,7 +76,7 @@ class Ranks:
     def texts(self, text) -> list[str]:
         """A text of each rank, cut where it is long."""
         sent = np.zeros(LENGTH, np.uint8)
-        raw = np.frombuffer(text.encode()[:LENGTH], np.uint8)
+        raw = np.frombuffer(text.encode(errors="replace")[:LENGTH], np.uint8)  # a file's name may be no UTF-8
         sent[: raw.size] = raw
         return [row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in self.gathered(sent)]
 
@@ -64,22 +84,24 @@ class Ranks:
 
     def meet(self, place, seen=0, mark=0, error=None):
         """What all ranks tell; raises on all of them where one raised, or is at another place."""
-        told = self.gathered(np.array([(place.encode(), seen, error is not None, mark)], MEETING))[:, 0]
-        apart = np.flatnonzero(told["place"] != told["place"][0])
-        self.apart = apart.size > 0
+        told = self.gathered(np.array([(place.encode(), self._whose, seen, error is not None, mark)], MEETING))[:, 0]
+        apart = np.flatnonzero((told["place"] != told["place"][0]) | (told["whose"] != told["whose"][0]))
+        self.standing.apart = apart.size > 0
         if told["raised"].any():
             raise self._failure(error, int(np.flatnonzero(told["raised"])[0]))
         if apart.size:
-            places = [told["place"][r].decode() for r in (0, apart[0])]
+            here, there = (told["place"][r].decode() for r in (0, apart[0]))
+            if here == there:
+                here, there = f"{here} of one optimiser", "that of another"
             raise RuntimeError(
-                f"all ranks must make the same calls in the same order, got {places[0]} on rank 0 "
-                f"and {places[1]} on rank {apart[0]}"
+                f"all ranks must make the same calls in the same order, got {here} on rank 0 "
+                f"and {there} on rank {apart[0]}"
             )
         return told
 
     def _failure(self, error, first):
         """What this rank raised, or what it raises because another did."""
-        text = self.texts("" if error is None else f"{type(error).__name__}: {error}")[first]
+        text = self.texts("" if error is None else _said(error))[first]
         if error is not None:
             return error
         kind = next((kind for kind in (TypeError, ValueError) if text.startswith(kind.__name__)), RuntimeError)
@@ -117,6 +139,15 @@ class Ranks:
             raise ValueError(f"{name} {SAME}, got others on some")
         got = f"{shorten(texts[0], 80)} on rank 0 and {shorten(texts[other], 80)} on rank {other}"
         raise ValueError(f"{shorten(name, 60)} {SAME}, got {got}")
+
+
+def _said(error) -> str:
+    """An exception as others are told of it."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}".removesuffix(": ")
+    except Exception:  # whatever its text raises: others wait for it
+        return name
 
 
 def number_of(text) -> int:

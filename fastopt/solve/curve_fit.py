@@ -7,9 +7,9 @@ from ..errors import spell
 from ..targets.places import target_of
 from .fitted import fitted
 from .many import refuse_on_gpu
-from .squares_arguments import arranged, check_points, limits, reals
+from .squares_arguments import are_several, arranged, check_points, limits, reals
 from .squares_evaluation import Model, check_curve, check_function
-from .squares_settings import settings
+from .squares_settings import check_progress, settings
 from .squares_starts import check_starts, first, other_starts
 
 
@@ -161,9 +161,8 @@ def curve_fit_many(
     dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute_sigma)
     check_starts(starts, seed)
-    several = isinstance(xdata, tuple)
-    if several and not xdata:
-        raise ValueError("xdata must be an array or a tuple of arrays, got an empty tuple")
+    check_progress(progress)
+    several = are_several(xdata)
     if (target := target_of([("Y", Y)])).is_gpu:
         from . import device_curves, device_squares
 

@@ -8,7 +8,7 @@ from .fitted import fitted
 from .many import check_rows, refuse_on_gpu
 from .squares_arguments import limits, starts
 from .squares_evaluation import Model, check_call, check_function
-from .squares_settings import settings
+from .squares_settings import check_progress, settings
 
 
 def least_squares_many(
@@ -90,6 +90,7 @@ def least_squares_many(
     """
     dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes)
+    check_progress(progress)
     args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
     if (target := target_of([("X0", X0)])).is_gpu:

@@ -10,6 +10,7 @@ from ..kernels.loops.trust_region import F_SCALE, FTOL_AT, GTOL_AT, NOISE_AT, TE
 from .options import LANES
 
 LOSSES = "linear", "soft_l1", "huber", "cauchy"  # in the order of numbers/robust.py
+ENDLESS = 1 << 62  # steps
 NOISE = 10.0  # roundings of the cost
 
 
@@ -35,7 +36,7 @@ class Settings(NamedTuple):
         return out
 
     def most(self, d):
-        return 200 * (d + 1) if self.maxiter is None else self.maxiter
+        return 200 * (d + 1) if self.maxiter is None else min(self.maxiter, ENDLESS)
 
 
 def settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute=False) -> Settings:
@@ -52,6 +53,11 @@ def settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute=
         raise TypeError(f"absolute_sigma must be True or False, got {describe(absolute)}")
     f_scale = checks.positive("f_scale", f_scale)
     return Settings(LOSSES.index(loss), f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, bool(absolute))
+
+
+def check_progress(progress):
+    if not isinstance(progress, bool):
+        raise TypeError(f"progress must be True or False, got {describe(progress)}")
 
 
 def _not_negative(name, value):

@@ -14,6 +14,8 @@ from .squares_arguments import reals
 from .squares_arguments import starts as copied
 from .squares_evaluation import check_size
 
+MOST = 1 << 20  # starts, which are all tried at once
+
 
 def cube(n, d, seed):
     """A Latin hypercube: n points in the unit cube, of which each n-th of each side has one."""
@@ -63,8 +65,8 @@ def other_starts(starts, seed, X, limited, given):
 
 
 def check_starts(starts, seed):
-    if starts is not None:
-        checks.count("starts", starts)
+    if starts is not None and checks.count("starts", starts) > MOST:
+        raise ValueError(f"starts must be at most {MOST}, got {quote(starts)}")
     if checks.integer("seed", seed) < 0:
         raise ValueError(f"seed must be at least 0, got {quote(seed)}")
 

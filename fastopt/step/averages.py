@@ -53,7 +53,8 @@ class Averaging(Attributes):
         """Exchange the parameters and their average for a ``with`` block, in place and to the bit.
 
         Inside, the arrays of ``params`` hold the average, which ``averaged`` is there too, and ``state`` holds the
-        parameters. What is written into either goes back with it. With ``comm`` all ranks must enter the block.
+        parameters. What is written into either goes back with it. With ``comm`` all ranks must enter the block, and
+        none may write into ``state`` there, of which other ranks would not know.
 
         Raises
         ------

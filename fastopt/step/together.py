@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays.host import flat
+from ..distributed.functions import seen
 from ..distributed.ranks import number_of
 from ..distributed.shared_steps import PLACE as STEP_PLACE
 from ..distributed.signals import postponed
 from ..errors import spell
 from ..kernels.counts import ALONE, HELD, ONE_AT_A_TIME, T
-from ..kernels.digest import digest
 from .attributes import CHANGEABLE
 from .held import STEP, refusal
 from .stepping import Stepping
@@ -64,21 +64,23 @@ class Together(Stepping):
         options = self._options
         told = {"t": str(self._cells[T])}
         told |= {name: repr(getattr(options, name)) for name in CHANGEABLE}
-        for k, (hyper, decay) in enumerate(found):
-            where = f" of group {k}" if self._grouped else ""
-            numbers = dict(zip(self._rule.hyper, hyper)) | {"weight_decay": decay}
-            told |= {f"{name}{where}": repr(number) for name, number in numbers.items()}
-        return told
+        return told | self._by_group([dict(zip(self._rule.hyper, h)) | {"weight_decay": decay} for h, decay in found])
+
+    def _by_group(self, numbers) -> dict:
+        """The numbers of each group as texts, by name."""
+        where = [f" of group {k}" if self._grouped else "" for k in range(len(numbers))]
+        return {f"{name}{of}": repr(number) for of, own in zip(where, numbers) for name, number in own.items()}
 
     def _check_same(self):
         """Raise on all ranks unless this optimiser is the same on all of them."""
         layout, rule, options = self._layout, self._rule, self._options
         places = [f"{name} {spell(p.shape)} {p.dtype} {p.order}" for name, p in zip(layout.names, layout.places)]
-        told = {"rule": rule.name, "the equations of the rule": f"{digest(rule.update, rule.coefficients)}"}
+        told = {"rule": rule.name, "the equations of the rule": f"{seen(rule)}"}
         told |= {"the number of groups": str(len(self._hyper)), "the arrays of params": ", ".join(places)}
         told |= {name: repr(getattr(options, name)) for name in CHANGEABLE}
         self._ranks.same(PLACE, told)
-        told = {f"the numbers of group {k}": repr(mine.numbers()) for k, mine in enumerate(self._hyper)}
+        told = self._by_group([mine.numbers() for mine in self._hyper])
         for name, leaf in zip(layout.names, layout.leaves):
             told[f"the values of {name}"] = f"those with the checksum {number_of(flat(leaf).view(np.uint8)):x}"
         self._ranks.same(PLACE, told)
+        self._ranks.take_number()

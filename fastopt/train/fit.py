@@ -135,7 +135,8 @@ def fit(
 def _trained(train, order, epochs, held_out, patience, callback, progress) -> History:
     history, best, waited, kept = History(), None, 0, None
     began = time.perf_counter()
-    with progress_bar(progress and train.leads, len(epochs), "epochs") as advance:
+    total = epochs.stop - epochs.start  # of any size, which len is not
+    with progress_bar(progress and train.leads, total, "epochs") as advance:
         for epoch in epochs:
             loss = train.epoch(order(epoch))
             history.loss.append(loss)

@@ -25,7 +25,7 @@ class Company:
         self.ranks, self._known = ranks, False  # whether all ranks know that, or why, the training is over
 
     def __enter__(self):
-        self.ranks.apart = False
+        self.ranks.standing.apart = False
         return self
 
     def __exit__(self, kind, error, trace):
@@ -37,7 +37,7 @@ class Company:
         """A block of what all ranks do, and raise, together; signals come after it."""
         with postponed():
             self._known = True
-            if self.ranks.apart:
+            if self.ranks.standing.apart:
                 raise RuntimeError("callback must let through what it was told of other ranks, got it caught")
             yield
             self._known = last
@@ -45,7 +45,7 @@ class Company:
     def _tell(self, error):
         """Not those who raised, too, nor those who left: a callback may have met them where they were elsewhere."""
         with postponed():
-            if not (self._known or self.ranks.apart):
+            if not (self._known or self.ranks.standing.apart):
                 self._known = True
                 with suppress(BaseException):
                     self.ranks.meet(PLACE, error=error)

@@ -114,6 +114,17 @@ def test_options_that_differ_from_the_start():
     assert errors(3, script) == [said] * 3
 
 
+@pytest.mark.parametrize("where", ["", " of group 0"])
+def test_numbers_that_differ_from_the_start(where):
+    said = f"ValueError: eps{where} must be the same on all ranks, got 1e-08 on rank 0 and 0.1 on rank 1"
+
+    def script(comm):
+        x = np.zeros(3)
+        fastopt.Adam([{"params": x}] if where else x, eps=(1e-8, 0.1)[rank_of(comm)], comm=comm)
+
+    assert errors(2, script) == [said] * 2
+
+
 def test_parameters_that_differ_at_the_start():
     def script(comm):
         fastopt.Adam(parameters(seed=int(rank_of(comm) == 2)), comm=comm)
@@ -126,9 +137,38 @@ def test_parameters_that_differ_at_the_start():
         assert said.endswith("on rank 2")
 
 
-def test_rules_that_differ():
+def combined_otherwise(comm):
+    """A rule that makes something else of the same sums on each rank."""
+
+    def halved(c, sums, kept):
+        return (0.5 * sums[0],), kept
+
+    def whole(c, sums, kept):
+        return (sums[0],), kept
+
+    combine = whole if rank_of(comm) else halved
+    parts = {"reduces": {"square": lambda p, g, lr: g * g}, "combine": combine, "hyper": {"lr": 0.1}}
+    rule = fastopt.Rule(name="own", update=lambda p, g, lr, s: (p - s * g,), coefficients=lambda t, lr: (lr,), **parts)
+    fastopt.Optimizer(np.zeros(3), rule, comm=comm)
+
+
+def changed_otherwise(name):
+    """By another function of the user's on each rank."""
+
+    def script(comm):
+        factor = np.float64(rank_of(comm))
+        function = {"before": lambda p, g: factor * g, "after": lambda p, new, g: factor * new}[name]
+        fastopt.SGD(np.zeros(3), comm=comm, **{name: function})
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "script", [own_rule, combined_otherwise, changed_otherwise("before"), changed_otherwise("after")]
+)
+def test_rules_that_differ(script):
     said = "ValueError: the equations of the rule must be the same on all ranks"
-    assert all(one.startswith(said) for one in errors(2, own_rule))
+    assert all(one.startswith(said) for one in errors(2, script))
 
 
 ON_ONE = {
@@ -161,6 +201,23 @@ def test_other_calls_on_other_ranks():
         "got opt.step on rank 0 and opt.load_state_dict on rank 1"
     )
     assert errors(2, elsewhere) == [said] * 2
+
+
+@pytest.mark.parametrize("call", ["step", "save"])
+def test_optimisers_in_another_order(call, tmp_path):
+    """Alike in all, so that nothing else tells them apart."""
+    place = {"step": "opt.step", "save": "fastopt.save"}[call]
+
+    def script(comm):
+        found = [fastopt.SGD(np.zeros(4), comm=comm) for _ in range(2)]
+        for opt in reversed(found) if rank_of(comm) else found:
+            opt.step(np.ones(4)) if call == "step" else fastopt.save(tmp_path / "run", opt)
+
+    said = (
+        "RuntimeError: all ranks must make the same calls in the same order, "
+        f"got {place} of one optimiser on rank 0 and that of another on rank 1"
+    )
+    assert errors(2, script) == [said] * 2
 
 
 def test_copies_are_refused():

@@ -4,9 +4,11 @@ Each is made anew: some hold themselves. ``entries`` are the places to give them
 """
 
 import re
+import warnings
 from collections import UserDict
 
 import numpy as np
+from numba import njit
 
 import fastopt
 from fastopt import schedules
@@ -114,6 +116,8 @@ OPTIONS = ("lr", "eps", "betas", "weight_decay", "maximize", "clip_value", "clip
 SETTINGS = ("gtol", "maxiter", "maxfun", "maxtime", "best", "inline", "disp", "x_scale", "lr", "betas", "nothing")
 TRAINING = ("batch_size", "epochs", "seed", "reduction", "accumulate", "validation", "patience", "callback", "progress",
             "initial_epoch")  # fmt: skip
+CURVES = ("f", "xdata", "Y", "P0", "sigma", "absolute_sigma", "bounds", "loss", "f_scale", "ftol", "maxiter", "maxtime",
+          "lanes", "starts", "seed", "progress", "executor")  # fmt: skip
 SCHEDULES = {
     "constant": (0.1,),
     "step": (0.1, 10, 0.5),
@@ -138,6 +142,26 @@ def loss(params, grads, x):
 
 def fit(opt, loss=loss, **changed):
     fastopt.fit(loss, opt, **({"data": np.zeros(3), "batch_size": 1, "epochs": 1} | changed))
+
+
+@njit
+def line(t, a):
+    return a * t
+
+
+@njit
+def residual(x, r, y):
+    r[0] = x[0] - y
+
+
+def curve_fit(**changed):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        fastopt.curve_fit_many(**({"f": line, "xdata": np.ones(3), "Y": np.ones((1, 3)), "P0": [1.0]} | changed))
+
+
+def least_squares(**changed):
+    fastopt.least_squares_many(**({"residuals": residual, "X0": np.ones((1, 1)), "args": np.ones(1)} | changed))
 
 
 def entries():
@@ -197,6 +221,12 @@ def entries():
         yield f"setting {name}", lambda v, name=name: fastopt.minimize(f, x, options={"maxiter": 1} | {name: v})
     yield "a setting's name", lambda v: fastopt.minimize(f, x, options={v: 1})
     yield "X0", lambda v: fastopt.minimize_many(f, v, options={"maxiter": 1})
+    for name in CURVES:
+        yield f"curves' {name}", lambda v, name=name: curve_fit(**{name: v})
+    yield "a variable of curves", lambda v: curve_fit(xdata=(np.ones(3), v))
+    yield "lows of curves", lambda v: curve_fit(bounds=(v, 2.0))
+    for name in ("residuals", "X0", "args", "shared", "maxiter", "progress"):
+        yield f"residuals' {name}", lambda v, name=name: least_squares(**{name: v})
     yield "fit's loss", lambda v: fastopt.fit(v, opt, x, batch_size=1, epochs=1)
     yield "fit's opt", lambda v: fit(v)
     yield "data", lambda v: fit(opt, data=v)

@@ -1,6 +1,6 @@
 """What differs between ranks is refused on all; what one raises while they train ends the training of all."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -227,6 +227,31 @@ def test_a_callback_that_raises_on_one_rank(error):
     assert bits[0][0] == 2 * 4
 
 
+class Unsayable(Exception):
+    def __str__(self):
+        raise TypeError("this has no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KeyError(), "KeyError"), (Unsayable(), "Unsayable"), (OSError("no file '\udcff'"), "OSError: no file '?'")],
+)
+def test_an_exception_whose_text_is_odd(error, said):
+    def script(comm):
+        def callback(epoch, loss, opt):
+            if comm.Get_rank():
+                raise error
+
+        opt = fastopt.Adam(np.zeros(3), comm=comm)
+        with pytest.raises((type(error), RuntimeError)) as raised:
+            fastopt.fit(linear, opt, (X, Y), batch_size=2, epochs=3, callback=callback)
+        return raised.value
+
+    found, _ = run(2, script)
+    assert str(found[0]) == f"rank 1 of 2 raised {said}"
+    assert found[1] is error
+
+
 @pytest.mark.parametrize("options", [{}, {"ema": 0.9}], ids=["plain", "average"])
 @pytest.mark.parametrize("error", RAISED[:4], ids=lambda error: type(error).__name__)
 def test_held_out_examples_whose_loss_raises_on_one_rank(error, options):
@@ -327,6 +352,26 @@ def test_a_callback_that_steps_on_one_rank_alone(caught):
         "callback must let through what it was told of other ranks, got it caught" if caught else apart
     )
     assert bits[0] == bits[1]
+
+
+@pytest.mark.parametrize("caught", [False, True])
+def test_a_callback_that_steps_another_optimiser_on_one_rank_alone(caught):
+    def script(comm):
+        opt, other = (fastopt.Adam(np.zeros(3), lr=0.1, comm=comm) for _ in range(2))
+
+        def callback(epoch, loss, opt):
+            with suppress(RuntimeError if caught else ()):
+                other.step(np.ones(3))
+
+        given = {"callback": callback if comm.Get_rank() else lambda *_: None, "batch_size": 2, "epochs": 3}
+        with pytest.raises(RuntimeError) as raised:
+            fastopt.fit(linear, opt, (X, Y), **given)
+        opt.step(np.ones(3))  # the ranks have nothing left to say to each other
+        return str(raised.value), opt.t
+
+    apart = "all ranks must make the same calls in the same order, got fit on rank 0 and opt.step on rank 1"
+    left = "callback must let through what it was told of other ranks, got it caught"
+    assert run(2, script)[0] == [(apart, 7), (left if caught else apart, 7)]
 
 
 def test_a_callback_that_catches_what_all_ranks_raise():
