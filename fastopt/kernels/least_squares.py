@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numba import from_dtype, types
 
-from ..linking import UNBOUND, join, joined, link, stand_in
+from ..linking import UNBOUND, join, joined, link, link_read, stand_in
 from . import normal_equations
 from .addresses import by_address
 from .bind import compiled, link_throughout
@@ -157,20 +157,24 @@ def curve(xs, sigma):
     return link(by_curve, point=point, weighed=as_it_is if sigma is None else link(over_sigma, SIGMA=sigma))
 
 
-def evaluation(kinds, function, fill, width, loss, cached):
-    """The compiled evaluation of a function of duals, of ``width`` variables; ``kinds`` is as in evaluations.py."""
+def collected(fill, function, width, loss):
+    """``collect`` with a function of duals."""
     from ..numbers import residuals, seeds
 
     own = {name: getattr(residuals, name) for name in ("nothing_yet", "sums_of")}
     inner = {"units": residuals.units, "add": residuals.add, "on_stack": seeds.on_stack, "unit": seeds.unit}
-    read = fill.__code__.co_names
-    filled = link(fill, function=function, WIDTH=width, **{name: f for name, f in inner.items() if name in read})
+    filled = link(link_read(fill, **inner), function=function, WIDTH=width)
+    return link(collect, fill=filled, WIDTH=width, LOSS=loss, **own)
+
+
+def evaluation(kinds, function, fill, width, loss, cached):
+    """The compiled evaluation of a function of duals, of ``width`` variables; ``kinds`` is as in evaluations.py."""
     names = {
         "vector": vectors(kinds.x),
         "rows": reader(*kinds.rows),
         "shared": reader(*kinds.shared),
         "ROWS": WORD * sum(map(words_of, kinds.rows)),
-        "collect": link(collect, fill=filled, WIDTH=width, LOSS=loss, **own),
+        "collect": collected(fill, function, width, loss),
     }
     template = link(side_by_side if kinds.lanes > 1 else alone, WIDTH=width, LENGTH=(width + 1) ** 2, **names)
     besides = f"{width} {loss} {kinds.x} {[getattr(kind, 'kind', kind) for kind in kinds.rows]} {kinds.shared}"
@@ -212,4 +216,8 @@ def worker(dtype, lanes):
 
 
 def solver(dtype, lanes, d):
-    return normal_equations.solver(dtype, lanes, d, SINGULAR * float(np.finfo(dtype).eps))
+    return normal_equations.solver(dtype, lanes, d, singular(dtype))
+
+
+def singular(dtype):
+    return SINGULAR * float(np.finfo(dtype).eps)

@@ -87,11 +87,14 @@ def solved(system, scale, damping, step, known):
 @cache
 def solver(dtype, lanes, d, singular):
     """The compiled kernel."""
-    bound = link(solved, solve=_emitted(from_dtype(dtype), lanes, d, singular))
+    bound = link(solved, solve=written_out(dtype, lanes, d, singular))
     return compiled(bound, f"normal_equations_{dtype}_{lanes}_{d}", types.void(*WORDS), besides=f"{singular}")
 
 
-def _emitted(scalar, lanes, d, singular):
+def written_out(dtype, lanes, d, singular):
+    """The same for compiled code to call."""
+    scalar = from_dtype(dtype)
+
     @intrinsic
     def solve(typingctx, system, scale, damping, step, known):
         def codegen(context, builder, signature, args):

@@ -166,8 +166,12 @@ def select(condition, a, b):
 
 
 def intrinsic(name, *values):
-    """One of LLVM's, of floats."""
+    """One of LLVM's, of floats; CUDA's compiler has them of numbers alone, and takes one lane for a number."""
     builder, kind = values[0].builder, values[0].value.type
+    if isinstance(kind, ir.VectorType) and kind.count == 1:
+        first = ir.IntType(32)(0)
+        numbers = [Emitted(builder, builder.extract_element(values[0].like(each).value, first)) for each in values]
+        return Emitted(builder, splat(builder, intrinsic(name, *numbers).value, 1))
     of = f"f{64 if isinstance(scalar_of(kind), ir.DoubleType) else 32}"
     full = f"llvm.{name}.v{kind.count}{of}" if isinstance(kind, ir.VectorType) else f"llvm.{name}.{of}"
     function = builder.module.globals.get(full)
@@ -182,7 +186,8 @@ def madd(a, b, c):
 
 
 def absolute(x):
-    return intrinsic("fabs", x)
+    """By what it is: the LLVM of CUDA's compiler has no ``fabs``."""
+    return copysign(x, 1.0)
 
 
 def sqrt(x):

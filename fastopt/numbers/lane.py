@@ -41,10 +41,10 @@ class Mask(types.Type):
 
 class _Vector(models.PrimitiveModel):
     """A vector in registers. In memory a packed structure: arrays have it at multiples of a number's size, where a
-    vector by itself must lie at multiples of its own."""
+    vector by itself must lie at multiples of its own; one lane lies as a number does, which a GPU reads at once."""
 
     def get_data_type(self):
-        return ir.LiteralStructType([self.stored], packed=True)
+        return ir.LiteralStructType([self.stored], packed=self.stored.count > 1)
 
     def as_data(self, builder, value):
         return builder.insert_value(ir.Constant(self.get_data_type(), ir.Undefined), value, 0)

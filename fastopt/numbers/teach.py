@@ -3,6 +3,7 @@
 An ``@overload`` would do it too, and compile a function of its own for every call that it resolves, 5 to 20 ms each.
 """
 
+import re
 from typing import ClassVar
 
 from llvmlite import ir
@@ -57,7 +58,7 @@ def inlined(text, count=1):
 
     def calling(*values):
         builder, kind = values[0].builder, values[0].value.type
-        name = f"fastopt.{text.__name__}.{kind}"
+        name = re.sub(r"\W+", "_", f"fastopt {text.__name__} {kind}")  # CUDA's compiler takes no other signs
         function = builder.module.globals.get(name)
         if function is None:
             function = ir.Function(builder.module, ir.FunctionType(kind, [kind] * count), name)

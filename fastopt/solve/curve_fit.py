@@ -4,8 +4,10 @@ import numpy as np
 
 from ..distributed.executors import dealing
 from ..errors import spell
+from ..targets.places import target_of
 from .fitted import fitted
-from .squares_arguments import arranged, check_points, limits, reals
+from .many import refuse_on_gpu
+from .squares_arguments import are_several, arranged, check_points, limits, reals
 from .squares_evaluation import Model, check_curve, check_function
 from .squares_settings import check_progress, settings
 from .squares_starts import check_starts, first, other_starts
@@ -40,6 +42,10 @@ def curve_fit_many(
     It is ``scipy.optimize.curve_fit`` for many rows of ``Y``, by the method of Levenberg and Marquardt as MINPACK has
     it: with exact derivatives, several curves side by side in vector registers, and each ended by itself. A curve's
     result does not depend on the others, nor on the number of threads.
+
+    If ``Y`` is on a GPU, the curves are fitted there, one thread for each, all in the dtype of ``Y``. ``f`` is then a
+    Numba function, ``@cuda.jit(device=True)`` or ``@njit``, that makes no arrays; ``xdata`` and ``sigma`` are on the
+    GPU too, in that dtype, and so is ``P0`` where it is one for each curve. ``starts`` and ``executor`` are refused.
 
     Parameters
     ----------
@@ -106,6 +112,9 @@ def curve_fit_many(
         NaN, as all are of a curve without more points than parameters (unless ``absolute_sigma``), and of one that
         ended with status 3, 5, 7 or 9.
 
+        For ``Y`` on a GPU ``x``, ``cov`` and ``stderr`` are there too (PyTorch's or CuPy's arrays if ``Y`` is, else
+        Numba's); the others are NumPy arrays.
+
         ``status`` is 0 gtol, 1 maxiter, 2 ftol, 3 not finite at the start, 4 xtol, 5 ``f`` raised an exception,
         7 maxtime, 9 fewer points than parameters; 0, 2 and 4 are successes. Where it is 9, and of curves that were not
         begun before ``maxtime`` was over, ``cost`` is NaN and ``nfev`` 0.
@@ -122,6 +131,8 @@ def curve_fit_many(
     ------
     TypeError, ValueError
         If an argument is of another kind, shape or range; ``P0`` outside of the bounds is one.
+    RuntimeError
+        If ``Y`` is on a GPU and CUDA does not work.
     Exception
         What an executor raises of its own, as where it was shut down or a worker died.
 
@@ -151,6 +162,13 @@ def curve_fit_many(
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes, absolute_sigma)
     check_starts(starts, seed)
     check_progress(progress)
+    several = are_several(xdata)
+    if (target := target_of([("Y", Y)])).is_gpu:
+        from . import device_curves, device_squares
+
+        refuse_on_gpu(s, starts=starts, executor=executor)
+        given = device_curves.given(target, f, xdata, Y, P0, sigma, bounds, s)
+        return device_squares.fitted_there(target, progress, *given)
     check_function("f", f)
     Y = reals("Y", Y)
     if Y.ndim != 2:
@@ -159,9 +177,6 @@ def curve_fit_many(
     data = _Data(X.dtype, Y.shape)
     Y = np.asarray(Y, X.dtype)
     data.add("Y", Y)
-    several = isinstance(xdata, tuple)
-    if several and not xdata:
-        raise ValueError("xdata must be an array or a tuple of arrays, got an empty tuple")
     for i, x in enumerate(xdata if several else (xdata,)):
         data.add(f"xdata[{i}]" if several else "xdata", x)
     observed = ~np.isnan(Y)

@@ -39,8 +39,7 @@ class DeviceProblems(Problems):
         s.check_fits(self.dtype)
         self._arguments = (*args, *shared)
         with target.current():
-            self.args = tuple(self._view(f"args[{i}]", a, self.k) for i, a in enumerate(args))
-            self.shared = tuple(self._view(f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
+            self.args, self.shared = seen(target, "X0", self.k, args, shared)
             self._kernels(function_of(given, self.d))
             gpu.finish()  # what made the arrays, on whatever streams
             self._tests = gpu.from_host(s.tests)
@@ -48,7 +47,7 @@ class DeviceProblems(Problems):
 
     def _kernels(self, function):
         scalar = numba.from_dtype(self.dtype)
-        kinds = types.Tuple(tuple(map(_kind, self.args))), types.Tuple(tuple(map(_kind, self.shared)))
+        kinds = kinds_of(self.args), kinds_of(self.shared)
         form, (what, call) = self.given.form, _call_of(self.given, len(self.args) + len(self.shared))
         size = {"size": self.d} if form == "forward" else {}
         otherwise = "; it must make no arrays, and may write its gradient (jac='inplace')" if size else ""
@@ -62,13 +61,6 @@ class DeviceProblems(Problems):
             self._loop = cuda_many.loop_kernel(self.s.rule, form, function, self.flags, scalar, *kinds, **size)
         except NumbaError as error:
             raise kernels.refusal(self.s.rule, self.dtype, error) from error
-
-    def _view(self, name, a, k=None):
-        """A Numba device array over an argument's memory; ``k`` is the length of its first axis."""
-        place = self.target.beside(name, a, "X0")
-        if k is not None and (not place.shape or place.shape[0] != k):
-            raise ValueError(f"{name} must have a leading axis of {k} problems, got shape {place.shape}")
-        return gpu.view_of(place, a)
 
     def _transfer(self, source, order, target, to):
         blocks = kernels.blocks(self.k * self.d, 1)
@@ -159,12 +151,31 @@ def _call_of(given, count):
     return plain.__name__, call
 
 
+def seen(target, start, k, args, shared):
+    """Numba device arrays over the memory of arguments, which are where the array named ``start`` is."""
+    rows = tuple(_view(target, start, f"args[{i}]", a, k) for i, a in enumerate(args))
+    return rows, tuple(_view(target, start, f"shared[{i}]", a) if _is_array(a) else a for i, a in enumerate(shared))
+
+
+def _view(target, start, name, a, k=None):
+    """``k`` is the length of its first axis."""
+    place = target.beside(name, a, start)
+    if k is not None and (not place.shape or place.shape[0] != k):
+        raise ValueError(f"{name} must have a leading axis of {k} problems, got shape {place.shape}")
+    return gpu.view_of(place, a)
+
+
 def _is_array(a):
     """Whether it is no number, but must be an array on the GPU."""
     return is_on_device(a) or not isinstance(a, (np.generic, int, float, complex))
 
 
-def _kind(a):
+def kinds_of(arguments):
+    """The Numba type of their tuple."""
+    return types.Tuple(tuple(map(kind, arguments)))
+
+
+def kind(a):
     """The Numba type of an argument."""
     if isinstance(a, (np.generic, int, float, complex)):
         return typeof(a)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..distributed.executors import dealing
+from ..targets.places import target_of
 from .fitted import fitted
-from .many import check_rows
+from .many import check_rows, refuse_on_gpu
 from .squares_arguments import limits, starts
 from .squares_evaluation import Model, check_call, check_function
 from .squares_settings import check_progress, settings
@@ -34,6 +35,10 @@ def least_squares_many(
 
     It is ``scipy.optimize.least_squares`` for many problems, as :func:`fastopt.curve_fit_many` is for curves: by the
     method of Levenberg and Marquardt, with exact derivatives, of which no Jacobian is ever stored.
+
+    If X0 is on a GPU, the problems are solved there, one thread for each, and ``args`` and the arrays of ``shared``
+    are on the GPU too. ``residuals`` is then a Numba function, ``@cuda.jit(device=True)`` or ``@njit``, that makes no
+    arrays. ``executor`` is refused.
 
     Parameters
     ----------
@@ -67,6 +72,8 @@ def least_squares_many(
     TypeError, ValueError
         If an argument is of another kind, shape or range; if ``residuals`` reads ``r``, leaves a gap in it, or writes
         an element twice.
+    RuntimeError
+        If X0 is on a GPU and CUDA does not work.
 
     Examples
     --------
@@ -84,11 +91,17 @@ def least_squares_many(
     dealt = dealing(executor, num_workers, chunk)
     s = settings(loss, f_scale, ftol, xtol, gtol, maxiter, maxtime, lanes)
     check_progress(progress)
+    args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
+    names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
+    if (target := target_of([("X0", X0)])).is_gpu:
+        from . import device_squares
+
+        refuse_on_gpu(s, executor=executor)
+        given = device_squares.given(target, residuals, X0, args, shared, names, bounds, s)
+        return device_squares.fitted_there(target, progress, *given)
     check_function("residuals", residuals)
     X = starts("X0", X0)
-    args, shared = (a if isinstance(a, tuple) else (a,) for a in (args, shared))
     check_rows(args, len(X))
-    names = ["x", "r", *(f"arg{i}" for i in range(1, len(args) + len(shared) + 1))]
     model = Model(residuals, None, "residuals", check_call("residuals", residuals.py_func, names))
     rows = X, *limits(bounds, X, "X0"), np.full(len(X), -1.0), *args
     return fitted(model, rows, shared, s, progress, dealt)

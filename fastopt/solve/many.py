@@ -169,11 +169,16 @@ def minimize_many(
 def _on_gpu(target, given, s, flags, X0, args, shared, only_here):
     from .device_problems import DeviceProblems
 
+    refuse_on_gpu(s, **only_here)
+    return DeviceProblems(target, given, s, flags, X0, args, shared)
+
+
+def refuse_on_gpu(s, **only_here):
+    """Raise where something is given that is for arrays on the CPU alone."""
     for name, value in only_here.items():
         if value is not None:
             raise ValueError(f"{name} must be left out for arrays on the GPU, got {describe(value)}")
     _refuse_lanes(s, "a thread of the GPU has one problem")
-    return DeviceProblems(target, given, s, flags, X0, args, shared)
 
 
 def _rows(given, s, X0, args, bounds):

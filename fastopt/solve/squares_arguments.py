@@ -43,6 +43,13 @@ def check_points(name, shape, whole):
         raise ValueError(f"{name} must have shape ({n},) or {spell(whole)}, as Y has {n} points, got {spell(shape)}")
 
 
+def are_several(xdata):
+    """Whether it is a tuple of independent variables."""
+    if isinstance(xdata, tuple) and not xdata:
+        raise ValueError("xdata must be an array or a tuple of arrays, got an empty tuple")
+    return isinstance(xdata, tuple)
+
+
 def arranged(arrays):
     """Those of each problem, those of all, and where each array is among them."""
     own = [i for i, a in enumerate(arrays) if a.ndim == 2]

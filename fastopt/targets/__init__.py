@@ -25,8 +25,9 @@ CuPy's, PyTorch's CUDA tensors, or anything that speaks ``__cuda_array_interface
     opt = fastopt.Adam(w, lr=1e-3, device="cuda")    # device= only asserts where the arrays are
     opt.step(g)                                      # queued on the current stream; does not wait
 
-`fastopt.to_device` and `fastopt.to_host` copy nests of NumPy arrays there and back. `fastopt.fit` and
-`fastopt.minimize_many` work there too; `fastopt.minimize` and `fastopt.jit` are for the CPU alone.
+`fastopt.to_device` and `fastopt.to_host` copy nests of NumPy arrays there and back. `fastopt.fit`,
+`fastopt.minimize_many`, `fastopt.curve_fit_many` and `fastopt.least_squares_many` work there too; `fastopt.minimize`
+and `fastopt.jit` are for the CPU alone.
 
 What is different on a GPU:
 

@@ -84,11 +84,12 @@ class Translation:
         type_ = "T" if kind == ".entry" else f"T_{name}"
         fields = "".join(f"R {register}[{count}]; " for register, count in registers.items())
         self.returned = "return -1" if kind == ".entry" else "return"
-        self.resumes = []
+        self.resumes, self.local = [], ()
         lines = "\n".join(self.lines(body))
         if kind == ".entry":
             begin = f"static int f_{name}(T *t, void **P) {{"
             begin += "".join(f" char *{param} = P[{k}];" for k, param in enumerate(params))
+            assert not (self.local and self.resumes), "local memory does not outlive a barrier here"
             begin += f" switch (t->at) {{ {' '.join(f'case {k}: goto B{k};' for k in self.resumes)} }}"
         else:
             arguments = ", ".join(f"char *{param}" for param in ([returned] if returned else []) + params)
@@ -120,14 +121,13 @@ class Translation:
         name, *modifiers = op.split(".")
         kind = modifiers[-1].replace("b", "u") if modifiers else ""
         a = [part.strip() for part in text.split(",")]
-        if "v2" in modifiers:  # two numbers side by side, in or out
-            parts, at = re.fullmatch(r"\{(.*)\}, \[(.*)\]", text).groups()
-            rest = ".".join([name, *(modifier for modifier in modifiers if modifier != "v2")])
-            size = int(kind[1:]) // 8
-            return " ".join(
-                self.instruction(rest, f"{part.strip()}, [{shifted(at, k * size)}]")
-                for k, part in enumerate(parts.split(","))
-            )
+        if "v2" in modifiers or "v4" in modifiers:  # numbers side by side, in or out
+            (parts,), (at,) = re.findall(r"\{(.*)\}", text), re.findall(r"\[(.*)\]", text)
+            rest = ".".join([name, *(modifier for modifier in modifiers if modifier not in ("v2", "v4"))])
+            each = [part.strip() for part in parts.split(",")]
+            places = [f"[{shifted(at, k * int(kind[1:]) // 8)}]" for k in range(len(each))]
+            pairs = zip(each, places) if name == "ld" else zip(places, each)
+            return " ".join(self.instruction(rest, ", ".join(pair)) for pair in pairs)
         match name:
             case "":  # a declaration
                 declared = text.split()[-1]
@@ -135,6 +135,9 @@ class Translation:
                     return f"R {declared.strip('%')};" if "<" not in declared else ""
                 if modifiers[0] == "param":
                     return f"char {declared}[8];"
+                if modifiers[0] == "local":  # of one thread, which nothing here keeps while it waits
+                    self.local = re.fullmatch(r"(\w+)\[(\d+)\]", declared).groups()
+                    return f"_Alignas(16) char {declared}; memset({self.local[0]}, 0xff, {self.local[1]});"
                 return ""
             case "bra":
                 return f"goto {text.strip('$')};"
@@ -153,8 +156,12 @@ class Translation:
                 base, _, offset = at.strip("[]").partition("+")
                 base = f"{place(base)}.u64" if base.startswith("%") else f"(uint64_t){base}"
                 address, size = f"{base} + {offset or 0}", int(kind[1:]) // 8
+                own = f"within({address}, {size}, {', '.join(self.local)})" if self.local else "0"
                 if (modifiers[0] == "global" and "nc" not in modifiers) or modifiers == [modifiers[-1]]:
-                    address = f"A({next(self.sites)}, {address}, {size})"
+                    generic = f"{own} ? (void *)({address}) : " if modifiers[0] != "global" else ""
+                    address = f"{generic}A({next(self.sites)}, {address}, {size})"
+                elif modifiers[0] == "local":
+                    address = f"{own} ? (void *)({address}) : (failed = 1, (void *)nowhere)"
                 elif modifiers[0] == "shared":
                     tests = [f"within({address}, {size}, {name}, {total})" for name, total in self.shared]
                     address = f"({' || '.join(tests)}) ? (void *)({address}) : (failed = 1, (void *)nowhere)"
@@ -187,6 +194,11 @@ class Translation:
                 else:
                     test = f"{x} {ORDER[compared]} {y}" if compared in ORDER else f"!({x} {UNORDERED[compared]} {y})"
                 return f"{place(a[0])}.pred = {test};"
+            case "bfi":
+                begin, count = (f"{value(part, 'u32')}" for part in a[3:])
+                bits = f"(({count} < 64 ? 1UL << {count} : 0) - 1) << {begin}"
+                inserted = f"(({value(a[1], kind)} << {begin}) & ({bits}))"
+                return f"{place(a[0])}.{kind} = {inserted} | ({value(a[2], kind)} & ~({bits}));"
             case "selp":
                 return f"{place(a[0])}.{kind} = {place(a[3])}.pred ? {value(a[1], kind)} : {value(a[2], kind)};"
         x = [value(part, kind) for part in a[1:]]

@@ -51,6 +51,7 @@ def loaded(tmp_path_factory):
 NAMES = [
     "arrays/test_cuda_dlpack",
     "cli/test_cuda_compare",
+    "solve/test_cuda_curve_fit",
     "solve/test_cuda_forward",
     "solve/test_cuda_minimize_many",
     "step/test_cuda_optimizer",

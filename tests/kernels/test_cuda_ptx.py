@@ -20,11 +20,15 @@ from numba import config, cuda, njit, types
 from fastopt.cli.compare.device_losses import of_row
 from fastopt.kernels.cuda import gpu as target
 from fastopt.kernels.cuda import kernels as cuda_kernels
+from fastopt.kernels.cuda import least_squares as cuda_squares
 from fastopt.kernels.cuda import matrices as cuda_matrix
 from fastopt.kernels.cuda import minimize as cuda_many
+from fastopt.kernels.cuda import points as cuda_points
 from fastopt.kernels.cuda import sums as cuda_sums
 from fastopt.kernels.cuda.bind import device_function
 from fastopt.kernels.cuda.loops import step as grid
+from fastopt.kernels.loops.least_squares import PLANNED
+from fastopt.kernels.loops.trust_region import MATRICES, NUMBERS, VECTORS
 from fastopt.kernels.minimize import Flags
 from fastopt.problems import pieces
 
@@ -216,6 +220,54 @@ def test_many_with_all_options(cc, dtype, card):
     for kernel in many("adam", dtype, flags=ALL):
         check_memory(*compiled(kernel, cc, card))
     check_memory(*compiled(cuda_many.transfer.__wrapped__(np.dtype(np.float32), "C", "F"), cc, card))
+
+
+@njit
+def decay(t, a, b):
+    return a * np.exp(-b * t)
+
+
+@njit
+def dearer(t, a, b):
+    return np.tanh(a * np.exp(-b * t)) + np.sqrt(a * a + t) / (1.0 + abs(b))
+
+
+@njit
+def hill(t, low, high, slope, half):
+    return low + (high - low) / (1.0 + np.exp(slope * (t - half)))
+
+
+def squares(f, d, dtype, loss=0):
+    """Fits of curves to rows at points that all share, with standard deviations of each."""
+    scalar = numba.from_dtype(np.dtype(dtype))
+    matrix, vector = types.Array(scalar, 2, "C"), types.Array(scalar, 1, "C")
+    kinds = types.Tuple((matrix, matrix)), types.Tuple((vector,))
+    return cuda_squares.loop_kernel.__wrapped__((2, 1), device_function(f), scalar, d, loss, *kinds)
+
+
+@pytest.mark.parametrize(("cc", "dtype", "loss"), [(*CARDS[:1], np.float32, 3), (*CARDS[1:], np.float64, 0)])
+def test_least_squares(cc, dtype, loss, card):
+    """What a thread keeps from one evaluation to the next is in local memory, and nothing that it evaluates."""
+    ptx, log = compiled(squares(hill, 4, dtype, loss), cc, card)
+    assert "call" not in ptx
+    assert set(re.findall(r"(\d+) bytes spill", log)) == {"0"}, log
+    kept = (VECTORS * 4 + MATRICES * 25 + NUMBERS) * np.dtype(dtype).itemsize + 8 * (3 + 5 * 4 + PLANNED)
+    assert max(map(int, re.findall(r"(\d+) bytes stack frame", log))) <= kept
+
+
+def test_least_squares_stay_in_float32(card):
+    """Whatever is fitted: float64 is in what is done once for each problem."""
+    counts = [compiled(squares(f, 2, np.float32), (9, 0), card)[0].count(".f64") for f in (decay, dearer)]
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=name_of)
+def test_points(dtype, card):
+    scalar = numba.from_dtype(np.dtype(dtype))
+    matrix, vector = types.Array(scalar, 2, "C"), types.Array(scalar, 1, "C")
+    for kernel in (*(cuda_points.known.__wrapped__(matrix, sigma) for sigma in (None, matrix, vector)),
+                   cuda_points.reciprocals.__wrapped__(scalar)):  # fmt: skip
+        check_memory(*compiled(kernel, (9, 0), card))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=name_of)

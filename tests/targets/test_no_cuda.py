@@ -22,6 +22,8 @@ CALLS = {
     "pack": lambda: fastopt.pack([Unreachable()]),
     "to_device": lambda: fastopt.to_device(x),
     "to_host": lambda: fastopt.to_host(Unreachable()),
+    "curves": lambda: fastopt.curve_fit_many(abs, x, Unreachable(), x),
+    "least squares": lambda: fastopt.least_squares_many(abs, Unreachable()),
 }
 
 def tried(call):
@@ -128,7 +130,7 @@ CASES = {
 def test_the_missing_piece_is_named(case):
     code, env, piece = CASES[case]
     told = run(code, **env)
-    assert len(told) == 7
+    assert len(told) == 9
     for name, (kind, message) in told.items():
         assert kind == "RuntimeError", (name, kind, message)
         assert piece in message, (name, message)

@@ -48,6 +48,19 @@ def device_function(function):
     return device(function.py_func) if isinstance(function, Dispatcher) else gpu.own_device_function(function)
 
 
+def linked_throughout(function, **names):
+    """The function with other globals where it, or a helper of its in the same file, reads them."""
+    made: dict = {}
+
+    def linked(one):
+        if one not in made:
+            own = {name: f for name, f in helpers_of(one).items() if f.__module__ == function.__module__}
+            made[one] = link_read(one, **{name: linked(f) for name, f in own.items() if name not in names}, **names)
+        return made[one]
+
+    return linked(function)
+
+
 def bound(template, **names):
     """The template as a kernel's function, with what is bound in."""
     template = link_read(link(template, **names), cuda=gpu.cuda, THREADS=gpu.THREADS)

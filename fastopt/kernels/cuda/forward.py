@@ -10,6 +10,7 @@ from numba import types
 from numba.core.typing.templates import builtin_registry, infer_global
 
 from ...linking import link
+from ...numbers import residuals, views  # noqa: F401  what the device is to know, too
 from ...numbers.teach import OnCPU
 from ..forward import WIDEST, at_once, in_passes
 from .bind import device
@@ -20,14 +21,14 @@ ON_CUDA = {"metadata": {"target": "cuda"}}
 @lru_cache(maxsize=256)
 def value_and_grad(function, size):
     """A device function ``(x, grad, *args) -> f`` from one of ``(x, *args) -> f``, for x of this size alone."""
-    _teach()
+    teach()
     if 0 < size <= WIDEST:
         return device(link(at_once, function=function, WIDTH=size))
     return device(link(in_passes, function=function, WIDTH=WIDEST, SIZE=max(size, 1)))
 
 
 @cache
-def _teach():
+def teach():
     """Let CUDA have each template of ours too."""
     for function, kind in tuple(builtin_registry.globals):
         for template in getattr(kind, "templates", ()):

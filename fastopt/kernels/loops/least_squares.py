@@ -174,6 +174,10 @@ def load(lane, i, problems, vectors, numbers, row, at):
     numbers[RADIUS, lane], numbers[DAMPING, lane] = kept[i, KEPT_RADIUS], kept[i, KEPT_DAMPING]
     numbers[START, lane] = FRESH if kept[i, KEPT_RADIUS] < 0.0 else AGAIN
     numbers[EARLY, lane], numbers[BUSY, lane] = counts[i, NIT] == 0, 1.0
+    bring(row, lane, rows, i)
+
+
+def bring(row, lane, rows, i):
     for n in range(rows.shape[1]):
         row[n, lane] = rows[i, n]
 
