@@ -90,7 +90,8 @@ def judge(vectors, matrices, numbers, tests, bounded):
 def resize(numbers, start, gain, ratio):
     """The radius, and the λ to begin with."""
     radius, damping, slope = numbers[RADIUS], numbers[DAMPING], numbers[SLOPE]
-    less = np.where(gain >= 0.0, 0.5, np.maximum(0.5 * slope / (slope + gain), 0.1))
+    lowest = 0.5 * slope / (slope + gain)  # where a parabola is; uphill, where bounds may have turned the step, none is
+    less = np.where((gain >= 0.0) | (slope >= 0.0), 0.5, np.maximum(lowest, 0.1))
     poor, good = ratio <= 0.25, (ratio >= 0.75) | (damping <= 0.0)
     smaller, larger = less * np.minimum(radius, 10.0 * numbers[LENGTH]), 2.0 * numbers[LENGTH]
     resized = np.where(poor, smaller, np.where(good, larger, radius))

@@ -1,4 +1,4 @@
-"""curve_fit_many from starts at which parameters have little effect or none: no end is claimed on the way."""
+"""curve_fit_many from starts far off, at which parameters have little effect or none, and from starts near bounds."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,11 @@ def logistic(t, low, high, slope, middle):
 @njit
 def decay(t, a, b, c):
     return a * np.exp(-b * t) + c
+
+
+@njit
+def saturation(t, v, k):
+    return v * t / (k + t)
 
 
 def observed(f, ranges, k):
@@ -46,3 +51,13 @@ def test_units_of_a_parameter_without_effect_at_the_start(of_y, of_t, dtype):
     fine = 1e-9 if dtype == np.float64 else 1e-2
     np.testing.assert_allclose(found.x / units, plain.x, rtol=fine)
     np.testing.assert_allclose(found.stderr / units, plain.stderr, rtol=fine)
+
+
+def test_a_step_that_bounds_turn_uphill_is_too_long():
+    """The way along a valley is cut off at a bound nearby."""
+    Y, rng = observed(saturation, [(1, 10), (0.5, 5)], 300), np.random.default_rng(2)
+    low, high = rng.uniform((1, 0.5), (4, 2), (300, 2)), rng.uniform((7, 3.5), (10, 5), (300, 2))
+    starts = low + rng.choice([0.01, 0.99], (300, 2)) * (high - low)
+    found = fastopt.curve_fit_many(saturation, T, Y, starts, bounds=(low, high), loss="cauchy", f_scale=0.02)
+    assert found.success.all()
+    assert found.nit.max() < 200
