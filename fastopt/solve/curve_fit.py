@@ -104,7 +104,9 @@ def curve_fit_many(
 
         Where a parameter is not determined, ``rank`` is less than d, and the parameter's ``cov`` and ``stderr`` are
         NaN, as all are of a curve without more points than parameters (unless ``absolute_sigma``), and of one that
-        ended with status 3, 5, 7 or 9.
+        ended with status 3, 5, 7 or 9. Of what differs by less than a part in 10⁸ (10⁴ of float32) from what other
+        parameters do, rounding leaves nothing: a success of less ``rank`` than d may be above the minimum. Take the
+        origin of ``t`` amid the points, above all of dates.
 
         ``status`` is 0 gtol, 1 maxiter, 2 ftol, 3 not finite at the start, 4 xtol, 5 ``f`` raised an exception,
         7 maxtime, 9 fewer points than parameters; 0, 2 and 4 are successes. Where it is 9, and of curves that were not
