@@ -75,7 +75,8 @@ def succeeded(status):
 def counted(status):
     """One string on many problems: how many ended how."""
     counts = np.bincount(status, minlength=len(NAMES))
-    listed = sorted(((counts[kind], kind) for kind in np.flatnonzero(counts)), reverse=True)
+    kinds = np.flatnonzero(counts)
+    listed = sorted(zip(counts[kinds].tolist(), kinds.tolist()), reverse=True)
     text = f"{counts[list(SUCCESS)].sum()} of {status.size} problems succeeded"
     return text + (f": {', '.join(f'{count} {NAMES[kind]}' for count, kind in listed)}." if listed else ".")
 
