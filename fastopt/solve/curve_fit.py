@@ -110,7 +110,9 @@ def curve_fit_many(
 
         Where a parameter is not determined, ``rank`` is less than d, and the parameter's ``cov`` and ``stderr`` are
         NaN, as all are of a curve without more points than parameters (unless ``absolute_sigma``), and of one that
-        ended with status 3, 5, 7 or 9.
+        ended with status 3, 5, 7 or 9. Of what differs by less than a part in 10⁸ (10⁴ of float32) from what other
+        parameters do, rounding leaves nothing: a success of less ``rank`` than d may be above the minimum. Take the
+        origin of ``t`` amid the points, above all of dates.
 
         For ``Y`` on a GPU ``x``, ``cov`` and ``stderr`` are there too (PyTorch's or CuPy's arrays if ``Y`` is, else
         Numba's); the others are NumPy arrays.

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..kernels.loops.minimize import FTOL, GTOL, MAXFUN, MAXITER, XTOL
 
-DIVERGED = 8
+DIVERGED, TOO_FEW = 8, 9
 SUCCESS = (GTOL, FTOL, XTOL)
 BY_ITSELF = (*SUCCESS, MAXITER, MAXFUN)  # neither by time, nor by a callback, nor by what is not finite
 
@@ -25,7 +25,7 @@ MESSAGES = {
 
 NAMES = {
     0: "gtol", 1: "maxiter", 2: "ftol", 3: "not finite", 4: "xtol", 5: "raised an exception", 6: "maxfun", 7: "maxtime",
-    8: "diverged",
+    8: "diverged", 9: "fewer points than parameters",
 }  # fmt: skip
 
 
@@ -67,13 +67,24 @@ def not_finite(value, g):
     return f"The {' and the '.join(bad)} at x {'are' if len(bad) > 1 else 'is'} not finite."
 
 
-def counted(status, s, falling, noisy):
-    """One string on many problems: how many ended how, and what helps."""
-    kinds, counts = np.unique(status, return_counts=True)
-    listed = sorted(zip(counts.tolist(), kinds.tolist()), reverse=True)
-    text = f"{int(np.isin(status, SUCCESS).sum())} of {status.size} problems succeeded"
-    text += f": {', '.join(f'{count} {NAMES[kind]}' for count, kind in listed)}." if listed else "."
-    if DIVERGED in kinds:
+def succeeded(status):
+    """Which of many problems did."""
+    return np.isin(range(len(NAMES)), SUCCESS)[status]
+
+
+def counted(status):
+    """One string on many problems: how many ended how."""
+    counts = np.bincount(status, minlength=len(NAMES))
+    kinds = np.flatnonzero(counts)
+    listed = sorted(zip(counts[kinds].tolist(), kinds.tolist()), reverse=True)
+    text = f"{counts[list(SUCCESS)].sum()} of {status.size} problems succeeded"
+    return text + (f": {', '.join(f'{count} {NAMES[kind]}' for count, kind in listed)}." if listed else ".")
+
+
+def advised(status, s, falling, noisy):
+    """How many problems ended how, and what helps."""
+    text = counted(status)
+    if (status == DIVERGED).any():
         text += f" Diverged: {ADVICE}."
     if noisy.any():
         text += f" gtol is below the noise of the differences in {noisy.sum()}: raise it, or give the gradient."

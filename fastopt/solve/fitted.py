@@ -8,6 +8,7 @@ import numpy as np
 from ..kernels.loops.least_squares import KEPT_COST, POINTS, STATUS
 from ..kernels.loops.minimize import RUNNING
 from ..progress import progress_bar
+from .endings import TOO_FEW
 from .squares import has_raised
 from .squares_chunks import Common, in_chunks
 from .squares_ended import result
@@ -30,6 +31,7 @@ def ended(model, outcome, task):
     """The result."""
     if model.curve is None:
         _refuse_gaps(outcome.problems)
+        _fail_empty(outcome.problems)
     found = result(outcome.problems, task, outcome.begun)
     if not found.success.all():
         _warn(outcome, found)
@@ -44,6 +46,12 @@ def _refuse_gaps(problems):
         raise ValueError(
             f"residuals must write r[0], r[1], ... each once, got a gap or one twice in problem {which[0]}"
         )
+
+
+def _fail_empty(problems):
+    """Of no residual the sum of squares is least anywhere."""
+    none = problems.kept[:, POINTS] == 0.0
+    problems.counts[none, STATUS], problems.kept[none, KEPT_COST] = TOO_FEW, np.nan
 
 
 def _warn(outcome, found):

@@ -60,7 +60,8 @@ def least_squares_many(
     Returns
     -------
     scipy.optimize.OptimizeResult
-        As of :func:`fastopt.curve_fit_many`; ``cov`` is scaled by the residuals.
+        As of :func:`fastopt.curve_fit_many`; ``cov`` is scaled by the residuals. ``status`` 9 is of a problem of no
+        residual.
 
     Warns
     -----

@@ -116,6 +116,6 @@ def result_of(found: Outcome, problems):
     return OptimizeResult(
         x=found.x, fun=found.values, jac=found.jac, nit=found.nit, lanes=problems.lanes,
         nfev=(nfev + more[0]) * found.begun, njev=(njev + more[1]) * found.begun,
-        status=found.status, success=np.isin(found.status, endings.SUCCESS),
-        message=endings.counted(found.status, problems.s, found.falls & ~found.noisy, found.noisy),
+        status=found.status, success=endings.succeeded(found.status),
+        message=endings.advised(found.status, problems.s, found.falls & ~found.noisy, found.noisy),
     )  # fmt: skip

@@ -117,14 +117,17 @@ class _Run:
         self.tests, self.memory = task.s.tests(task.dtype), []
 
     def slice(self):
-        """One call of the loop, on as many threads as there are."""
+        """One call of the loop, on as many threads as there are, and have problems."""
         plan = np.zeros(PLANNED, np.int64)
         plan[[EVALUATE, CONTEXT]] = self.task.evaluation.address, self.context.ctypes.data
         plan[ROBUST] = self.task.s.loss > 0
         plan[SOLVE] = address_of(self.task.solver, normal_equations.WORDS)
         plan[[MOST, BOUNDED, ABSOLUTE]] = self.task.s.most(self.task.d), self.limits.shape[2] > 0, self.task.s.absolute
 
+        most = -(-len(self.problems.x) // HAND)
+
         def run(chunks, alone=False):
+            chunks = min(chunks, most)
             with ticking() as tick:
                 plan[[TICKS, LAST_TICK]] = tick
                 jobs = [self._job(plan, k, chunks) for k in range(chunks)]
@@ -135,7 +138,10 @@ class _Run:
                     address = address_of(self.task.worker, kernels.JOB)
                     launcher()(address, words.ctypes.data, words.strides[0], chunks)
 
-        in_threads(run, lambda: run(1, alone=True), nested=self.task.nested)
+        if most == 1:
+            run(1, alone=True)
+        else:
+            in_threads(run, lambda: run(1, alone=True), nested=self.task.nested)
 
     def _job(self, plan, k, chunks):
         """The words of a job for one of the threads, and what they are the addresses of."""

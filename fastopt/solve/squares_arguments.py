@@ -87,7 +87,8 @@ def limits(bounds, X, name):
         to[:] = _side(side, X)
     if not (out[0] < out[1]).all():
         i, j = np.argwhere(~(out[0] < out[1]))[0]
-        raise ValueError(f"bounds must have low < high, got ({out[0, i, j]}, {out[1, i, j]}) for parameter {j}")
+        low, high = out[:, i, j]
+        raise ValueError(f"bounds must be lows and highs, low < high, got ({low}, {high}) for parameter {j}")
     outside = (out[0] > X) | (out[1] < X)
     if outside.any():
         i, j = np.argwhere(outside)[0]

@@ -10,8 +10,8 @@ from ..kernels.loops.least_squares import KEPT_RADIUS, STATUS
 from ..kernels.loops.minimize import NONFINITE, RUNNING
 from ..kernels.subnormals import restored_control
 from .compiled_problems import kinds_of
+from .endings import TOO_FEW
 from .squares import Solved, has_raised, part_of, raised, solve, task_of, unsolved
-from .squares_ended import TOO_FEW
 from .squares_evaluation import evaluation_of
 from .squares_starts import best, placed
 

@@ -7,8 +7,6 @@ from ..kernels.loops.least_squares import KEPT_COST, NIT, POINTS, RANK, STATUS
 from ..kernels.loops.minimize import MAXTIME, RUNNING
 from . import endings
 
-TOO_FEW = 9
-NAMES = endings.NAMES | {TOO_FEW: "fewer points than parameters"}
 FREE = 1e-4  # the part of a direction along which nothing is known that a determined parameter may have
 
 
@@ -22,16 +20,8 @@ def result(problems, task, begun):
     rank = _determined(problems, task)
     return OptimizeResult(
         x=problems.x, cost=cost.copy(), cov=problems.cov, stderr=problems.stderr, rank=rank, status=status, nit=nit,
-        nfev=nit + begun, success=np.isin(status, endings.SUCCESS), lanes=task.lanes, message=counted(status),
+        nfev=nit + begun, success=endings.succeeded(status), lanes=task.lanes, message=endings.counted(status),
     )  # fmt: skip
-
-
-def counted(status):
-    """One string on many problems: how many ended how."""
-    kinds, counts = np.unique(status, return_counts=True)
-    listed = sorted(zip(counts.tolist(), kinds.tolist()), reverse=True)
-    text = f"{int(np.isin(status, endings.SUCCESS).sum())} of {status.size} problems succeeded"
-    return text + (f": {', '.join(f'{count} {NAMES[kind]}' for count, kind in listed)}." if listed else ".")
 
 
 def _determined(problems, task):

@@ -8,6 +8,7 @@ from numba import njit
 from stepping import bits
 
 import fastopt
+from fastopt.kernels.many import launcher
 from fastopt.solve import squares
 
 ARRAYS = ("x", "cost", "cov", "stderr", "rank", "status", "nit", "nfev")
@@ -142,6 +143,16 @@ def test_threads_change_nothing():
         agree(whole, fastopt.curve_fit_many(decay, T, Y, START))
     finally:
         numba.set_num_threads(before)
+
+
+def test_as_many_threads_as_have_curves(monkeypatch):
+    """Those without one would be waited for."""
+    launched = []
+    monkeypatch.setattr(squares, "launcher", lambda: lambda *job: launched.append(job[-1]) or launcher()(*job))
+    fastopt.curve_fit_many(decay, T, curves(16), START)
+    assert launched == []
+    fastopt.curve_fit_many(decay, T, curves(17), START)
+    assert launched == [2] or numba.get_num_threads() == 1
 
 
 @pytest.mark.parametrize("options", [{}, {"loss": "cauchy", "f_scale": 0.1}], ids=["linear", "cauchy"])

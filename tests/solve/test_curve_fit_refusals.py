@@ -95,7 +95,7 @@ CURVES = {
     "bounds of others": (ValueError, {"bounds": ([0] * 3, 2)}, "bounds must be two numbers or arrays of shape (2,)"),
     "no number as a bound": (ValueError, {"bounds": ([0, None], 2)}, "bounds must be numbers, infinite where there is"),
     "text as bounds": (TypeError, {"bounds": ("low", 2)}, "bounds must be numbers or arrays of shape (2,), got"),
-    "crossed": (ValueError, {"bounds": (2, 0)}, "bounds must have low < high, got (2.0, 0.0) for parameter 0"),
+    "crossed": (ValueError, {"bounds": (2, 0)}, "bounds must be lows and highs, low < high, got (2.0, 0.0) for"),
     "outside": (
         ValueError,
         {"bounds": ([0, 2], 3)},

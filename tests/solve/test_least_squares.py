@@ -90,6 +90,21 @@ def test_a_row_of_zeros():
     assert found.nfev[0] == 1
 
 
+@njit
+def those_there_are(x, r, count):
+    for j in range(int(count)):
+        r[j] = x[0] - j
+
+
+@pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
+def test_no_residual_is_no_success():
+    found = fastopt.least_squares_many(those_there_are, np.ones((3, 1)), np.array([3, 0, 1]))
+    assert found.status.tolist() == [0, 9, 0]
+    assert np.isnan(found.cost[1])
+    assert np.isnan(found.stderr[1])
+    assert found.message == "2 of 3 problems succeeded: 2 gtol, 1 fewer points than parameters."
+
+
 @pytest.mark.parametrize(("off", "left"), [("ftol", {0, 4}), ("gtol", {2, 4}), ("xtol", {0, 2})])
 def test_a_test_that_is_off(off, left):
     Y, weight = data()

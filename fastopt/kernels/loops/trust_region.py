@@ -70,16 +70,18 @@ def judge(vectors, matrices, numbers, tests, bounded):
     foreseen = numbers[FORESEEN]
     ratio = np.where(foreseen > 0.0, gain / foreseen, -1.0)
     taken = finite & (start | (ratio >= 1e-4))
+    grows = (numbers[DAMPING] > 0.0) & (ratio >= 0.75)  # the radius: it, and not a minimum, kept the step short
+    before = squared_length(vectors[SCALE], vectors[X])
     resize(numbers, start, gain, ratio)
     take(vectors, gram, new, taken, numbers[START] > AGAIN)
     numbers[COST] = np.where(taken, new[d, d], cost)
     length = squared_length(vectors[SCALE], vectors[X])
-    first = np.where(length > 0.0, FURTHEST * np.sqrt(length), FURTHEST)
+    first = FURTHEST * np.sqrt(np.where(length > 0.0, length, 2.0 * numbers[COST]))
     numbers[RADIUS] = np.where(numbers[START] > AGAIN, first, numbers[RADIUS])
     numbers[EARLY] = np.where(start, numbers[EARLY], 0.0)
-    small = (abs(gain) <= tests[FTOL_AT] * cost) & (ratio <= 2.0)
+    small = (abs(gain) <= tests[FTOL_AT] * cost) & (ratio <= 2.0) & ~grows
     small = (small | (abs(gain) <= tests[NOISE_AT] * cost)) & (foreseen <= tests[FTOL_AT] * cost)
-    tiny = numbers[RADIUS] * numbers[RADIUS] <= tests[XTOL_AT] * tests[XTOL_AT] * length
+    tiny = (numbers[RADIUS] * numbers[RADIUS] <= tests[XTOL_AT] * tests[XTOL_AT] * before) & ~grows
     status = np.where(start, RUNNING, np.where(small, FTOL, np.where(tiny, XTOL, number(RUNNING, size))))
     status = np.where(is_flat(vectors, gram, numbers[COST], tests[GTOL_AT], bounded), GTOL, status)
     numbers[STATE] = np.where(start & ~finite, NONFINITE, status)
@@ -88,7 +90,8 @@ def judge(vectors, matrices, numbers, tests, bounded):
 def resize(numbers, start, gain, ratio):
     """The radius, and the λ to begin with."""
     radius, damping, slope = numbers[RADIUS], numbers[DAMPING], numbers[SLOPE]
-    less = np.where(gain >= 0.0, 0.5, np.maximum(0.5 * slope / (slope + gain), 0.1))
+    lowest = 0.5 * slope / (slope + gain)  # where a parabola is; uphill, where bounds may have turned the step, none is
+    less = np.where((gain >= 0.0) | (slope >= 0.0), 0.5, np.maximum(lowest, 0.1))
     poor, good = ratio <= 0.25, (ratio >= 0.75) | (damping <= 0.0)
     smaller, larger = less * np.minimum(radius, 10.0 * numbers[LENGTH]), 2.0 * numbers[LENGTH]
     resized = np.where(poor, smaller, np.where(good, larger, radius))
@@ -103,8 +106,7 @@ def take(vectors, gram, new, taken, fresh):
         vectors[X, i] = np.where(taken, vectors[TRIAL, i], vectors[X, i])
         for j in range(i, d + 1):
             gram[i, j] = np.where(taken, new[i, j], gram[i, j])
-        scale = np.maximum(np.where(fresh, 0.0, vectors[SCALE, i]), gram[i, i])
-        vectors[SCALE, i] = np.where(scale > 0.0, scale, 1.0)
+        vectors[SCALE, i] = np.maximum(np.where(fresh, 0.0, vectors[SCALE, i]), gram[i, i])
     gram[d, 0] = np.where(taken, new[d, 0], gram[d, 0])
 
 
@@ -173,7 +175,7 @@ def damp(solver, system, vectors, numbers, far):
     lower = np.where((numbers[KNOWN + SOUND] > 0.0) & (lower < math.inf), lower, 0.0)
     steepest = number(0.0, radius)
     for i in range(d):
-        steepest = steepest + system[i, d] * (system[i, d] / vectors[SCALE, i])
+        steepest = steepest + system[i, d] * (system[i, d] / np.maximum(vectors[SCALE, i], SMALLEST))
     steepest = np.sqrt(steepest)
     upper = steepest / radius
     damping = np.minimum(np.maximum(numbers[DAMPING], lower), upper)
