@@ -16,7 +16,6 @@ from numba.core.errors import NumbaError
 from ..errors import shorten
 from ..linking import globals_in, is_stand_in, link, link_read
 from ..numbers.overloaded import OVERLOADED
-from . import symbols  # noqa: F401
 from .digest import digest
 from .drafts import Closing, Drafting, DraftingCold
 from .kept import kept

@@ -54,7 +54,7 @@ def fill(x, r, args):
 
 @stand_in
 def nothing_yet(x, scale, share, width, loss):
-    """Stands for new residuals (numbers/residuals.py, as ``sums_of``, ``units`` and ``add``)."""
+    """Stands for new residuals (numbers/residuals.py, as ``sums_of`` and ``add``)."""
 
 
 @stand_in
@@ -162,7 +162,7 @@ def collected(fill, function, width, loss):
     from ..numbers import residuals, seeds
 
     own = {name: getattr(residuals, name) for name in ("nothing_yet", "sums_of")}
-    inner = {"units": residuals.units, "add": residuals.add, "on_stack": seeds.on_stack, "unit": seeds.unit}
+    inner = {"units": seeds.units, "add": residuals.add, "on_stack": seeds.on_stack, "unit": seeds.unit}
     filled = link(link_read(fill, **inner), function=function, WIDTH=width)
     return link(collect, fill=filled, WIDTH=width, LOSS=loss, **own)
 

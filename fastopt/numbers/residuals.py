@@ -16,7 +16,7 @@ from numba.core.errors import TypingError
 from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
-from .dual import Dual, Parts, is_lanes, made, spread
+from .dual import Dual, Parts, is_lanes, spread
 from .emit import call_typed
 from .emitted import STRICT, Emitted, constant, madd, select
 from .robust import LOSSES
@@ -186,31 +186,6 @@ def nothing_yet(typingctx, x, scale, share, width, loss):
         return r
 
     return to(x, types.float64, x.dtype, width, loss), codegen
-
-
-@intrinsic(prefer_literal=True)
-def units(typingctx, x, width):
-    """The variables as a tuple of duals, each along its own direction."""
-    dual = Dual(x.dtype, width.literal_value)
-    to = types.UniTuple(dual, dual.width)
-
-    def codegen(context, builder, signature, args):
-        kind, found = context.get_value_type(dual), []
-        for k in range(dual.width):
-            at = context.get_constant(types.intp, k)
-            number, _ = call_typed(context, builder, operator.getitem, [(x, args[0]), (types.intp, at)])
-            found.append(made(builder, kind, number, _direction(kind, k)))
-        return context.make_tuple(builder, to, found)
-
-    return to(x, width), codegen
-
-
-def _direction(kind, k):
-    """The partials of variable k."""
-    vectors = kind.elements[1:]
-    if len(vectors) > 1 or is_lanes(kind.elements[0]):
-        return [constant(each, 1.0 if i == k else 0.0) for i, each in enumerate(vectors)]
-    return [ir.Constant(vectors[0], [1.0 if i == k else 0.0 for i in range(vectors[0].count)])]
 
 
 @intrinsic
