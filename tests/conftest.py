@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import signal
 
 import pytest
 from extras import why_not
@@ -45,6 +46,14 @@ def in_shares(items, workers):
         ordered += own + rest[:others]
         rest, left = rest[others:], left - size
     return ordered + rest
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt, also where a shell in the background has turned it off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

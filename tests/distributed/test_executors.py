@@ -395,7 +395,7 @@ def test_maxtime_holds_for_the_whole_call(kind):
     assert (res.nit[begun] > 0).all()
 
 
-def test_an_interrupt_cancels_what_is_pending():
+def test_an_interrupt_cancels_what_is_pending(interruptible):
     idle = executed.Idle()
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

@@ -13,6 +13,7 @@ import numpy as np
 from mpi4py import MPI
 import fastopt
 import on_ranks
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background turns off
 comm = MPI.COMM_WORLD
 rank = comm.Get_rank()
 def say(*answer):
