@@ -1,6 +1,7 @@
 """What README.md says of GPUs runs."""
 
 import numpy as np
+import on_cuda  # noqa: F401  which skips these tests where CUDA is missing
 from numba import cuda
 from test_readme import BLOCKS
 

@@ -108,14 +108,14 @@ class _Emitted:
 
     def _side_by_side(self, group):
         """Not unrolled: it would be, before it is vectorised. Of several lanes all at once: who reads them so would
-        wait where halves of them were written."""
+        wait where halves of them were written. (Asked for two at once, LLVM says on stderr where it finds none.)"""
         module = self.builder.module
 
         def option(name, *values):
             return module.add_metadata([ir.MetaDataString(module, f"llvm.loop.{name}"), *values])
 
         options = [option("parallel_accesses", group), option("unroll.disable")]
-        if self.lanes > 1:
+        if self.lanes > 2:
             options.append(option("vectorize.width", ir.IntType(32)(self.lanes)))
         loop = _Distinct(module)
         loop.operands = loop, *options  # a loop's name begins with itself

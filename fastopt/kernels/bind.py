@@ -16,8 +16,9 @@ from numba.core.errors import NumbaError
 from ..errors import shorten
 from ..linking import globals_in, is_stand_in, link, link_read
 from ..numbers.overloaded import OVERLOADED
+from . import symbols  # noqa: F401
 from .digest import digest
-from .drafts import Closing, Drafting, DraftingCold
+from .drafts import Drafting, DraftingCold
 from .kept import kept
 
 # Strict IEEE arithmetic: fastmath would delete NaN tests, and reassociation would part serial from parallel.
@@ -122,7 +123,6 @@ def compiled(function, name, signature, *, parallel=False, nogil=True, cached=Tr
     check(function)
     bound = inner(function)
     options = OPTIONS | {"parallel": parallel, "nogil": nogil, "no_cfunc_wrapper": not for_c}
-    options |= {"pipeline_class": Closing}
     return ready(lambda cache: njit(cache=cache, **options)(bound), bound, name, signature, cached, besides)
 
 

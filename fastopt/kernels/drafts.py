@@ -1,4 +1,4 @@
-"""Callees of compiled code, which LLVM optimises where they are called, and nowhere else; and code that has its own.
+"""Callees of compiled code, which LLVM optimises where they are called, and nowhere else.
 
 Numba makes machine code of each function, and of all that it calls, each time anew: of a helper's helper three times.
 What compiled code alone calls needs none of its own. So it is handed on as it was written, and optimised in its
@@ -52,27 +52,3 @@ class DraftingCold(Drafting):
     """The same for what is seldom called: kept out of its callers, and small, which no loop is that is unrolled."""
 
     library = _Cold
-
-
-class _Closed(JITCodeLibrary):
-    """With callees of its own, which no other code finds.
-
-    Numba shares them by name, and tells those of one name apart by a number that it counts in each process: of code
-    that several processes left on the disk, one would take the callees of another for its own.
-    """
-
-    def _optimize_final_module(self):
-        for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage == binding.Linkage.linkonce_odr:
-                function.linkage = "internal"
-        super()._optimize_final_module()
-
-
-class Closing(Compiler):
-    """For ``pipeline_class`` of what is kept on the disk."""
-
-    def __init__(self, typingctx, targetctx, library, *others):
-        if library is None:
-            library = _Closed(targetctx.codegen(), "closed")
-            library.enable_object_caching()
-        super().__init__(typingctx, targetctx, library, *others)

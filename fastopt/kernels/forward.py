@@ -18,7 +18,7 @@ from ..numbers.dual import Dual
 from ..numbers.seeds import as_dual, dtype_of, on_stack, put, put_all, unit, value
 from .bind import INSIDE, OPTIONS, WITHOUT_ENTRY, first_reason
 from .digest import digest
-from .drafts import Closing, Drafting
+from .drafts import Drafting
 from .functions import call_of, remembered
 from .kept import kept
 from .stamp import mark_of
@@ -76,7 +76,7 @@ def _kept(bound, fun, name, options):
     """Compiled when it is first called for some types, and kept in files where that can be."""
     seen = digest(bound, fun.py_func)
     bound.__qualname__ = f"{name}_{seen}"
-    make = lambda cache: njit(cache=cache, pipeline_class=Closing, **OPTIONS, **options)(bound)  # noqa: E731
+    make = lambda cache: njit(cache=cache, **OPTIONS, **options)(bound)  # noqa: E731
     # A closure may be made anew with other numbers again and again; it would fill the disk.
     return kept(make) if seen and not fun.py_func.__closure__ else make(cache=False)
 

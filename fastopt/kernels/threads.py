@@ -8,6 +8,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.ufunc import parallel
 
 from .overloads import compiled_form
 
@@ -31,12 +32,27 @@ def forked() -> bool:
     return _forked
 
 
+def _count() -> int:
+    """How many threads Numba uses; it starts them where they are not.
+
+    Numba itself takes a lock each time. An interrupt can make a thread forget that it holds that, and a process that is
+    forked off and killed: then others wait for ever. (Private names: without them as Numba does it.)
+    """
+    known = getattr(parallel, "_get_num_threads", None) if getattr(parallel, "_is_initialized", False) else None
+    return numba.get_num_threads() if known is None else known()
+
+
+def _set_count(count):
+    """Of threads that were started."""
+    getattr(parallel, "_set_num_threads", numba.set_num_threads)(count)
+
+
 def _may_launch(nested):
     """Under the workqueue layer only in the one thread there is: a second launch, the user's own too, ends the process.
 
     ``nested``, asked there only, says whether what is launched may launch threads itself.
     """
-    numba.get_num_threads()  # starts the layer
+    _count()  # starts the layer
     return numba.threading_layer() != "workqueue" or (threading.active_count() == 1 and not nested())
 
 
@@ -48,7 +64,7 @@ def in_threads(many, alone, threads=None, nested=lambda: False):
     global _launching
     if _forked or not _may_launch(nested):
         return alone()
-    chunks = numba.get_num_threads()
+    chunks = _count()
     if threads is not None:
         chunks = min(threads, chunks)
     # No lock, whose holder an interrupt could make forget that it holds it. CPython changes threads and looks for
@@ -64,18 +80,18 @@ def in_threads(many, alone, threads=None, nested=lambda: False):
 
 def limit_threads(most):
     """Use at most so many threads from here on, in compiled code; returns the number to restore."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(most, before))
+    before = _count()
+    _set_count(min(most, before))
     return before
 
 
 def restore_threads(before):
-    numba.set_num_threads(before)
+    _set_count(before)
 
 
 @compiled_form(limit_threads)
 def _limit_threads(most):
-    numba.get_num_threads()  # starts the threads, with which come the functions that are called here
+    _count()  # starts the threads, with which come the functions that are called here
 
     def impl(most):
         before = _get()

@@ -37,6 +37,11 @@ better one and restores the best parameters. A ``callback`` may stop too, by rai
 Save the optimiser with `fastopt.save`, load it into one made alike, and call ``fit`` with ``initial_epoch`` set to the
 number of epochs done: the bits are those of a run without a break.
 
+## On several machines
+
+With an optimiser made with ``comm=`` each rank of MPI calls ``fit`` with its own examples, and all train together: see
+`fastopt.distributed`.
+
 ## Full batches
 
 `fastopt.GD` is gradient descent on all the data, and ``fit`` insists on that: give ``batch_size=None``.
