@@ -11,9 +11,9 @@ import os
 import fastopt.kernels.bind
 from numba.core.bytecode import FunctionIdentity
 child = os.fork()
-print(FunctionIdentity.from_function(lambda: None).unique_id, flush=True)
 if child:
     os.waitpid(child, 0)
+print(FunctionIdentity.from_function(lambda: None).unique_id, flush=True)
 """
 
 
