@@ -36,7 +36,7 @@ def test_processes_beside_threads(race, figure):
 
         return Contestant(step, lambda: last["x"], expected)
 
-    pools = {f"{n} processes": ProcessPoolExecutor(n, get_context("spawn")) for n in WORKERS}
+    pools = {f"{n} worker processes": ProcessPoolExecutor(n, get_context("spawn")) for n in WORKERS}
     try:
         contestants = {"threads": contestant()}
         contestants |= {name: contestant(executor=pool) for name, pool in pools.items()}
@@ -48,7 +48,7 @@ def test_processes_beside_threads(race, figure):
         return
     figure("20000 exponential fits, 300 iterations each, by threads", seconds["threads"] * 1e3, "ms")
     for name in pools:
-        figure(f"  {name} over fastopt", seconds[name] / seconds["threads"], "×")
+        figure(f"  by {name}, times as long", seconds[name] / seconds["threads"], "×")
 
 
 def test_one_rank_beside_none(race, figure):
