@@ -159,7 +159,7 @@ In a step 2(n − 1)/n times the bytes P of the parameters leave each of n ranks
 exchanges of which the first tells whether all ranks are well. Each has the memory of the parameters, of their
 gradients, of 1/n of the state and of the summed gradients, and 32 MiB of buffers: for a rule of s state arrays
 P·(2 + (s + 1)/n). Adam on 10⁸ float32 parameters was counted to send 400 MB on two ranks and 600 on four, and to take
-1.43 and 1.14 GB. By the same formula 10¹⁰ parameters (P = 40 GB) on 64 ranks send 78.8 GB in a step and take 81.9 GB
+1.44 and 1.14 GB. By the same formula 10¹⁰ parameters (P = 40 GB) on 64 ranks send 78.8 GB in a step and take 81.9 GB
 each, where one process alone would take 160.
 
 Each rank steps with all of Numba's threads: with several on one machine share the cores out, by

@@ -10,6 +10,7 @@ from . import normal_equations
 from .addresses import by_address
 from .bind import compiled, link_throughout
 from .described import WORD, reader, vectors, words_of
+from .evaluations import ROWS, rows, shared, vector
 from .loops import covariance, trust_region
 from .loops import least_squares as loop
 from .tuples import at
@@ -23,23 +24,7 @@ SINGULAR = 4.0  # roundings of a diagonal element
 
 # Addresses alone, as in evaluations.py, but for f_scale: of x, of the matrix of sums and of the share of ρ'.
 
-ROWS = 0  # how many bytes these descriptions take
 WIDTH = LENGTH = LOSS = UNBOUND  # variables; numbers of the matrix; which of numbers/robust.py
-
-
-@stand_in
-def vector(address, size):
-    """Stands for a vector at an address (described.py)."""
-
-
-@stand_in
-def rows(context, base):
-    """Stands for the reader of arrays with an axis of problems, or of one's rows in lanes."""
-
-
-@stand_in
-def shared(context, base):
-    """What all problems share."""
 
 
 @stand_in

@@ -6,7 +6,7 @@ import numpy as np
 from numba import typeof
 
 from ..arrays.host import refuse_device
-from ..errors import describe
+from ..errors import describe, spell
 
 
 def start(x0):
@@ -112,3 +112,14 @@ def notifier(callback):
     if by_name:
         return lambda result: callback(intermediate_result=result)
     return lambda result: callback(result.x)
+
+
+def starts(name, X0):
+    """Of many problems where each starts: a copy of shape (k, d), float32 or float64."""
+    try:
+        X = np.asarray(X0)
+    except Exception:  # whatever its items raise
+        raise ValueError(f"{name} must be an array of numbers, got {describe(X0)}, which does not make one") from None
+    if X.ndim != 2:
+        raise ValueError(f"{name} must have shape (k, d), got {spell(X.shape)}")
+    return start(X.reshape(-1)).reshape(X.shape)

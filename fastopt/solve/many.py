@@ -7,12 +7,12 @@ import numpy as np
 
 from ..arrays.host import refuse_device
 from ..distributed.executors import dealing
-from ..errors import describe, spell
+from ..errors import describe
 from ..kernels.loops.minimize import RAISED
 from ..kernels.minimize import Flags
 from ..progress import progress_bar
 from ..targets.places import target_of
-from .arguments import limits, scales, start
+from .arguments import limits, scales, starts
 from .chunks import Common, in_chunks, none_of
 from .many_ended import result_of, solved
 from .objective import objective_of, reads_value
@@ -183,7 +183,7 @@ def refuse_on_gpu(s, **only_here):
 
 def _rows(given, s, X0, args, bounds):
     """What each problem has of its own, as arrays with a row for each (chunks.py)."""
-    X = _starts(X0)
+    X = starts("X0", X0)
     check_rows(args, len(X))
     limited = (*limits(bounds, X), scales(s.x_scale, X))
     if s.rule.reduces:
@@ -207,16 +207,6 @@ def _warn(s, result, text):
         texts.append(f"The objective of problem {raised[0]}{others} raised {text}")
     if texts:
         warnings.warn(" ".join(texts), RuntimeWarning, stacklevel=3)
-
-
-def _starts(X0):
-    try:
-        X = np.asarray(X0)
-    except Exception:  # whatever its items raise
-        raise ValueError(f"X0 must be an array of numbers, got {describe(X0)}, which does not make one") from None
-    if X.ndim != 2:
-        raise ValueError(f"X0 must have shape (k, d), got {spell(X.shape)}")
-    return start(X.reshape(-1)).reshape(X.shape)
 
 
 def check_rows(args, k):

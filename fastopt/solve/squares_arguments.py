@@ -4,21 +4,16 @@ import numpy as np
 
 from ..arrays.host import refuse_device, remedy
 from ..errors import describe, spell
-from .arguments import start
+from . import arguments
 from .squares_evaluation import check_size
 
 
 def starts(name, X0):
-    """A copy, float32 or float64."""
+    """As of any problems, where they have not too many variables."""
     refuse_device(name, X0)
-    try:
-        X = np.asarray(X0)
-    except Exception:  # whatever its items raise
-        raise ValueError(f"{name} must be an array of numbers, got {describe(X0)}, which does not make one") from None
-    if X.ndim != 2:
-        raise ValueError(f"{name} must have shape (k, d), got {spell(X.shape)}")
+    X = arguments.starts(name, X0)
     check_size(name, X.shape[1])
-    return start(X.reshape(-1)).reshape(X.shape)
+    return X
 
 
 def reals(name, a):

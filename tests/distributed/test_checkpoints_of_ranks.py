@@ -7,11 +7,12 @@ from on_ranks import adam, errors, gradients, parameters, results, summed, value
 import fastopt
 
 RANKS = (1, 2, 3)
+DTYPES = dict.fromkeys("Wbs", np.float64) | {"c": np.float32}  # ranks share them out by dtype, the narrowest first
 
 
 def trained(comm, make, path, ranks):
     """Steps, a checkpoint, and a step more; without a communicator by the sums of so many ranks."""
-    opt = make(parameters(), comm=comm)
+    opt = make(parameters(DTYPES), comm=comm)
     for t in range(4):
         if t == 3:
             fastopt.save(path, opt)
@@ -27,13 +28,13 @@ def step(opt, comm, t, ranks):
 
 
 def resumed(comm, make, path, ranks):
-    opt = make(parameters(seed=1), comm=comm, lr=9.0)
+    opt = make(parameters(DTYPES, seed=1), comm=comm, lr=9.0)
     fastopt.load(path, opt)
     step(opt, comm, 3, ranks)
     return values(opt.params), opt.t, opt.counts
 
 
-@pytest.mark.parametrize("make", [fastopt.Adam, fastopt.LAMB, fastopt.Prodigy])
+@pytest.mark.parametrize("make", [fastopt.Adam, fastopt.LAMB, fastopt.NovoGrad, fastopt.Prodigy])
 def test_any_number_of_ranks_loads_what_any_number_saved(make, tmp_path):
     path = tmp_path / "run.npz"
     after, *_ = results(3, trained, make, path, 3)
@@ -53,7 +54,7 @@ def test_any_number_of_ranks_loads_what_any_number_saved(make, tmp_path):
 
 
 def halved(comm, make, path):
-    opt = make(parameters(), comm=comm)
+    opt = make(parameters(DTYPES), comm=comm)
     fastopt.load(path, opt)
     whole = summed([gradients(opt.params, 3, rank) for rank in range(3)])
     part = 1.0 / comm.Get_size()

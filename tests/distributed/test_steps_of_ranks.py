@@ -174,3 +174,15 @@ def test_norms_beyond_the_range_of_float64():
 
     for x in results(2, script):
         np.testing.assert_allclose(x, -np.full(8, 1 / np.sqrt(8)), rtol=1e-12)
+
+
+def test_norms_of_ranks_in_other_units():
+    """The squares of one rank's sums leave float64's range, those of the other's do not."""
+
+    def script(comm):
+        x = np.zeros(8)
+        fastopt.SGD(x, lr=1.0, clip_norm=1.0, comm=comm).step(np.repeat([1e-130, 3.0], 4))
+        return x
+
+    for x in results(2, script):
+        np.testing.assert_allclose(x, -np.repeat([1e-130 / 6, 0.5], 4), rtol=1e-6)
