@@ -71,8 +71,8 @@ def curve_fit_many(
         What is summed of the squared residuals, as in ``scipy.optimize.least_squares``: all but "linear", the squares
         themselves, bound the influence of outliers.
     starts : int, optional
-        From how many points to start each curve; the best fit is kept: of the least ``cost``, a success if there is
-        one. They are a Latin hypercube within ``bounds``, which must be finite; ``P0``, if given, is the first of them.
+        From how many points to start each curve; the fit of the least ``cost`` is kept, also where it is no success.
+        They are a Latin hypercube within ``bounds``, which must be finite; ``P0``, if given, is the first of them.
         They are the same for all curves with the same bounds, and even in each parameter: of one that may have any
         order of magnitude let ``f`` take the logarithm.
     seed : int

@@ -81,6 +81,12 @@ def counted(status):
     return text + (f": {', '.join(f'{count} {NAMES[kind]}' for count, kind in listed)}." if listed else ".")
 
 
+def of_raised(which, role, why):
+    """What is said of the problems, by number, whose functions raised; ``why`` is of the first."""
+    others = f" (and {which.size - 1} more)" if which.size > 1 else ""
+    return f"The {role} of problem {which[0]}{others} raised {why}"
+
+
 def advised(status, s, falling, noisy):
     """How many problems ended how, and what helps."""
     text = counted(status)

@@ -8,7 +8,7 @@ import numpy as np
 from ..kernels.loops.least_squares import KEPT_COST, POINTS, STATUS
 from ..kernels.loops.minimize import RUNNING
 from ..progress import progress_bar
-from .endings import TOO_FEW
+from .endings import TOO_FEW, of_raised
 from .squares import has_raised
 from .squares_chunks import Common, in_chunks
 from .squares_ended import result
@@ -57,6 +57,5 @@ def _fail_empty(problems):
 def _warn(outcome, found):
     texts, which = [found.message], has_raised(outcome.problems)
     if which.size:
-        others = f" (and {which.size - 1} more)" if which.size > 1 else ""
-        texts.append(f"The function of problem {which[0]}{others} raised {outcome.why}")
+        texts.append(of_raised(which, "function", outcome.why))
     warnings.warn(" ".join(texts), RuntimeWarning, stacklevel=5)

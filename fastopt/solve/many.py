@@ -14,6 +14,7 @@ from ..progress import progress_bar
 from ..targets.places import target_of
 from .arguments import limits, scales, starts
 from .chunks import Common, in_chunks, none_of
+from .endings import of_raised
 from .many_ended import result_of, solved
 from .objective import objective_of, reads_value
 from .options import settings
@@ -203,8 +204,7 @@ def _warn(s, result, text):
     raised = np.flatnonzero(result.status == RAISED)
     texts = [result.message] if s.gtol or s.ftol or s.xtol else []
     if raised.size:
-        others = f" (and {raised.size - 1} more)" if raised.size > 1 else ""
-        texts.append(f"The objective of problem {raised[0]}{others} raised {text}")
+        texts.append(of_raised(raised, "objective", text))
     if texts:
         warnings.warn(" ".join(texts), RuntimeWarning, stacklevel=3)
 

@@ -7,7 +7,7 @@ import numpy as np
 from .. import checks
 from ..errors import quote, shorten, spell
 from ..kernels.loops.least_squares import KEPT_COST, NIT, RANK, STATUS
-from ..kernels.loops.minimize import RUNNING
+from ..kernels.loops.minimize import NONFINITE, RAISED, RUNNING
 from .endings import SUCCESS
 from .squares import Solved
 from .squares_arguments import reals
@@ -30,15 +30,15 @@ def placed(points, low, high):
 
 
 def best(tried, begun, n):
-    """Of n fits of each problem the one with the least cost, a success if there is one; and how many were begun.
+    """Of n fits of each problem the one with the least cost, of equals a success; and how many were begun.
 
     Iterations are those of all. A problem of which one fit still runs has not ended.
     """
     status = tried.counts[:, STATUS].reshape(-1, n)
     cost = tried.kept[:, KEPT_COST].reshape(-1, n)
-    cost = np.where(np.isnan(cost), np.inf, cost)
+    cost = np.where(np.isnan(cost) | np.isin(status, (RAISED, NONFINITE)), np.inf, cost)
     is_worse = ~np.isin(status, SUCCESS)
-    first = np.lexsort((cost, is_worse))[:, 0]  # of equals the first
+    first = np.lexsort((is_worse, cost))[:, 0]
     kept = Solved(*(a[np.arange(len(first)) * n + first] for a in tried))
     kept.counts[:, NIT] = tried.counts[:, NIT].reshape(-1, n).sum(axis=1)
     runs = (status == RUNNING).any(axis=1)

@@ -109,8 +109,8 @@ def test_starts_are_even_and_within_bounds():
 
 
 @quiet
-def test_a_success_is_better_than_less_cost():
-    """Of fast waves there are no successes but with slow ones; where all starts raise, that is told."""
+def test_a_start_that_raises_is_not_kept_beside_others():
+    """Of fast waves there are none but with slow ones; where all starts raise, that is told."""
     _, Y = waves()
     found = fastopt.curve_fit_many(slow_only, T, Y, [1.0, 5.0], bounds=([0.0, 2.0], [3.0, 15.0]), starts=8)
     assert (found.x[found.success, 1] <= 4.0).all()
@@ -126,8 +126,8 @@ def test_of_a_start_that_still_runs():
     status, nit = squares_chunks.STATUS, 0
     tried.counts[:, status], tried.counts[:, nit] = [2, 1, 0, RUNNING, 2, 1], 7
     kept, begun = best(tried, np.array([1, 1, 1, 0, 1, 1]), 3)
-    assert kept.x[:, 0].tolist() == [2.0, 4.0]
-    assert kept.counts[:, status].tolist() == [0, RUNNING]
+    assert kept.x[:, 0].tolist() == [1.0, 5.0], "of the least cost, also at maxiter"
+    assert kept.counts[:, status].tolist() == [1, RUNNING]
     assert kept.counts[:, nit].tolist() == [21, 21]
     assert np.isnan(kept.cov[:, 0, 0]).tolist() == np.isnan(kept.stderr[:, 0]).tolist() == [False, True]
     assert begun.tolist() == [3, 2]
