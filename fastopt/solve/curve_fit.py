@@ -118,8 +118,9 @@ def curve_fit_many(
         Numba's); the others are NumPy arrays.
 
         ``status`` is 0 gtol, 1 maxiter, 2 ftol, 3 not finite at the start, 4 xtol, 5 ``f`` raised an exception,
-        7 maxtime, 9 fewer points than parameters; 0, 2 and 4 are successes. Where it is 9, and of curves that were not
-        begun before ``maxtime`` was over, ``cost`` is NaN and ``nfev`` 0.
+        7 maxtime, 9 fewer points than parameters, 10 stuck: all steps went up where the slope says down, as with
+        rates that begin 100 times too large (SciPy calls it xtol, a success). 0, 2 and 4 are successes.
+        Where it is 9, and of curves that were not begun before ``maxtime`` was over, ``cost`` is NaN and ``nfev`` 0.
 
         Of several starts ``nit`` and ``nfev`` are the sums; where ``maxtime`` was over before all were followed to
         their ends, ``status`` is 7 and ``x`` the best until then.

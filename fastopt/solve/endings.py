@@ -25,7 +25,7 @@ MESSAGES = {
 
 NAMES = {
     0: "gtol", 1: "maxiter", 2: "ftol", 3: "not finite", 4: "xtol", 5: "raised an exception", 6: "maxfun", 7: "maxtime",
-    8: "diverged", 9: "fewer points than parameters",
+    8: "diverged", 9: "fewer points than parameters", 10: "stuck",
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ def observed(f, ranges, k):
     return np.array([f.py_func(T, *b) for b in true]) + rng.normal(0, 0.02, (k, T.size))
 
 
+@pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
 def test_a_step_that_the_radius_kept_short_is_no_end():
     """The middle is beyond the data, where slope and middle change next to nothing: the way begins with tiny steps."""
     Y, rng = observed(logistic, [(0, 0.2), (0.8, 1.2), (2, 6), (0.5, 2.5)], 200), np.random.default_rng(1)
@@ -61,3 +62,25 @@ def test_a_step_that_bounds_turn_uphill_is_too_long():
     found = fastopt.curve_fit_many(saturation, T, Y, starts, bounds=(low, high), loss="cauchy", f_scale=0.02)
     assert found.success.all()
     assert found.nit.max() < 200
+
+
+@njit
+def two_decays(t, a, b, c, d):
+    return a * np.exp(-b * t) + c * np.exp(-d * t)
+
+
+@pytest.mark.filterwarnings("ignore:.* problems succeeded:RuntimeWarning")
+@pytest.mark.parametrize("bounds", [None, (0.0, 1e3)])
+def test_where_no_step_goes_down_is_no_success(bounds):
+    """With rates 100 times too large the curves vanish but for the first point, and J says nothing of them."""
+    t = np.linspace(0, 10, 60)
+    rng = np.random.default_rng(5)
+    true = rng.uniform([50, 1, 20, 0.1], [100, 2, 50, 0.3], (40, 4))
+    Y = two_decays.py_func(t, *true.T[:, :, None]) + rng.normal(0, 0.5, (40, 60))
+    far = fastopt.curve_fit_many(two_decays, t, Y, [70.0, 150.0, 30.0, 20.0], bounds=bounds)
+    near = fastopt.curve_fit_many(two_decays, t, Y, [70.0, 1.5, 30.0, 0.2], bounds=bounds)
+    assert near.success.all()
+    assert not (far.success & (far.cost > near.cost * 1.001)).any()
+    assert (far.status == 10).any()
+    again = fastopt.curve_fit_many(two_decays, t, Y, near.x, bounds=bounds)
+    assert again.success.all(), "at a minimum there is none either"

@@ -11,7 +11,7 @@ from ...linking import UNBOUND, stand_in
 from ..addresses import fails
 from ..slices import is_over
 from ..subnormals import flush_off, flush_on
-from .minimize import MAXITER, NONFINITE, RAISED, RUNNING
+from .minimize import MAXITER, NONFINITE, RAISED, RUNNING, XTOL
 from .trust_region import (
     AGAIN,
     BUSY,
@@ -21,6 +21,7 @@ from .trust_region import (
     F_SCALE,
     FRESH,
     GRAM,
+    HIGH,
     LOW,
     NEW,
     RADIUS,
@@ -38,6 +39,10 @@ EVALUATE, CONTEXT, SOLVE, BEGIN, END, CHUNKS, MOST, BOUNDED, ABSOLUTE, ROBUST, T
 WHO, TRIED, ENDED = range(3)
 NIT, STATUS, RANK = range(3)  # in counts
 KEPT_COST, KEPT_RADIUS, KEPT_DAMPING, POINTS = range(4)  # in kept; of residuals, -1 where they are to be counted
+
+STUCK = 10  # status: each step went up, where the slope says down
+STEEP = 0.1  # cosine of the angle between r and a column of J
+LOST = 100.0  # roundings of what is fitted: residuals that are no more say nothing
 
 HOT = ("evaluated",)
 COLD = ()
@@ -124,6 +129,8 @@ def look(raised, over, problems, results, vectors, matrices, numbers, at, plan):
             at[TRIED, lane] += numbers[START, lane] == 0.0
             if status == RUNNING and at[TRIED, lane] >= plan[MOST]:
                 status = MAXITER
+            if status == XTOL and is_stuck(lane, vectors, matrices, numbers, plan):
+                status = STUCK
             ended = status not in (RUNNING, RAISED, NONFINITE)
             if at[ENDED, lane] != RUNNING:
                 status, ended = at[ENDED, lane], True
@@ -134,6 +141,22 @@ def look(raised, over, problems, results, vectors, matrices, numbers, at, plan):
                 leave(lane, status, problems, vectors, numbers, at)
             if ended:
                 conclude(lane, i, problems, results, matrices, plan)
+
+
+def is_stuck(lane, vectors, matrices, numbers, plan):
+    """Whether the radius is small only because each step within it went wrong: the function is not what J says."""
+    if not numbers[DAMPING, lane] > 0.0:
+        return False
+    d, squares, size, steep = vectors.shape[1], 2.0 * numbers[COST, lane], 0.0, False
+    for j in range(d):
+        x, slope = 1.0 * vectors[X, j, lane], 1.0 * matrices[GRAM, j, d, lane]  # float64, which squares do not leave
+        square = 1.0 * matrices[GRAM, j, j, lane]
+        size += square * x * x
+        held = False
+        if plan[BOUNDED]:
+            held = (x <= vectors[LOW, j, lane] and slope > 0.0) or (x >= vectors[HIGH, j, lane] and slope < 0.0)
+        steep = steep or (not held and slope * slope > STEEP * STEEP * squares * square)
+    return steep and squares > LOST * ROUNDING * LOST * ROUNDING * size
 
 
 def refill(following, plan, problems, vectors, numbers, row, at):
